@@ -1,0 +1,31 @@
+// Runs the tests and closes with one plain line, "N passed, N failed". Arguments: file patterns, and options for tap.
+import { spawnSync } from 'node:child_process'
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Tally, tally } from './tally.ts'
+
+const EVERY = ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts']
+const TAP = join(import.meta.dirname, '../node_modules/.bin/tap')
+
+const options = process.argv.slice(2).filter((argument) => argument.startsWith('-'))
+const patterns = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
+const files = globSync(patterns.length > 0 ? patterns : EVERY).toSorted()
+
+const { exitCode, passed, failed, skipped } = run()
+for (const { name, why } of skipped) console.log(`skipped: ${name}${why && `: ${why}`}`)
+console.log(`${passed} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}`)
+process.exitCode = exitCode || (failed > 0 || passed === 0 ? 1 : 0)
+
+function run(): Tally & { exitCode: number } {
+  if (files.length === 0) return { exitCode: 1, passed: 0, failed: 0, skipped: [] }
+  const folder = mkdtempSync(join(tmpdir(), 'engawa-test-'))
+  try {
+    const raw = join(folder, 'run.tap')
+    const look = process.stdout.isTTY ? ['--reporter=base'] : ['--reporter=min', '--no-color']
+    const { status } = spawnSync(TAP, [...look, `--output-file=${raw}`, ...options, ...files], { stdio: 'inherit' })
+    return { exitCode: status ?? 1, ...tally(readFileSync(raw, 'utf8')) }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,74 @@
+import type { RequestSummary } from '@engawa/shared/wire/control'
+import type { Opening, Protocol } from '@engawa/shared/wire/opening'
+import type { Stream } from '@engawa/shared/mux/events'
+
+/** One agent's live session, as those see it who want a stream to a service. */
+export interface Link {
+  readonly agent: string
+  /** Session id, base64url. */
+  readonly session: string
+  /** No carrier at the moment: timers of what runs over it stand still. */
+  readonly paused: boolean
+  /** Calls back on each change of `paused`; the answer ends the subscription. */
+  onPause(listener: (paused: boolean) => void): () => void
+  /** Throws SESSION_FULL. */
+  open(opening: Opening): Stream
+  /** Tells the agent of a finished request; dropped under load. */
+  summarize(summary: RequestSummary): void
+}
+
+/** Where a tunnel leads right now. */
+export interface Live {
+  readonly link: Link
+  /** The agent's own id for the service, for OPEN. */
+  readonly service: number
+}
+
+export interface Traffic {
+  /** Payload bytes from and to visitors. */
+  received: number
+  sent: number
+  /** Requests (HTTP) or connections (TCP) so far, and those open now. */
+  total: number
+  open: number
+}
+
+/** A published service: a public name or port, and the agent and service behind it. It outlives the agent's sessions as long as its lease. */
+export interface Tunnel {
+  readonly agent: string
+  readonly name: string
+  readonly protocol: Protocol
+  /** Every host that leads here, lower case, without port. Empty for ports. */
+  readonly hosts: readonly string[]
+  /** Public ports, both inclusive; undefined for host names. */
+  readonly ports: readonly [from: number, to: number] | undefined
+  readonly path: string | undefined
+  /** As shown to people: `https://blog.example.com`, `example.com:22022`. */
+  readonly public: string
+  readonly urls: readonly string[]
+  /** What the agent said stands behind it. */
+  readonly target: string
+  /** Answered at `/.well-known/engawa/TOKEN`. */
+  readonly check: string | undefined
+  /** Undefined while the agent is away. */
+  readonly live: Live | undefined
+  /** Monotonic milliseconds when it was last live; 0 if never since the edge's start. */
+  readonly lastLiveAt: number
+  readonly traffic: Traffic
+}
+
+/** Who is published where. Written by attach.ts alone; listeners and the admin API read it. */
+export interface TunnelTable {
+  byHost(host: string, path: string): Tunnel | undefined
+  /** The one HTTP tunnel that answers at the bare address, where the contract gives one. */
+  bare(): Tunnel | undefined
+  byPort(protocol: 'tcp' | 'udp', port: number): Tunnel | undefined
+  all(): readonly Tunnel[]
+  /**
+   * Resolves at once for a live tunnel, else waits at most 10 s for its agent, if it was there within the grace or the edge is young.
+   * Rejects with AGENT_AWAY (`EngawaError`), at once when there is no hope or no room to wait (1,000 waiting, `bytes` of 16 MiB in all).
+   */
+  whenLive(tunnel: Tunnel, waiting?: { bytes?: number; signal?: AbortSignal }): Promise<Live>
+  /** Called when a TCP or UDP range must begin or cease to listen. */
+  onPorts(listener: (change: { tunnel: Tunnel; listen: boolean }) => void): void
+}

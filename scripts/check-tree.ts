@@ -1,14 +1,16 @@
-// Fails when the tree holds what belongs to one machine alone: a registry address in the lockfile, an absolute path.
+// Fails when the tree holds what belongs to one machine alone: a registry address in the lockfile,
+// an absolute path, or a lockfile that only the machine which wrote it accepts.
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { absentBuilds, type Lockfile } from './lockfile.ts'
 
 const complaints: string[] = []
 
-type Lock = { packages: Record<string, { resolved?: string; link?: boolean }> }
-const lock = JSON.parse(readFileSync('package-lock.json', 'utf8')) as Lock
+const lock = JSON.parse(readFileSync('package-lock.json', 'utf8')) as Lockfile
 for (const [name, { resolved, link }] of Object.entries(lock.packages)) {
   if (resolved !== undefined && !link) complaints.push(`package-lock.json: ${name} has a resolved address`)
 }
+if (absentBuilds(lock).length > 0) complaints.push('package-lock.json lacks builds: npm run lockfile')
 
 const HOME = new RegExp(String.raw`(?<![\w.\-/}\])~])/(?:${['work', 'root', 'farm'].join('|')})/`)
 const tracked = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {

@@ -13,6 +13,8 @@ const patterns = process.argv.slice(2).filter((argument) => !argument.startsWith
 const files = globSync(patterns.length > 0 ? patterns : EVERY).toSorted()
 
 const { exitCode, passed, failed, skipped } = run()
+// The reporter leaves an escape sequence without a line end behind; the closing line must stand alone.
+console.log()
 for (const { name, why } of skipped) console.log(`skipped: ${name}${why && `: ${why}`}`)
 console.log(`${passed} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}`)
 process.exitCode = exitCode || (failed > 0 || passed === 0 ? 1 : 0)

@@ -99,7 +99,8 @@ export const CODES = {
   LISTEN_FAILED: { scope: 'command', fault: 'user' },
   STATE_BROKEN: { scope: 'command', fault: 'edge' },
   INTERNAL: { scope: 'command', fault: 'edge' },
-} as const satisfies Record<string, CodeRow>
+} as const
+CODES satisfies Record<string, CodeRow>
 
 export type Code = keyof typeof CODES
 

@@ -132,11 +132,14 @@ export function codeOfWire(wire: number): Code {
 /** The product's one error class. Branch on `code`, never on the text. */
 export class EngawaError extends Error {
   readonly code: Code
+  /** The message in Japanese, where it is meant for people. */
+  readonly ja: string | undefined
 
-  constructor(code: Code, message: string = code, options?: { cause?: unknown }) {
+  constructor(code: Code, message: string = code, options?: { cause?: unknown; ja?: string | undefined }) {
     super(message, options)
     this.name = 'EngawaError'
     this.code = code
+    this.ja = options?.ja
   }
 }
 

@@ -162,7 +162,7 @@ t.test('a message of the other kind ends the carrier [C3]', async (t) => {
 })
 
 t.test('an unauthenticated peer may send 64 KiB, pings included', async (t) => {
-  const port = await ourEdge(t, (carrier) => carrier.readText().catch(() => undefined))
+  const port = await ourEdge(t, (carrier) => void carrier.readText().catch(() => undefined))
   const client = new WebSocket(`ws://127.0.0.1:${port}/`, [SUBPROTOCOL])
   await once(client, 'open')
   client.on('error', () => undefined)

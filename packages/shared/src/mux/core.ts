@@ -238,23 +238,21 @@ export class Core implements StreamOwner {
 
   #sendAgain(carrier: CarrierEnd, received: number): void {
     this.acknowledge(carrier, received)
-    const moved = new Set<MuxStream>()
     for (const entry of carrier.ledger.drain()) {
-      if (entry.owner === undefined || entry.owner.buried) continue
       const stream = entry.owner
+      if (stream === undefined || stream.buried) continue
       if (entry.type === CREDIT) {
         if (!stream.closed) this.creditDue.add(stream)
-        continue
-      }
-      moved.add(stream)
-      if (entry.type === DATA) {
+      } else if (entry.type === DATA) {
         if (stream.resetCode === undefined) stream.next = Math.min(stream.next, entry.from)
       } else if (entry.type === OPEN) stream.openFrame = stream.heard ? 'acked' : 'due'
       else if (entry.type === ACCEPT) stream.acceptFrame = 'due'
       else if (entry.type === END) stream.endFrame = 'due'
       else if (entry.type === RESET) stream.resetFrame = 'due'
     }
-    for (const stream of moved) {
+    // All that were pinned there, also those of which everything had arrived: they may have more to send.
+    for (const stream of [this.control, ...this.streams.values()]) {
+      if (stream.pin !== carrier) continue
       stream.outstanding = 0
       stream.pin = undefined
       this.place(stream)

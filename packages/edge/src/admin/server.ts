@@ -1,5 +1,5 @@
 import swagger from '@fastify/swagger'
-import fastify, { type FastifyInstance } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import {
   jsonSchemaTransform,
   serializerCompiler,
@@ -41,6 +41,11 @@ export async function adminServer(office: Office, log: Logger, access: Access | 
     routerOptions: { maxParamLength: 300 },
     exposeHeadRoutes: false,
     logger: false,
+    // A path that cannot be decoded never reaches the error handler.
+    frameworkErrors: (error, _request, reply: FastifyReply) => {
+      const { status, body } = answerOf(error)
+      void reply.code(status).send(body)
+    },
   }).withTypeProvider<ZodTypeProvider>()
   app.server.maxConnections = CONNECTIONS
   app.setValidatorCompiler(validatorCompiler)

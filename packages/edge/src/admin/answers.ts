@@ -1,4 +1,5 @@
 import { type Code, codeOf, EngawaError, rowOf } from '@engawa/shared/errors'
+import { type Language, told } from '@engawa/shared/say'
 
 export interface Answer {
   readonly status: number
@@ -7,14 +8,14 @@ export interface Answer {
 
 /** Of codes that have no status of their own, since no visitor is ever told them. */
 const STATUS: Partial<Record<Code, number>> = {
-  NAME_UNKNOWN: 404,
+  AGENT_UNKNOWN: 404,
   NAME_TAKEN: 409,
   EDGE_DRAINING: 503,
 }
 
 /** What the API says of anything thrown. Only our own errors and fastify's complaints about the request show their text. */
-export function answerOf(error: unknown): Answer {
-  if (error instanceof EngawaError) return answer(statusOf(error.code), error.code, error.message)
+export function answerOf(error: unknown, language: Language): Answer {
+  if (error instanceof EngawaError) return answer(statusOf(error.code), error.code, told(error, language))
   const { statusCode, message } = error as { statusCode?: number; message?: string }
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     return answer(

@@ -5,9 +5,9 @@ export interface People {
   agents(): AgentReport[]
   /** NAME_INVALID, FLAG_INVALID. */
   invite(request: InvitationRequest): InvitationReport
-  /** NAME_UNKNOWN. Live sessions end at once; names and ports are free. */
+  /** AGENT_UNKNOWN. Live sessions end at once; names and ports are free. */
   revoke(name: string): void
-  /** NAME_UNKNOWN, NAME_TAKEN, NAME_INVALID. Answers the name as it is now written. */
+  /** AGENT_UNKNOWN, NAME_TAKEN, NAME_INVALID. Answers the name as it is now written. */
   rename(from: string, to: string): string
 }
 

@@ -5,7 +5,7 @@ import { z } from 'zod'
 export const agentReport = z.object({
   name: z.string(),
   /** away: its session lives on without a carrier, within the grace. */
-  state: z.enum(['online', 'away', 'offline']),
+  state: z.enum(['online', 'away', 'offline', 'revoked']),
   session: z.string().optional(),
   /** Address and port that its newest carrier comes from. */
   remote: z.string().optional(),

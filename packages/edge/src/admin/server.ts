@@ -1,3 +1,5 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Language } from '@engawa/shared/say'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import {
@@ -42,8 +44,8 @@ export async function adminServer(office: Office, log: Logger, access: Access | 
     exposeHeadRoutes: false,
     logger: false,
     // A path that cannot be decoded never reaches the error handler.
-    frameworkErrors: (error, _request, reply: FastifyReply) => {
-      const { status, body } = answerOf(error)
+    frameworkErrors: (error, request, reply: FastifyReply) => {
+      const { status, body } = answerOf(error, languageOf(request))
       void reply.code(status).send(body)
     },
   }).withTypeProvider<ZodTypeProvider>()
@@ -51,7 +53,7 @@ export async function adminServer(office: Office, log: Logger, access: Access | 
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   app.setErrorHandler((error, request, reply) => {
-    const { status, body } = answerOf(error)
+    const { status, body } = answerOf(error, languageOf(request))
     if (status >= 500) log.error({ err: error, code: body.code, path: request.url }, 'admin request failed')
     return reply.code(status).send(body)
   })
@@ -80,4 +82,9 @@ export async function adminServer(office: Office, log: Logger, access: Access | 
   app.get('/api/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   await app.ready()
   return app
+}
+
+/** Our commands ask in the language of their user. */
+function languageOf(request: { headers: IncomingHttpHeaders }): Language {
+  return /^ja\b/i.test(request.headers['accept-language'] ?? '') ? 'ja' : 'en'
 }

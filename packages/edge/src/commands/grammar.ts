@@ -34,6 +34,14 @@ export const FLAGS = {
 
 export type Flag = keyof typeof FLAGS
 
+export type Flags = {
+  readonly [F in Flag]?: (typeof FLAGS)[F]['kind'] extends 'values'
+    ? readonly string[]
+    : (typeof FLAGS)[F]['kind'] extends 'alone'
+      ? boolean
+      : string
+}
+
 export const FLAGS_EVERYWHERE: readonly Flag[] = ['data', 'config', 'json', 'log-level', 'lang', 'help', 'version']
 
 export const RUN_FLAGS = [

@@ -9,6 +9,7 @@ import {
   FLAGS_EVERYWHERE,
   type Flag,
   type FlagShape,
+  type Flags,
 } from './grammar.ts'
 import { near } from './near.ts'
 
@@ -18,14 +19,6 @@ export interface Line {
   /** What follows the command, as many as its shape wants. */
   readonly words: readonly string[]
   readonly flags: Flags
-}
-
-export type Flags = {
-  readonly [F in Flag]?: (typeof FLAGS)[F]['kind'] extends 'values'
-    ? readonly string[]
-    : (typeof FLAGS)[F]['kind'] extends 'alone'
-      ? boolean
-      : string
 }
 
 const ALL: Record<string, FlagShape> = FLAGS

@@ -1,25 +1,22 @@
-/** Figures of promises.md: carriers that have not proved yet who they are. */
-export const PENDING = 100
-export const PENDING_PER_ADDRESS = 10
-/** From the TCP connection to the end of the handshake, ms. protocol.md [H8] */
-export const HANDSHAKE_MS = 10_000
-/** What such a carrier may send, TLS included, bytes. */
-export const HANDSHAKE_BYTES: number = 64 * 1024
-
 interface Entry {
   readonly address: string
   readonly evict: () => void
 }
 
 /**
- * Carriers whose handshake is under way, at most 100 and 10 an address.
+ * Carriers whose handshake is under way, at most so many in all and from one address.
  *
  * A new one is never refused: it puts out the oldest of its own address, so that a neighbour behind the same
  * carrier-grade NAT can't lock a good agent out; where its address has none, the oldest of the fullest address.
  */
 export class Pending {
+  readonly #limits: { readonly pending: number; readonly pendingPerAddress: number }
   readonly #entries = new Set<Entry>()
   readonly #perAddress = new Map<string, number>()
+
+  constructor(limits: { readonly pending: number; readonly pendingPerAddress: number }) {
+    this.#limits = limits
+  }
 
   get size(): number {
     return this.#entries.size
@@ -28,8 +25,9 @@ export class Pending {
   /** `evict` is called when the place is needed. The answer gives the place back; calling it again does nothing. */
   add(address: string, evict: () => void): () => void {
     const own = this.#perAddress.get(address) ?? 0
-    if (own >= PENDING_PER_ADDRESS || (own > 0 && this.#entries.size >= PENDING)) this.#evictOldest(address)
-    else if (this.#entries.size >= PENDING) this.#evictOldest(this.#fullest())
+    const full = this.#entries.size >= this.#limits.pending
+    if (own >= this.#limits.pendingPerAddress || (own > 0 && full)) this.#evictOldest(address)
+    else if (full) this.#evictOldest(this.#fullest())
     const entry: Entry = { address, evict }
     this.#entries.add(entry)
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1)

@@ -56,26 +56,13 @@ export const en = {
   wordTooMany: (command: string, word: string) => `${command} does not take "${word}".`,
   langUnknown: (value: string) => `--lang ${value}: en or ja.`,
   levelUnknown: (value: string) => `--log-level ${value}: fatal, error, warn, info, debug or trace.`,
-  expiresWrong: (value: string) => `--expires ${value}: a length of time from 1s to 30d, such as 30m, 1h or 7d.`,
-  nameWrong: (name: string, why: string) => `"${name}" cannot be an agent's name: ${why}`,
-  patternWrong: (flag: string, value: string, why: string) => `${flag} ${value}: ${why}`,
-  patternAllowed: 'a name such as blog, with * for any letters (shop-*).',
+
+  configAbsent: (path: string) => `${path} is not there; --config names a file that exists.`,
 
   // State and running
-  noState: (folder: string) => `No edge here (${folder}): sudo, or --data?`,
-  noStateStart: 'A new edge is made by: edge run',
+
   notRunning: (folder: string) => `No edge runs in ${folder}. Start it with: edge run`,
   controlBroken: (folder: string, why: string) => `The edge of ${folder} does not answer: ${why}`,
-  locked: (folder: string, pid: number | undefined) =>
-    `An edge already runs in ${folder}${pid === undefined ? '' : ` (process ${pid})`}. Stop it first, or use another folder with --data.`,
-  listenTaken: (address: string, flag: string) =>
-    `${address} is taken by another program. Choose another address with ${flag}.`,
-  listenDenied: (address: string, flag: string) =>
-    `${address}: this user may not listen there. Use sudo, or a port from 1024 with ${flag}.`,
-  listenAbsent: (address: string, flag: string) => `${address} is not an address of this machine. Correct ${flag}.`,
-  listenFailed: (address: string, flag: string, why: string) => `Cannot listen on ${address} (${flag}): ${why}`,
-  folderDenied: (folder: string) => `This user may not read or write ${folder}: sudo, or --data?`,
-  failed: (why: string) => `It failed: ${why}`,
 
   // edge run
   runTitle: (version: string) => `Engawa edge ${version}`,
@@ -94,8 +81,13 @@ export const en = {
   off: 'off',
   eventOnline: (agent: string, remote: string) => `${agent} is online, from ${remote}`,
   eventOffline: (agent: string, why: string) => `${agent} is offline (${why})`,
-  eventAway: (agent: string) => `${agent} is away; its streams wait`,
   eventResumed: (agent: string, ms: number) => `${agent} is back after ${ms} ms`,
+  offlineReasons: {
+    REVOKED: 'revoked',
+    REPLACED: 'it logged in elsewhere',
+    SESSION_CLOSED: 'it has left',
+    GRACE_EXPIRED: 'it did not come back in time',
+  },
   eventOpen: (publicAddress: string, agent: string) => `${publicAddress} leads to ${agent}`,
   eventClosed: (publicAddress: string) => `${publicAddress} is closed`,
 
@@ -113,13 +105,10 @@ export const en = {
   // edge agents, tunnels
   agentsNone: 'No agents yet. Make a join line with: edge invite home',
   agentsHeads: { name: 'AGENT', state: 'STATE', since: 'SINCE', remote: 'FROM', tunnels: 'TUNNELS' },
-  agentStates: { online: 'online', away: 'away', offline: 'offline', revoked: 'revoked', unknown: '-' },
+  agentStates: { online: 'online', away: 'away', offline: 'offline', revoked: 'revoked' },
   agentNever: 'never',
   revoked: (agent: string) => `"${agent}" is revoked. Its names and ports are free.`,
   renamed: (from: string, to: string) => `"${from}" is now "${to}".`,
-  agentUnknown: (agent: string, near: string | undefined) =>
-    `There is no agent "${agent}".${near === undefined ? ' edge agents lists them.' : ` Did you mean "${near}"?`}`,
-  agentTaken: (agent: string) => `There is an agent "${agent}" already.`,
   tunnelsNone: 'No tunnels yet. At home: agent expose 8080',
   tunnelsHeads: {
     address: 'ADDRESS',
@@ -149,5 +138,7 @@ export const en = {
   statusMemory: 'Memory',
   statusData: 'Data',
   checkFine: 'The settings are right.',
+  checkTcpPorts: 'TCP ports',
+  checkUdpPorts: 'UDP ports',
   caNone: 'HTTPS is off here (--https off), so there is no certificate to trust.',
 }

@@ -56,25 +56,11 @@ export const ja: Words = {
   wordTooMany: (command, word) => `${command} に「${word}」は指定できません。`,
   langUnknown: (value) => `--lang ${value}: en か ja を指定してください。`,
   levelUnknown: (value) => `--log-level ${value}: fatal、error、warn、info、debug、trace のどれかを指定してください。`,
-  expiresWrong: (value) => `--expires ${value}: 30m、1h、7d のように、1s から 30d までの時間を指定してください。`,
-  nameWrong: (name, why) => `「${name}」はエージェントの名前に使えません: ${why}`,
-  patternWrong: (flag, value, why) => `${flag} ${value}: ${why}`,
-  patternAllowed: 'blog のような名前を指定してください。* は任意の文字列を表します(例: shop-*)。',
 
-  noState: (folder) => `ここ(${folder})にはエッジがありません。sudo が必要か、--data の指定が必要ではありませんか?`,
-  noStateStart: '新しく始めるには: edge run',
+  configAbsent: (path) => `${path} がありません。--config にはあるファイルを指定してください。`,
+
   notRunning: (folder) => `${folder} のエッジは動いていません。起動するには: edge run`,
   controlBroken: (folder, why) => `${folder} のエッジが応答しません: ${why}`,
-  locked: (folder, pid) =>
-    `${folder} では別のエッジがすでに動いています${pid === undefined ? '' : `(プロセス ${pid})`}。先に停止するか、--data で別のフォルダーを指定してください。`,
-  listenTaken: (address, flag) => `${address} は別のプログラムが使用中です。${flag} で別のアドレスを指定してください。`,
-  listenDenied: (address, flag) =>
-    `${address} を開く権限がありません。sudo を使うか、${flag} で 1024 以上のポートを指定してください。`,
-  listenAbsent: (address, flag) => `${address} はこのマシンのアドレスではありません。${flag} を直してください。`,
-  listenFailed: (address, flag, why) => `${address} を開けませんでした(${flag}): ${why}`,
-  folderDenied: (folder) =>
-    `${folder} を読み書きする権限がありません。sudo が必要か、--data の指定が必要ではありませんか?`,
-  failed: (why) => `失敗しました: ${why}`,
 
   runTitle: (version) => `Engawa edge ${version}`,
   runHttp: 'HTTP',
@@ -91,9 +77,14 @@ export const ja: Words = {
   runStopped: '停止しました。',
   off: 'なし',
   eventOnline: (agent, remote) => `${agent} が接続しました(${remote} から)`,
-  eventOffline: (agent, why) => `${agent} が切断されました(${why})`,
-  eventAway: (agent) => `${agent} との接続が途切れました。通信は復帰を待っています`,
+  eventOffline: (agent, why) => `${agent} との接続が終わりました(${why})`,
   eventResumed: (agent, ms) => `${agent} が復帰しました(${ms} ミリ秒ぶり)`,
+  offlineReasons: {
+    REVOKED: '失効',
+    REPLACED: '別の場所で接続した',
+    SESSION_CLOSED: '終了した',
+    GRACE_EXPIRED: '時間内に復帰しなかった',
+  },
   eventOpen: (publicAddress, agent) => `${publicAddress} を ${agent} につなぎました`,
   eventClosed: (publicAddress) => `${publicAddress} を閉じました`,
 
@@ -109,13 +100,10 @@ export const ja: Words = {
 
   agentsNone: 'エージェントはまだありません。参加用コマンドを作るには: edge invite home',
   agentsHeads: { name: 'エージェント', state: '状態', since: 'いつから', remote: '接続元', tunnels: 'トンネル' },
-  agentStates: { online: '接続中', away: '復帰待ち', offline: '切断', revoked: '失効', unknown: '-' },
+  agentStates: { online: '接続中', away: '復帰待ち', offline: '切断', revoked: '失効' },
   agentNever: '接続なし',
   revoked: (agent) => `「${agent}」を失効させました。使っていた名前とポートは空きになりました。`,
   renamed: (from, to) => `「${from}」を「${to}」に変えました。`,
-  agentUnknown: (agent, near) =>
-    `「${agent}」というエージェントはありません。${near === undefined ? '一覧は edge agents で表示できます。' : `「${near}」のことですか?`}`,
-  agentTaken: (agent) => `「${agent}」というエージェントはすでにあります。`,
   tunnelsNone: 'トンネルはまだありません。自宅で: agent expose 8080',
   tunnelsHeads: {
     address: 'アドレス',
@@ -144,5 +132,7 @@ export const ja: Words = {
   statusMemory: 'メモリー',
   statusData: 'データ',
   checkFine: '設定に誤りはありません。',
+  checkTcpPorts: 'TCP ポート',
+  checkUdpPorts: 'UDP ポート',
   caNone: 'HTTPS が無効(--https off)なので、信頼させる証明書はありません。',
 }

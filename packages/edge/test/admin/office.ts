@@ -37,7 +37,7 @@ export function paperOffice(): Office & { calls: unknown[][] } {
     },
     revoke(name) {
       calls.push(['revoke', name])
-      if (name !== 'home') throw new EngawaError('NAME_UNKNOWN', 'no such agent')
+      if (name !== 'home') throw new EngawaError('AGENT_UNKNOWN', 'no such agent')
     },
     rename(from, to) {
       calls.push(['rename', from, to])

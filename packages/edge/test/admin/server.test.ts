@@ -32,7 +32,7 @@ t.test('reads and changes over the socket need no token', async (t) => {
 const REFUSED: readonly (readonly [what: string, ask: InjectOptions, status: number, code: string])[] = [
   ['an unknown path', { url: '/api/nothing' }, 404, 'PATH_UNKNOWN'],
   ['a wrong method', { url: '/api/agents', method: 'DELETE' }, 404, 'PATH_UNKNOWN'],
-  ['an unknown agent', { url: '/api/agents/nobody/revoke', method: 'POST' }, 404, 'NAME_UNKNOWN'],
+  ['an unknown agent', { url: '/api/agents/nobody/revoke', method: 'POST' }, 404, 'AGENT_UNKNOWN'],
   ['a taken name', { url: '/api/agents/home/rename', method: 'POST', payload: { name: 'taken' } }, 409, 'NAME_TAKEN'],
   ['a wrong name', { url: '/api/invitations', method: 'POST', payload: { name: 'bad name' } }, 400, 'NAME_INVALID'],
   ['no body', { url: '/api/invitations', method: 'POST' }, 400, 'REQUEST_INVALID'],

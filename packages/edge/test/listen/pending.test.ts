@@ -6,14 +6,14 @@ function fill(pending: Pending, evicted: string[], names: readonly string[]): vo
 }
 
 t.test('the eleventh of an address puts out its first', async (t) => {
-  const [pending, evicted] = [new Pending(), [] as string[]]
+  const [pending, evicted] = [new Pending({ pending: 100, pendingPerAddress: 10 }), [] as string[]]
   fill(pending, evicted, ['b#0', ...Array.from({ length: 12 }, (_, index) => `a#${index}`)])
   t.strictSame(evicted, ['a#0', 'a#1'])
   t.equal(pending.size, 11)
 })
 
 t.test('a full house puts out the oldest of the same address, else of the fullest', async (t) => {
-  const [pending, evicted] = [new Pending(), [] as string[]]
+  const [pending, evicted] = [new Pending({ pending: 100, pendingPerAddress: 10 }), [] as string[]]
   const crowd = Array.from({ length: 33 }, (_, index) => [`${index}#0`, `${index}#1`, `${index}#2`]).flat()
   fill(pending, evicted, [...crowd, 'mine#0'])
   t.equal(pending.size, 100)
@@ -25,7 +25,7 @@ t.test('a full house puts out the oldest of the same address, else of the fulles
 })
 
 t.test('a place is given back once', async (t) => {
-  const pending = new Pending()
+  const pending = new Pending({ pending: 100, pendingPerAddress: 10 })
   const leave = pending.add('a', () => t.fail('left already'))
   leave()
   leave()

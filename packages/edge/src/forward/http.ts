@@ -1,6 +1,8 @@
 import { type ClientRequest, type IncomingMessage, request as httpRequest, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type Code, codeOf, EngawaError, rowOf } from '@engawa/shared/errors'
+import type { Stream } from '@engawa/shared/mux/events'
+import { StreamDuplex } from '@engawa/shared/stream/duplex'
 import type { Admission, Reached, Visitor } from '../admit.ts'
 import { BodyRate } from '../guard/body-rate.ts'
 import type { CheckedHead } from '../guard/head.ts'
@@ -22,7 +24,7 @@ export interface Asked {
   /** Cuts the visitor's connection with a RST: an answer that broke off must never look whole. */
   readonly cut: () => void
   /** For an upgrade: the protocol asked for, and what to do at the service's 101. */
-  readonly upgrade?: { readonly protocol: string; switched(answer: IncomingMessage, service: Duplex, head: Buffer, exchange: Exchange): void }
+  readonly upgrade?: { readonly protocol: string; switched(answer: IncomingMessage, service: StreamDuplex, rest: Buffer, exchange: Exchange): void }
 }
 
 /** RFC 9110 §9.2.2 */
@@ -57,7 +59,7 @@ export class Exchange {
     this.#admission = admission
     this.#asked = asked
     this.#path = pathOf(asked.request.url ?? '')
-    this.#silence = new Countdown(admission.settings.limits.serviceMs, () => this.#fail('SERVICE_TIMEOUT'))
+    this.#silence = new Countdown(admission.settings.limits.responseHeadMs, () => this.#fail('SERVICE_TIMEOUT'))
   }
 
   /** Resolves when nothing of this exchange is left. Never rejects. */
@@ -99,7 +101,7 @@ export class Exchange {
         { peer: visitor.peer, secure: visitor.secure, trusted: this.#admission.trusted },
         { method, upgrade: upgrade?.protocol },
       ),
-      maxHeaderSize: this.#admission.settings.limits.serviceHeadBytes,
+      maxHeaderSize: this.#admission.settings.limits.responseHeadBytes,
       joinDuplicateHeaders: false,
       service: `${link.session}/${service}`,
       open: reached.open,
@@ -107,7 +109,7 @@ export class Exchange {
     const upstream = httpRequest(options)
     this.#upstream = upstream
     upstream.on('socket', (connection: Duplex) => {
-      this.#receivedBefore = agent.streamOf(connection)?.received ?? 0
+      this.#receivedBefore = streamOf(connection)?.received ?? 0
     })
     upstream.on('continue', () => this.#continue())
     upstream.on('information', (interim) => this.#inform(interim.statusCode, interim.rawHeaders))
@@ -123,7 +125,7 @@ export class Exchange {
   }
 
   /** The body, as fast as the service takes it. */
-  #pour(upstream: ClientRequest, { live, tunnel }: Reached): void {
+  #pour(upstream: ClientRequest, { live }: Reached): void {
     const { request } = this.#asked
     const expects = request.headers.expect !== undefined
     const rate = new BodyRate(this.#admission.settings.limits, {
@@ -133,8 +135,7 @@ export class Exchange {
     this.#rate = rate
     upstream.flushHeaders()
     request.on('data', (chunk: Buffer) => {
-      this.#received += chunk.length
-      tunnel.traffic.received += chunk.length
+      this.received(chunk.length)
       rate.received(chunk.length)
       // A long upload is no silence of the service.
       if (!this.#asked.response.headersSent) this.#silence.restart()
@@ -154,7 +155,7 @@ export class Exchange {
   }
 
   #inform(status: number, raw: readonly string[]): void {
-    if (++this.#interim > this.#admission.settings.limits.interimAnswers) return this.#fail('SERVICE_BROKE')
+    if (++this.#interim > this.#admission.settings.limits.interimResponses) return this.#fail('SERVICE_BROKE')
     // 100 has been passed on by `continue`; 101 never gets here.
     if (status === 100 || !this.#mayInform()) return
     const { response } = this.#asked
@@ -211,19 +212,20 @@ export class Exchange {
     const { upgrade, response } = this.#asked
     const given = String(incoming.headers.upgrade ?? '').toLowerCase()
     const asked = upgrade?.protocol.toLowerCase().split(',').map((text) => text.trim()) ?? []
-    if (upgrade === undefined || response.headersSent || response.destroyed || !asked.includes(given)) {
+    const service = connection instanceof StreamDuplex ? connection : undefined
+    if (upgrade === undefined || service === undefined || response.headersSent || response.destroyed || !asked.includes(given)) {
       connection.destroy()
       return this.#fail('SERVICE_BROKE')
     }
     this.#silence.stop()
     this.#switched = true
-    upgrade.switched(incoming, connection, rest, this)
+    upgrade.switched(incoming, service, rest, this)
   }
 
   #broke(upstream: ClientRequest, error: Error): void {
     if (upstream !== this.#upstream) return
-    const { request, response, head, agent } = this.#asked
-    const silent = upstream.socket === null || (agent.streamOf(upstream.socket)?.received ?? 0) === this.#receivedBefore
+    const { request, response, head } = this.#asked
+    const silent = (streamOf(upstream.socket)?.received ?? 0) === this.#receivedBefore
     const again = upstream.reusedSocket && silent && !head.hasBody && IDEMPOTENT.has(request.method ?? '')
     // It died idle, and our request met its end on the way. Its second connection is a new one, so this happens once.
     if (again && this.#reached !== undefined && !response.headersSent && !response.destroyed) return this.#sendAgain(this.#reached)
@@ -260,7 +262,7 @@ export class Exchange {
     this.#upstream?.destroy()
     request.removeAllListeners('data')
     request.resume()
-    const timer = setTimeout(cut, LINGER_MS)
+    const timer = setTimeout(cut, LINGER_MS).unref()
     request.once('close', () => clearTimeout(timer))
   }
 
@@ -270,7 +272,7 @@ export class Exchange {
     if (this.#tunnel !== undefined) this.#tunnel.traffic.sent += bytes
   }
 
-  /** Bytes that came from the visitor after an upgrade. */
+  /** Bytes that came from the visitor. */
   received(bytes: number): void {
     this.#received += bytes
     if (this.#tunnel !== undefined) this.#tunnel.traffic.received += bytes
@@ -297,6 +299,11 @@ export class Exchange {
       ...(whole ? (this.#code === undefined ? {} : { code: this.#code }) : { code: 'CANCELLED' as const }),
     })
   }
+}
+
+/** The mux stream below a service connection. */
+function streamOf(connection: Duplex | null): Stream | undefined {
+  return connection instanceof StreamDuplex ? connection.stream : undefined
 }
 
 function recordOf(fields: readonly string[]): Record<string, string[]> {

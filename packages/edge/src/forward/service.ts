@@ -1,7 +1,7 @@
 import { Agent, type AgentOptions, type ClientRequest, type ClientRequestArgs, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Stream } from '@engawa/shared/mux/events'
-import { toDuplex } from '@engawa/shared/stream/duplex'
+import { type StreamDuplex, toDuplex } from '@engawa/shared/stream/duplex'
 
 /** Beside what http.request wants: which service, and how to get a new stream to it. */
 export interface ServiceOptions extends ClientRequestArgs {
@@ -23,28 +23,18 @@ const FAREWELL_MS = 5000
  * can reach nobody else.
  */
 export class ServiceAgent extends Agent {
-  readonly #streams = new WeakMap<Duplex, Stream>()
   readonly #idle = new Map<Duplex, NodeJS.Timeout>()
 
   constructor() {
     super({ keepAlive: true, maxSockets: 1, maxFreeSockets: 1 } satisfies AgentOptions)
   }
 
-  /** The mux stream below a connection that this agent made. */
-  streamOf(connection: Duplex): Stream | undefined {
-    return this.#streams.get(connection)
-  }
-
   override getName(options?: unknown): string {
     return (options as ServiceOptions | undefined)?.service ?? ''
   }
 
-  override createConnection(options: unknown): Duplex {
-    const stream = (options as ServiceOptions).open()
-    const connection = toDuplex(stream)
-    this.#streams.set(connection, stream)
-    // Agent and ClientRequest treat every connection as a net.Socket here and there.
-    return Object.assign(connection, { ref: nothing, unref: nothing, setTimeout: nothing, setKeepAlive: nothing, setNoDelay: nothing })
+  override createConnection(options: unknown): StreamDuplex {
+    return toDuplex((options as ServiceOptions).open())
   }
 
   override keepSocketAlive(connection: Duplex): boolean {
@@ -54,7 +44,7 @@ export class ServiceAgent extends Agent {
     const announced = /(?:^|,)\s*timeout=(\d+)/i.exec(String(answer?.headers['keep-alive'] ?? ''))?.[1]
     const idleMs = announced === undefined ? IDLE_MS : Math.min(IDLE_MS, Number(announced) * 1000 - MARGIN_MS)
     if (idleMs <= 0) return false
-    const timer = setTimeout(() => this.#letGo(connection), idleMs)
+    const timer = setTimeout(() => this.#letGo(connection), idleMs).unref()
     this.#idle.set(connection, timer)
     connection.once('close', () => this.#wake(connection))
     return true
@@ -78,7 +68,7 @@ export class ServiceAgent extends Agent {
 
   #letGo(connection: Duplex): void {
     this.#wake(connection)
-    const timer = setTimeout(() => connection.destroy(), FAREWELL_MS)
+    const timer = setTimeout(() => connection.destroy(), FAREWELL_MS).unref()
     connection.once('close', () => clearTimeout(timer))
     connection.on('error', nothing)
     connection.resume()

@@ -25,10 +25,11 @@ export async function forwardTcp(admission: Admission, socket: Socket, port: num
     if (socket.destroyed) return
     const stream = reached.open()
     socket.off('close', left)
-    splice(socket, stream)
-    socket.once('close', () => {
-      traffic.received += stream.sent
-      traffic.sent += stream.received
+    splice(socket, stream, {
+      onBytes: (fromSocket, toSocket) => {
+        traffic.received += fromSocket
+        traffic.sent += toSocket
+      },
     })
   } catch (error) {
     const code = codeOf(error)

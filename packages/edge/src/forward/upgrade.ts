@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
+import type { StreamDuplex } from '@engawa/shared/stream/duplex'
+import { splice } from '@engawa/shared/stream/splice'
 import { answerFields } from './headers.ts'
 import type { Exchange } from './http.ts'
 
@@ -16,37 +17,33 @@ export function upgradeOf(request: IncomingMessage): string | undefined {
   return /^[\w!#$%&'*+.^`|~/-]+$/.test(upgrade) && !REFUSED.test(upgrade) ? upgrade : undefined
 }
 
-/** After the service's 101: passes it on, then the bytes both ways. `early`: what the visitor sent before it; it goes only now. */
+/**
+ * After the service's 101: passes it on, then the bytes both ways, outside HTTP.
+ *
+ * `early` is what the visitor sent before it; it goes only now. `rest` came from the service together with its 101.
+ */
 export function join(
   visitor: Socket,
-  service: Duplex,
-  { answer, rest, early, exchange, domain, cut }: { answer: IncomingMessage; rest: Buffer; early: Buffer; exchange: Exchange; domain: string; cut: () => void },
+  service: StreamDuplex,
+  { answer, rest, early, exchange, domain }: { answer: IncomingMessage; rest: Buffer; early: Buffer; exchange: Exchange; domain: string },
 ): void {
-  const fields = [...answerFields(answer.rawHeaders, { status: 101, domain, trailers: false }), 'Connection', 'Upgrade', 'Upgrade', String(answer.headers.upgrade)]
+  const fields = answerFields(answer.rawHeaders, { status: 101, domain, trailers: false })
+  fields.push('Connection', 'Upgrade', 'Upgrade', String(answer.headers.upgrade))
   let head = `HTTP/1.1 101 ${answer.statusMessage ?? ''}\r\n`
   for (let at = 0; at < fields.length; at += 2) head += `${fields[at] ?? ''}: ${fields[at + 1] ?? ''}\r\n`
   visitor.write(`${head}\r\n`, 'latin1')
-  pass(visitor, service, early, (bytes) => exchange.received(bytes))
-  pass(service, visitor, rest, (bytes) => exchange.sent(bytes))
-  // What ends without an END from both sides was cut, and is cut for the other too.
-  visitor.once('close', () => service.destroy())
-  service.once('close', () => {
-    if (service.readableEnded && service.writableFinished) return
-    cut()
+  // The Duplex is left behind: what it still holds goes first, then the stream itself is spliced.
+  const first = Buffer.concat([rest, (service.read() as Buffer | null) ?? Buffer.alloc(0)])
+  if (first.length > 0) visitor.write(first)
+  exchange.sent(first.length)
+  if (early.length > 0) visitor.unshift(early)
+  splice(visitor, service.stream, {
+    onBytes: (fromVisitor, toVisitor) => {
+      exchange.received(fromVisitor)
+      exchange.sent(toVisitor)
+    },
   })
-  visitor.on('error', () => service.destroy())
-  service.on('error', cut)
-}
-
-function pass(from: Duplex, to: Duplex, first: Buffer, count: (bytes: number) => void): void {
-  const give = (chunk: Buffer): void => {
-    count(chunk.length)
-    if (!to.write(chunk)) from.pause()
-  }
-  if (first.length > 0) give(first)
-  from.on('data', give)
-  to.on('drain', () => from.resume())
-  from.once('end', () => to.end())
-  if (to.writableNeedDrain) from.pause()
-  else from.resume()
+  // An END that came in one turn with the 101 was told to the Duplex.
+  service.once('end', () => visitor.end())
+  service.resume()
 }

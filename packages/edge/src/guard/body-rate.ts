@@ -26,7 +26,7 @@ export class BodyRate {
           tooSlow()
         }
       },
-      Math.min(SAMPLE_MS, limits.bodyGraceMs),
+      Math.max(10, Math.min(SAMPLE_MS, limits.bodyGraceMs)),
     )
   }
 

@@ -18,8 +18,8 @@ const TARGET = /^\/[\x21\x22\x24-\x7e]*$/
  */
 export function checkHead(request: IncomingMessage, limits: VisitorLimits): CheckedHead | Code {
   const { method, url = '', rawHeaders, httpVersion } = request
-  if (url.length > limits.targetBytes) return 'TARGET_TOO_LONG'
-  if (rawHeaders.length > 2 * limits.headFields) return 'HEAD_TOO_LARGE'
+  if (url.length > limits.requestTargetBytes) return 'TARGET_TOO_LONG'
+  if (rawHeaders.length > 2 * limits.requestFields) return 'HEAD_TOO_LARGE'
   // TRACE would echo cookies and the edge's own fields; CONNECT asks for a forward proxy.
   if (method === 'TRACE' || method === 'CONNECT') return 'METHOD_REFUSED'
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'REQUEST_INVALID'

@@ -6,6 +6,11 @@ import { type Asked, Exchange } from '../forward/http.ts'
 import { ServiceAgent } from '../forward/service.ts'
 import { checkHead } from '../guard/head.ts'
 
+/** Requests sent ahead on one connection before the answers to the earlier ones; each keeps its head in memory. */
+const PIPELINED = 128
+/** A visitor that has ended its direction gets this much time between two bytes of the answer: it may just as well be gone. */
+const HALF_CLOSED_MS = 10_000
+
 /** One HTTP/1.1 connection of a visitor: its requests, one after another, and the service connection they share. */
 export class Conversation {
   readonly visitor: Visitor
@@ -23,7 +28,12 @@ export class Conversation {
     this.#socket = socket
     this.#wire = wire
     socket.once('close', () => this.agent.destroy())
-    socket.once('end', () => this.#watchHalfClosed())
+    socket.once('end', this.#watchHalfClosed)
+  }
+
+  /** The socket speaks another protocol from now on. */
+  leave(): void {
+    this.#socket.off('end', this.#watchHalfClosed)
   }
 
   get busy(): boolean {
@@ -32,15 +42,14 @@ export class Conversation {
 
   /** Node parses requests ahead of their answers; they are forwarded strictly in turn. */
   take(request: IncomingMessage, response: ServerResponse, upgrade?: Asked['upgrade']): void {
-    const { limits } = this.#admission.settings
-    const head = checkHead(request, limits)
+    const head = checkHead(request, this.#admission.settings.limits)
     const turn = async (): Promise<void> => {
       if (response.destroyed) return
       if (typeof head === 'string') return answer(request, response, head, { close: true })
       const asked: Asked = { visitor: this.visitor, head, request, response, agent: this.agent, cut: () => this.cut() }
       await new Exchange(this.#admission, upgrade === undefined ? asked : { ...asked, upgrade }).run()
     }
-    if (this.#waiting.length >= limits.pipelined) return this.cut()
+    if (this.#waiting.length >= PIPELINED) return this.cut()
     this.#waiting.push(turn)
     if (!this.#busy) void this.#work()
   }
@@ -61,12 +70,12 @@ export class Conversation {
   }
 
   /** A visitor that has said FIN may wait for its answer, or be gone. As long as the answer moves it is there. */
-  #watchHalfClosed(): void {
+  readonly #watchHalfClosed = (): void => {
     let written = this.#wire.bytesWritten
     const timer = setInterval(() => {
       if (this.#wire.bytesWritten === written) this.cut()
       written = this.#wire.bytesWritten
-    }, this.#admission.settings.limits.halfClosedMs)
+    }, HALF_CLOSED_MS)
     this.#socket.once('close', () => clearInterval(timer))
   }
 }

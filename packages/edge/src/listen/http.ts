@@ -34,14 +34,14 @@ export class HttpFront {
 
   constructor(admission: Admission) {
     this.#admission = admission
-    const { headMs, headBytes, idleMs } = admission.settings.limits
+    const { requestHeadMs, requestHeadBytes, keepAliveIdleMs } = admission.settings.limits
     this.#server = createServer({
-      maxHeaderSize: headBytes,
-      headersTimeout: headMs,
+      maxHeaderSize: requestHeadBytes,
+      headersTimeout: requestHeadMs,
       // Bodies have a rate instead: an upload may take days.
       requestTimeout: 0,
-      keepAliveTimeout: idleMs,
-      connectionsCheckingInterval: Math.min(1000, headMs),
+      keepAliveTimeout: keepAliveIdleMs,
+      connectionsCheckingInterval: Math.min(1000, requestHeadMs),
       requireHostHeader: false,
       insecureHTTPParser: false,
       joinDuplicateHeaders: false,
@@ -118,7 +118,8 @@ export class HttpFront {
         socket.off('data', hold)
         const early = Buffer.concat(held)
         const { domain } = this.#admission.settings
-        join(socket, service, { answer, rest, early, exchange, domain, cut: () => conversation.cut() })
+        conversation.leave()
+        join(socket, service, { answer, rest, early, exchange, domain })
       },
     })
   }

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { createServer, type TLSSocket } from 'node:tls'
 import type { Admission } from '../admit.ts'
 import { rawAnswer } from '../forward/answers.ts'
+import { tunnelNamed } from '../route/route.ts'
 import type { Certificates } from '../tls/certificates.ts'
 import type { ClientHello } from '../tls/client-hello.ts'
 import { peek } from '../tls/peek.ts'
@@ -28,7 +29,7 @@ export interface TlsListener {
 
 /** The port that agents, visitors' HTTPS and passed-through TLS share, told apart by SNI. Throws LISTEN_FAILED. */
 export async function startTls({ address, admission, certificates, onCarrier, onPassed }: TlsListener): Promise<RunningListener> {
-  const { handshakeMs, unpeeked } = admission.settings.limits
+  const { handshakeMs, unpeekedSockets } = admission.settings.limits
   const front = new HttpFront(admission)
   /** TLS hands out a socket of its own; its pair is found again by the visitor's address. */
   const wires = new Map<string, { wire: Socket; serverName: string | undefined }>()
@@ -57,7 +58,7 @@ export async function startTls({ address, admission, certificates, onCarrier, on
   })
   tls.on('tlsClientError', (_error, socket) => socket.destroy())
 
-  const waiting = new Unpeeked(unpeeked)
+  const waiting = new Unpeeked(unpeekedSockets)
   const listening = await listenTcp(address, (socket) => {
     waiting.add(socket)
     peek(socket, handshakeMs, {
@@ -73,7 +74,7 @@ export async function startTls({ address, admission, certificates, onCarrier, on
     if (typeof pass === 'string') return void socket.resetAndDestroy()
     socket.once('close', () => pass.leave())
     socket.on('error', () => {})
-    const tunnel = serverName === undefined ? undefined : admission.table.byHost(serverName, '/')
+    const tunnel = serverName === undefined ? undefined : tunnelNamed(admission.table, serverName)
     if (serverName !== undefined && tunnel?.protocol === 'tls') return onPassed === undefined ? alert(socket, UNRECOGNIZED_NAME) : onPassed(socket, serverName)
     if (!certificates.knows(serverName)) return alert(socket, UNRECOGNIZED_NAME)
     if (serverName === undefined) renew()

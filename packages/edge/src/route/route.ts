@@ -12,6 +12,11 @@ export function isBare({ name, literal }: Authority, domain: string): boolean {
   return literal || name === domain
 }
 
+/** Any tunnel of that name, whatever its path; for TLS, which asks before there is a path. */
+export function tunnelNamed(table: Pick<TunnelTable, 'byHost' | 'all'>, name: string): Tunnel | undefined {
+  return table.byHost(name, '/') ?? table.all().find((tunnel) => tunnel.hosts.includes(name))
+}
+
 /** Which tunnel a request is for; each request by its own authority, whatever connection it came on. */
 export function routeHttp(
   table: Pick<TunnelTable, 'byHost' | 'bare'>,

@@ -1,20 +1,19 @@
 import { createSecureContext, type SecureContext } from 'node:tls'
+import type { KeyAndChain } from '../identity/authority.ts'
+import { tunnelNamed } from '../route/route.ts'
 import type { TunnelTable } from '../tunnel/tunnel.ts'
 
-/** PEM of a certificate with its chain, and its key. */
-export interface KeyPair {
-  readonly cert: string
-  readonly key: string
-}
-
 interface Made {
-  readonly pair: KeyPair
+  readonly pair: KeyAndChain
   readonly context: SecureContext
   readonly at: number
 }
 
-/** Makes a certificate for names and IP addresses; the visitors' CA does. */
-export type Issue = (hosts: readonly string[]) => KeyPair
+/** Who signs; the visitors' CA does. */
+export interface Issuer {
+  covers(host: string): boolean
+  issue(hosts: readonly string[], now: Date): KeyAndChain
+}
 
 /** Names with a certificate at the same time; the one used longest ago goes. */
 const MOST = 1024
@@ -27,24 +26,24 @@ const FRESH_MS = 24 * 60 * 60 * 1000
  * Only for names that lead somewhere: who connects with invented names makes the edge sign nothing.
  */
 export class Certificates {
-  readonly #table: Pick<TunnelTable, 'byHost'>
-  readonly #issue: Issue
+  readonly #table: Pick<TunnelTable, 'byHost' | 'all'>
+  readonly #issuer: Issuer
   readonly #domain: string
   readonly #bareHosts: readonly string[]
   readonly #made = new Map<string, Made>()
 
   /** `bareHosts`: what the edge is called without a tunnel's name, addresses included. */
-  constructor({ table, issue, domain, bareHosts }: { table: Pick<TunnelTable, 'byHost'>; issue: Issue; domain: string; bareHosts: readonly string[] }) {
+  constructor({ table, issuer, domain, bareHosts }: { table: Pick<TunnelTable, 'byHost' | 'all'>; issuer: Issuer; domain: string; bareHosts: readonly string[] }) {
     this.#table = table
-    this.#issue = issue
+    this.#issuer = issuer
     this.#domain = domain
-    this.#bareHosts = [...new Set([domain, ...bareHosts])]
+    this.#bareHosts = [...new Set([domain, ...bareHosts])].filter((host) => issuer.covers(host))
   }
 
   /** Whether visitors may open TLS for this name; none at all means the bare address. */
   knows(serverName: string | undefined): boolean {
     if (serverName === undefined || this.#bareHosts.includes(serverName)) return true
-    return this.#table.byHost(serverName, '/') !== undefined
+    return this.#issuer.covers(serverName) && tunnelNamed(this.#table, serverName) !== undefined
   }
 
   /** Undefined for a name that leads nowhere. Throws what issuing throws. */
@@ -53,7 +52,7 @@ export class Certificates {
   }
 
   /** For visitors who send no SNI; the same object until it is made anew. */
-  bare(): KeyPair {
+  bare(): KeyAndChain {
     return this.#get(this.#domain).pair
   }
 
@@ -72,7 +71,7 @@ export class Certificates {
   }
 
   #make(hosts: readonly string[], at: number): Made {
-    const pair = this.#issue(hosts)
+    const pair = this.#issuer.issue(hosts, new Date())
     return { pair, context: createSecureContext({ ...pair, minVersion: 'TLSv1.2', honorCipherOrder: true }), at }
   }
 }

@@ -187,7 +187,7 @@ t.test('a visitor who leaves takes its service connection along', async (t) => {
 })
 
 t.test('each way that a service fails has its own answer', async (t) => {
-  const { port, link } = await smallEdge(t, (request) => void request.socket.destroy(), { limits: { serviceMs: 50 } })
+  const { port, link } = await smallEdge(t, (request) => void request.socket.destroy(), { limits: { responseHeadMs: 50 } })
   t.match(await get(port), { answer: { statusCode: 502, headers: { 'engawa-error': 'SERVICE_BROKE' } } })
   for (const [code, status] of [
     ['SERVICE_REFUSED', 502],
@@ -204,7 +204,7 @@ t.test('each way that a service fails has its own answer', async (t) => {
 })
 
 t.test('the service has its time to answer, and time stands still while the session is away', async (t) => {
-  const { port, link } = await smallEdge(t, () => {}, { limits: { serviceMs: 30 } })
+  const { port, link } = await smallEdge(t, () => {}, { limits: { responseHeadMs: 30 } })
   link.once('opened', () => {
     link.pause(true)
     setTimeout(() => link.pause(false), 200)

@@ -4,7 +4,8 @@ import { type AddressInfo, connect, type Server as NetServer, type Socket } from
 import { pino } from 'pino'
 import type { Test } from 'tap'
 import { Admission } from '../../src/admit.ts'
-import { VISITOR_LIMITS, type VisitorLimits } from '../../src/guard/limits.ts'
+import type { VisitorLimits } from '../../src/guard/limits.ts'
+import { LIMITS } from '../../src/limits.ts'
 import { startHttp } from '../../src/listen/http.ts'
 import { FakeLink } from './fake-link.ts'
 import { FakeTable, type FakeTunnel, fakeTunnel } from './fake-table.ts'
@@ -42,7 +43,7 @@ export function makeAdmission(
   table: FakeTable,
   { limits = {}, domain = 'example.com', trustedProxies = [] }: { limits?: Partial<VisitorLimits>; domain?: string; trustedProxies?: string[] } = {},
 ): Admission {
-  return new Admission({ table, log: quiet, settings: { domain, trustedProxies, limits: { ...VISITOR_LIMITS, ...limits } } })
+  return new Admission({ table, log: quiet, settings: { domain, trustedProxies, limits: { ...LIMITS.parse(undefined), ...limits } } })
 }
 
 export async function listen(t: Test, server: NetServer): Promise<number> {

@@ -99,7 +99,8 @@ export const CODES = {
   LISTEN_FAILED: { scope: 'command', fault: 'user' },
   STATE_BROKEN: { scope: 'command', fault: 'edge' },
   INTERNAL: { scope: 'command', fault: 'edge' },
-} as const satisfies Record<string, CodeRow>
+} as const
+CODES satisfies Record<string, CodeRow>
 
 export type Code = keyof typeof CODES
 
@@ -131,11 +132,14 @@ export function codeOfWire(wire: number): Code {
 /** The product's one error class. Branch on `code`, never on the text. */
 export class EngawaError extends Error {
   readonly code: Code
+  /** The message in Japanese, where it is meant for people. */
+  readonly ja: string | undefined
 
-  constructor(code: Code, message: string = code, options?: { cause?: unknown }) {
+  constructor(code: Code, message: string = code, options?: { cause?: unknown; ja?: string | undefined }) {
     super(message, options)
     this.name = 'EngawaError'
     this.code = code
+    this.ja = options?.ja
   }
 }
 

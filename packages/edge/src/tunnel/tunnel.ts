@@ -1,6 +1,6 @@
+import type { Stream } from '@engawa/shared/mux/events'
 import type { RequestSummary } from '@engawa/shared/wire/control'
 import type { Opening, Protocol } from '@engawa/shared/wire/opening'
-import type { Stream } from '@engawa/shared/mux/events'
 
 /** One agent's live session, as those see it who want a stream to a service. */
 export interface Link {

@@ -83,7 +83,12 @@ export type SessionEvent =
   /** One whole message of stream 0, its JSON bytes. */
   | { readonly type: 'message'; readonly bytes: Uint8Array }
   /** `opening` is there on the edge-to-agent datagrams that carry one. `closed`: the peer has forgotten the flow. */
-  | { readonly type: 'datagram'; readonly flow: number; readonly opening: Uint8Array | undefined; readonly bytes: Uint8Array }
+  | {
+      readonly type: 'datagram'
+      readonly flow: number
+      readonly opening: Uint8Array | undefined
+      readonly bytes: Uint8Array
+    }
   | { readonly type: 'flowClosed'; readonly flow: number }
   | { readonly type: 'carrierSuspect'; readonly carrier: number }
   | { readonly type: 'carrierTrusted'; readonly carrier: number }

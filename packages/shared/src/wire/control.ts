@@ -176,7 +176,8 @@ function parse(json: string, shapes: Record<string, Shape>): unknown {
   } catch (cause) {
     throw new EngawaError('MESSAGE_INVALID', 'a message that is no JSON', { cause })
   }
-  if (typeof value !== 'object' || value === null) throw new EngawaError('MESSAGE_INVALID', 'a message that is no object')
+  if (typeof value !== 'object' || value === null)
+    throw new EngawaError('MESSAGE_INVALID', 'a message that is no object')
   const message = value as Record<string, unknown>
   const type = message['type']
   const shape = typeof type === 'string' && Object.hasOwn(shapes, type) ? shapes[type] : undefined

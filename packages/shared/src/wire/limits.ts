@@ -3,7 +3,7 @@
 /** Header of every frame, bytes. protocol.md §3 */
 export const HEADER_BYTES = 8
 /** Payload bytes of one DATA frame, without its offset. protocol.md §3 */
-export const MAX_DATA_BYTES = 256 * 1024
+export const MAX_DATA_BYTES: number = 256 * 1024
 /** An opening or a GOAWAY reason, bytes. protocol.md §3 */
 export const MAX_OPENING_BYTES = 256
 export const MAX_REASON_BYTES = 256
@@ -14,14 +14,14 @@ export const MAX_DATAGRAM_BYTES = 65_507
 /** Above this a u64 is no safe integer. protocol.md [F1] */
 export const MAX_COUNT: number = Number.MAX_SAFE_INTEGER
 /** Credit of stream 0 each way, bytes. protocol.md [W1] */
-export const CONTROL_CREDIT = 64 * 1024
+export const CONTROL_CREDIT: number = 64 * 1024
 /** One message of stream 0, bytes of JSON. protocol.md §8 */
-export const MAX_MESSAGE_BYTES = 64 * 1024
+export const MAX_MESSAGE_BYTES: number = 64 * 1024
 /** Ids between the lowest unacknowledged OPEN and the newest. protocol.md [S4] */
 export const MAX_OPEN_SPAN = 4096
 /** One handshake message, bytes of JSON. protocol.md [C3] */
-export const MAX_HANDSHAKE_BYTES = 16 * 1024
+export const MAX_HANDSHAKE_BYTES: number = 16 * 1024
 /** Credit that every stream always gets, bytes. protocol.md [W4] */
-export const STREAM_FLOOR = 16 * 1024
+export const STREAM_FLOOR: number = 16 * 1024
 /** Live streams of a session unless a side asks for fewer. */
 export const MAX_STREAMS = 2048

@@ -1,0 +1,79 @@
+import {
+  chownSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { homedir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+
+/** Where a program keeps its state unless `--data` says otherwise. contract.md */
+export function defaultFolder(
+  program: 'edge' | 'agent',
+  env: Readonly<Record<string, string | undefined>> = process.env,
+  uid: number | undefined = process.getuid?.(),
+): string {
+  if (uid === 0) return join('/var/lib/engawa', program)
+  const state = env['XDG_STATE_HOME']
+  // The XDG specification: a relative path is to be ignored.
+  const home = state?.startsWith('/') ? state : join(env['HOME'] ?? homedir(), '.local/state')
+  return join(home, 'engawa', program)
+}
+
+/** Makes the folder with mode 0700 where it is not there yet. */
+export function makeFolder(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+}
+
+/**
+ * Writes a file that is either old or new after a crash, never torn: temporary file, fsync, rename, fsync of the folder.
+ * It belongs to the folder's owner, also when root writes it (`sudo engawa-agent join` in a user's folder).
+ */
+export function writeAtomic(path: string, content: string | Uint8Array, mode: number = 0o600): void {
+  const folder = dirname(path)
+  const temporary = join(folder, `.${basename(path)}.${process.pid}.tmp`)
+  try {
+    rmSync(temporary, { force: true })
+    const file = openSync(temporary, 'wx', mode)
+    try {
+      writeFileSync(file, content)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    keepOwner(temporary)
+    renameSync(temporary, path)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw error
+  }
+  const opened = openSync(folder, 'r')
+  try {
+    fsyncSync(opened)
+  } finally {
+    closeSync(opened)
+  }
+}
+
+/** Gives a file to the owner of its folder, where this process may do that. */
+export function keepOwner(path: string): void {
+  if (process.getuid?.() !== 0) return
+  const { uid, gid } = statSync(dirname(path))
+  chownSync(path, uid, gid)
+}
+
+/** The text of a file, undefined if it is not there. */
+export function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,65 @@
+import { domainToASCII } from 'node:url'
+import { familyOf } from './addresses.ts'
+import { EngawaError } from './errors.ts'
+import { quoted } from './say.ts'
+
+/** One label as RFC 1123 §2.1 has it: letters, digits and inner hyphens, at most 63. */
+const LABEL = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/
+/** All of a DNS name, RFC 1035 §2.3.4, without its final dot. */
+const MAX_NAME = 253
+
+/**
+ * The name of a tunnel or an agent: one DNS label, lower case; other scripts become punycode.
+ * Throws NAME_INVALID.
+ */
+export function parseName(text: string): string {
+  const name = toAscii(text)
+  if (name !== undefined && LABEL.test(name)) return name
+  throw new EngawaError(
+    'NAME_INVALID',
+    `${quoted(text)} is no name; use letters, digits and inner hyphens, at most 63, without dots`,
+    { ja: `${quoted(text)} は名前に使えません。英数字と途中のハイフンで 63 文字以内、ドットなしで書いてください` },
+  )
+}
+
+/** A domain of one's own, `www.example.com`: two labels or more, no IP address, no port. Throws NAME_INVALID. */
+export function parseDomain(text: string): string {
+  const domain = toAscii(text.replace(/\.$/, ''))
+  const labels = domain?.split('.') ?? []
+  if (
+    domain !== undefined &&
+    labels.length >= 2 &&
+    domain.length <= MAX_NAME &&
+    labels.every((label) => LABEL.test(label)) &&
+    !/^\d+$/.test(labels.at(-1) ?? '')
+  ) {
+    return domain
+  }
+  throw new EngawaError('NAME_INVALID', `${quoted(text)} is no domain; write a whole name such as www.example.com`, {
+    ja: `${quoted(text)} はドメイン名ではありません。www.example.com のように全体を書いてください`,
+  })
+}
+
+/** The edge's own domain: as `parseDomain`, or the one word `localhost`. Throws NAME_INVALID. */
+export function parseEdgeDomain(text: string): string {
+  return text.toLowerCase() === 'localhost' ? 'localhost' : parseDomain(text)
+}
+
+/** Makes a name out of any text (a folder's, a host's): what does not fit becomes a hyphen; `fallback` where nothing is left. */
+export function nameFrom(text: string, fallback: string): string {
+  const plain = text
+    .toLowerCase()
+    .replace(/[^a-z0-9\p{L}\p{N}]+/gu, '-')
+    .replace(/^-+|-+$/g, '')
+  const name = toAscii(plain)?.slice(0, 63).replace(/-+$/, '')
+  return name !== undefined && LABEL.test(name) ? name : fallback
+}
+
+/** Undefined for what is no host name in any script. An address is none: `1` would become `0.0.0.1`. */
+function toAscii(text: string): string | undefined {
+  const lower = text.toLowerCase()
+  if (/^[a-z0-9.-]*$/.test(lower)) return lower.includes('xn--') && domainToASCII(lower) === '' ? undefined : lower
+  if (/[\s/:@?#%\\[\]]/.test(text)) return undefined
+  const ascii = domainToASCII(text)
+  return ascii === '' || familyOf(ascii) !== 0 ? undefined : ascii
+}

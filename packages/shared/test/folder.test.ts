@@ -1,0 +1,44 @@
+import { chmodSync, chownSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { defaultFolder, makeFolder, readIfThere, writeAtomic } from '@engawa/shared/folder'
+import t from 'tap'
+
+t.test('the default folder is the system’s for root, the user’s own otherwise', async (t) => {
+  t.equal(defaultFolder('edge', {}, 0), '/var/lib/engawa/edge')
+  t.equal(defaultFolder('agent', { XDG_STATE_HOME: '/state' }, 1000), '/state/engawa/agent')
+  t.equal(defaultFolder('agent', { HOME: '/home/a' }, 1000), '/home/a/.local/state/engawa/agent')
+  t.equal(
+    defaultFolder('agent', { HOME: '/home/a', XDG_STATE_HOME: 'state' }, 1000),
+    '/home/a/.local/state/engawa/agent',
+  )
+})
+
+t.test('a folder of secrets is 0700 and its files 0600', async (t) => {
+  const folder = join(t.testdir(), 'a/b')
+  makeFolder(folder)
+  t.equal(statSync(folder).mode & 0o777, 0o700)
+  const path = join(folder, 'key')
+  writeAtomic(path, 'one')
+  chmodSync(path, 0o644)
+  writeAtomic(path, new Uint8Array([116, 119, 111]))
+  t.equal(readFileSync(path, 'utf8'), 'two')
+  t.equal(statSync(path).mode & 0o777, 0o600)
+  t.same(readdirSync(folder), ['key'], 'nothing temporary stays')
+  t.equal(readIfThere(path), 'two')
+  t.equal(readIfThere(join(folder, 'none')), undefined)
+})
+
+t.test('what cannot be written leaves the old file and no other', async (t) => {
+  const folder = t.testdir({ key: 'old', blocked: { inside: '' } })
+  t.throws(() => writeAtomic(join(folder, 'blocked'), 'new'), { code: /EISDIR|ENOTEMPTY|EEXIST/ })
+  t.same(readdirSync(folder).toSorted(), ['blocked', 'key'])
+})
+
+const notRoot = process.getuid?.() === 0 ? false : 'only root can give files away'
+t.test('written files belong to the owner of the folder', { skip: notRoot }, async (t) => {
+  const folder = t.testdir({})
+  chownSync(folder, 12_345, 12_346)
+  writeAtomic(join(folder, 'key'), 'x')
+  const { uid, gid } = statSync(join(folder, 'key'))
+  t.same([uid, gid], [12_345, 12_346])
+})

@@ -64,7 +64,8 @@ function failure(error: NodeJS.ErrnoException, address: string): CheckResult {
   const code = error.code ?? ''
   // This machine has no way to that family: says nothing about visitors.
   if (UNROUTED.has(code)) return { ok: false, failed: 'skipped', detail: address }
-  if (/CERT|SIGNATURE|ALTNAME|^ERR_TLS|^ERR_SSL|^EPROTO$/.test(code)) return { ok: false, failed: 'certificate', detail: code }
+  if (/CERT|SIGNATURE|ALTNAME|^ERR_TLS|^ERR_SSL|^EPROTO$/.test(code))
+    return { ok: false, failed: 'certificate', detail: code }
   if (code === 'ECONNRESET' || code.startsWith('HPE_')) return { ok: false, failed: 'answer', detail: code }
   return { ok: false, failed: 'port', detail: code }
 }

@@ -52,7 +52,10 @@ export class Memory {
 
   #write(): void {
     try {
-      writeAtomic(this.#path, `${JSON.stringify({ version: 1, names: Object.fromEntries(this.#names) }, undefined, 2)}\n`)
+      writeAtomic(
+        this.#path,
+        `${JSON.stringify({ version: 1, names: Object.fromEntries(this.#names) }, undefined, 2)}\n`,
+      )
     } catch (error) {
       this.#failed(error)
     }

@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { nameFrom } from '@engawa/shared/names'
 import type { Target } from './target.ts'
 
 /** What naming looks at: the agent's own name, what each target had before (by `Target.text`), and the names in use now. */
@@ -19,18 +20,10 @@ export function defaultName(target: Target, { agent, kept, inUse }: NamesHeld): 
   for (const [text, name] of kept) if (text !== target.text) others.add(name)
   if (target.protocol === 'http' && !others.has(agent)) return agent
   const { place } = target
-  const tail = place.kind === 'port' ? String(place.port) : labelOf(basename(place.path))
+  const tail = place.kind === 'port' ? String(place.port) : nameFrom(basename(place.path), 'socket')
   const stem = `${agent}-${tail}`.slice(0, MAX_LABEL - 4).replace(/-+$/, '')
   for (let count = 1; ; count++) {
     const name = count === 1 ? stem : `${stem}-${count}`
     if (!others.has(name)) return name
   }
-}
-
-function labelOf(text: string): string {
-  const label = text
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '-')
-    .replaceAll(/^-+|-+$/g, '')
-  return label === '' ? 'socket' : label
 }

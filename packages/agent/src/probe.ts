@@ -69,6 +69,12 @@ export class Watch {
 
   #tell({ owner, name, wish }: Published, failure: Code | undefined): void {
     const target = wish.target.text
-    owner.tell({ event: 'service', name, target, reachable: failure === undefined, ...(failure !== undefined && { code: failure }) })
+    owner.tell({
+      event: 'service',
+      name,
+      target,
+      reachable: failure === undefined,
+      ...(failure !== undefined && { code: failure }),
+    })
   }
 }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
 import type { Code } from '@engawa/shared/errors'
 import type { Stream } from '@engawa/shared/mux/events'
 import { splice } from '@engawa/shared/stream/splice'
@@ -9,13 +10,25 @@ import type { Published } from './tunnels.ts'
 
 /** How long a service may take to answer a connection, milliseconds. contract.md: then the visitor gets 504 */
 const CONNECT_MS = 10_000
+/** After an answer, how long the line must be quiet to count as idle, milliseconds. */
+const QUIET_MS = 500
+const DRAIN_LOOK_MS = 50
 
 export interface ServeSettings {
   readonly find: (service: number) => Published | undefined
   /** The service was tried: reached, or why not. */
   readonly onTried: (published: Published, failure: Code | undefined) => void
-  readonly onTraffic: (published: Published) => void
   readonly connectMs?: number
+}
+
+type Traffic = Published['traffic']
+
+/** A stream that has reached its service. */
+interface Live {
+  readonly published: Published
+  /** The last bytes came from the service. */
+  answered: boolean
+  quietSince: number
 }
 
 /** A connection to a service that is still being made. */
@@ -30,13 +43,17 @@ interface Attempt {
 export class Server {
   readonly #settings: ServeSettings
   readonly #attempts: Set<Attempt> = new Set()
+  readonly #live: Set<Live> = new Set()
+  readonly #told: WeakMap<Published, string> = new WeakMap()
   #paused = false
+  #draining = false
 
   constructor(settings: ServeSettings) {
     this.#settings = settings
   }
 
   opened(stream: Stream): void {
+    if (this.#draining) return stream.reset('AGENT_DRAINING')
     const opening = decodeOpening(stream.opening)
     const published = this.#settings.find(opening.service)
     if (published === undefined || !carries(published, opening.portIndex)) return stream.reset('SERVICE_UNKNOWN')
@@ -111,14 +128,55 @@ export class Server {
     const { traffic } = published
     traffic.total++
     traffic.open++
-    this.#settings.onTraffic(published)
-    socket.once('close', () => {
-      traffic.open--
-      traffic.received += stream.received
-      traffic.sent += stream.sent
-      this.#settings.onTraffic(published)
+    const live: Live = { published, answered: true, quietSince: performance.now() }
+    this.#live.add(live)
+    splice(socket, stream, {
+      broken: 'SERVICE_BROKE',
+      onBytes: (fromService, toService) => {
+        traffic.sent += fromService
+        traffic.received += toService
+        live.answered = fromService > 0
+        live.quietSince = performance.now()
+      },
+      onClosed: () => {
+        this.#live.delete(live)
+        traffic.open--
+      },
     })
-    splice(socket, stream)
+  }
+
+  /** The traffic of a tunnel if it has changed since this was last asked. */
+  changedTraffic(published: Published): Traffic | undefined {
+    const now = published.traffic
+    const text = JSON.stringify(now)
+    const told = this.#told.get(published)
+    if (told === text || (told === undefined && now.total === 0)) return undefined
+    this.#told.set(published, text)
+    return { ...now }
+  }
+
+  /** Takes nothing new; resolves when what runs is finished, at most after `mostMs`. */
+  async drain(mostMs: number): Promise<void> {
+    this.#draining = true
+    const until = performance.now() + mostMs
+    while (this.#busy() && performance.now() < until) await setTimeoutPromise(DRAIN_LOOK_MS)
+  }
+
+  close(): void {
+    this.#draining = true
+    for (const attempt of this.#attempts) clearTimeout(attempt.timer)
+  }
+
+  /**
+   * An HTTP connection whose service has answered and that has been quiet since is idle: keep-alive would hold every
+   * drain up for nothing.
+   */
+  #busy(): boolean {
+    for (const { published, answered, quietSince } of this.#live) {
+      const http = published.wish.target.protocol === 'http'
+      if (!(http && answered && performance.now() - quietSince > QUIET_MS)) return true
+    }
+    return this.#attempts.size > 0
   }
 }
 

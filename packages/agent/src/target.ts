@@ -1,7 +1,7 @@
 import { isIP, isIPv6 } from 'node:net'
 import { domainToASCII } from 'node:url'
 import type { EngawaError } from '@engawa/shared/errors'
-import { type Phrase, complaint } from './complaint.ts'
+import { complaint, type Phrase } from './complaint.ts'
 import { nearest } from './nearest.ts'
 
 /** Where a service is reached: a host and `count` ports from `port` on, or a Unix socket. */
@@ -72,7 +72,11 @@ function socketTarget(scheme: string, path: string, wrong: Wrong): Target {
   if (!path.startsWith('/') || path.endsWith('/')) throw wrong((words) => words.targetSocketPath)
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH) throw wrong((words) => words.targetSocketLong(MAX_SOCKET_PATH))
   const tcp = scheme.toLowerCase() !== 'unix'
-  return { protocol: tcp ? 'tcp' : 'http', place: { kind: 'socket', path }, text: `${tcp ? 'tcp+unix' : 'unix'}:${path}` }
+  return {
+    protocol: tcp ? 'tcp' : 'http',
+    place: { kind: 'socket', path },
+    text: `${tcp ? 'tcp+unix' : 'unix'}:${path}`,
+  }
 }
 
 function splitScheme(text: string, wrong: Wrong): { scheme: string | undefined; rest: string } {
@@ -80,7 +84,7 @@ function splitScheme(text: string, wrong: Wrong): { scheme: string | undefined; 
   if (at === -1) return { scheme: undefined, rest: text }
   const scheme = text.slice(0, at).toLowerCase()
   if (!Object.hasOwn(SCHEMES, scheme)) {
-    throw wrong(words.targetScheme(scheme, nearest(scheme, Object.keys(SCHEMES)) ?? 'http'))
+    throw wrong((words) => words.targetScheme(scheme, nearest(scheme, Object.keys(SCHEMES)) ?? 'http'))
   }
   return { scheme, rest: text.slice(at + 3) }
 }
@@ -93,7 +97,8 @@ function placeOf(
 ): Extract<Place, { kind: 'port' }> {
   const parts = /^(?:(\[[^\]]*\]|[^:[\]]*):)?([^:[\]]*)$/.exec(authority)
   const onlyHost = schemeTyped && scheme === 'http' ? hostOf(authority) : undefined
-  if (onlyHost !== undefined && !/^\d+(-\d+)?$/.test(authority)) return { kind: 'port', host: onlyHost, port: 80, count: 1 }
+  if (onlyHost !== undefined && !/^\d+(-\d+)?$/.test(authority))
+    return { kind: 'port', host: onlyHost, port: 80, count: 1 }
   if (parts === null) throw wrong((words) => (isIPv6(authority) ? words.targetBrackets(authority) : words.targetForm))
   const ports = /^(\d+)(?:-(\d*))?$/.exec(parts[2] ?? '')
   if (ports === null) {

@@ -1,7 +1,7 @@
-import { parseDomain, parseName } from '@engawa/shared/names'
-import { type PortRange, parsePortRange } from '@engawa/shared/ports'
-import { parsedText } from '@engawa/shared/config'
 import { isIPv4, isIPv6 } from 'node:net'
+import { parsedText } from '@engawa/shared/config'
+import { parseDomain, parseName } from '@engawa/shared/names'
+import { formatRange, type PortRange, parsePortRange } from '@engawa/shared/ports'
 import { z } from 'zod'
 import { complaint } from './complaint.ts'
 import { parseTarget, type Target } from './target.ts'
@@ -57,13 +57,19 @@ export function parseWish(typed: TypedWish): Wish {
   return wish
 }
 
+/** The way back: what `parseWish` would read as the same. */
+export function typedOf({ target, name, hosts, path, port, reach }: Wish): TypedWish {
+  return { target: target.text, name, host: hosts, path, port: port && formatRange(port), reach }
+}
+
 /** Throws FLAG_INVALID: a port for a host name, a host for a port, ranges of different lengths. */
 export function checkFit({ target, hosts, path, port }: Wish): void {
   if (target.protocol === 'http' && port !== undefined) throw complaint('FLAG_INVALID', (words) => words.portForHttp)
   if (target.protocol === 'tcp' && hosts !== undefined && hosts.length > 0) {
     throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--host'))
   }
-  if (target.protocol === 'tcp' && path !== undefined) throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--path'))
+  if (target.protocol === 'tcp' && path !== undefined)
+    throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--path'))
   const count = target.place.kind === 'port' ? target.place.count : 1
   if (port !== undefined && port[1] - port[0] + 1 !== count) {
     throw complaint('FLAG_INVALID', (words) => words.portCount(count, port[1] - port[0] + 1))
@@ -73,7 +79,8 @@ export function checkFit({ target, hosts, path, port }: Wish): void {
 /** `/PREFIX` of a host name: begins with a slash, no query, no `..`. Throws FLAG_INVALID. */
 export function parsePrefix(text: string): string {
   const path = text.length > 1 ? text.replace(/\/+$/, '') : text
-  const fine = /^\/[\w.~!$&'()*+,;=:@%/-]*$/.test(path) && !path.split('/').some((part) => part === '..' || part === '.')
+  const fine =
+    /^\/[\w.~!$&'()*+,;=:@%/-]*$/.test(path) && !path.split('/').some((part) => part === '..' || part === '.')
   if (fine && path.length <= 1024 && !path.includes('//')) return path
   throw complaint('FLAG_INVALID', (words) => words.prefixWrong(text))
 }

@@ -65,5 +65,9 @@ async function begin(folder: string, method: string, path: string, body: unknown
 
 function errorOf(value: unknown): EngawaError {
   const { code, message, ja } = value as { code?: string; message?: string; ja?: string }
-  return new EngawaError(code !== undefined && isCode(code) ? code : 'INTERNAL', message, ja === undefined ? {} : { ja })
+  return new EngawaError(
+    code !== undefined && isCode(code) ? code : 'INTERNAL',
+    message,
+    ja === undefined ? {} : { ja },
+  )
 }

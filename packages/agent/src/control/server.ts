@@ -103,7 +103,8 @@ async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>
     if (text.length > MAX_BODY_BYTES) throw new EngawaError('REQUEST_INVALID', 'a request that is too long')
   }
   const value: unknown = JSON.parse(text)
-  if (typeof value !== 'object' || value === null) throw new EngawaError('REQUEST_INVALID', 'a request that is no object')
+  if (typeof value !== 'object' || value === null)
+    throw new EngawaError('REQUEST_INVALID', 'a request that is no object')
   return value as Record<string, unknown>
 }
 

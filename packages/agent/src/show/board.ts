@@ -37,7 +37,11 @@ export class Board {
     const words = this.#words
     switch (event.event) {
       case 'tunnel':
-        Object.assign(this.#row(event.name, event.target), { public: event.public, target: event.target, refused: undefined })
+        Object.assign(this.#row(event.name, event.target), {
+          public: clean(event.public),
+          target: event.target,
+          refused: undefined,
+        })
         break
       case 'refused':
         Object.assign(this.#row(event.name, event.target), { public: undefined, refused: explain(event, words) })
@@ -81,7 +85,8 @@ export class Board {
       colour ? styleText(format, text, { validateStream: false }) : text
     const lines: string[] = []
     const say = (text: string, format?: Parameters<typeof styleText>[0]): void => {
-      for (const line of wrap(text, columns - 3)) lines.push(format === undefined ? `  ${line}` : style(format, `  ${line}`))
+      for (const line of wrap(text, columns - 3))
+        lines.push(format === undefined ? `  ${line}` : style(format, `  ${line}`))
     }
     const room = Math.max(1, Math.floor((rows - 6) / 3))
     for (const [name, row] of [...this.#rows].slice(0, room)) {
@@ -94,7 +99,8 @@ export class Board {
     if (this.#rows.size > room) say(words.more(this.#rows.size - room))
     lines.push('')
     const state = this.#up ? this.#link : (this.#note ?? this.#link)
-    for (const line of wrap(`${words.link}: ${state}`, columns - 1)) lines.push(style(this.#up ? 'green' : 'yellow', line))
+    for (const line of wrap(`${words.link}: ${state}`, columns - 1))
+      lines.push(style(this.#up ? 'green' : 'yellow', line))
     if (this.#up && this.#note !== undefined) say(this.#note, 'dim')
     lines.push('', words.requests)
     const left = Math.max(1, rows - lines.length - 3)
@@ -107,7 +113,14 @@ export class Board {
   #row(name: string, target: string): Row {
     const known = this.#rows.get(name)
     if (known !== undefined) return known
-    const row: Row = { public: undefined, target, refused: undefined, silent: undefined, check: undefined, traffic: undefined }
+    const row: Row = {
+      public: undefined,
+      target,
+      refused: undefined,
+      silent: undefined,
+      check: undefined,
+      traffic: undefined,
+    }
     this.#rows.set(name, row)
     return row
   }

@@ -10,7 +10,7 @@ export function explain(event: AgentEvent, words: Words): string | undefined {
     case 'tunnel':
       return undefined
     case 'refused':
-      return words.refused(event.name, event.code, clean(event.message))
+      return words.refused(event.name, event.code, words.refusals[event.code] ?? clean(event.message))
     case 'removed':
       return words.removed(event.name)
     case 'carrier_lost':

@@ -18,7 +18,8 @@ export const ja: Words = {
   targetPathTcp: 'ポートの公開にパスは付けられません',
   targetSocketPath: 'ソケットのパスは / で始まるファイル名にしてください',
   targetSocketLong: (most) => `ソケットのパスは ${most} バイトまでです`,
-  targetReach: (target) => `${target} はリンクローカルまたはメタデータのアドレスです。--reach CIDR で許可したときだけ公開できます`,
+  targetReach: (target) =>
+    `${target} はリンクローカルまたはメタデータのアドレスです。--reach CIDR で許可したときだけ公開できます`,
   targetOwn: (target) => `${target} は Engawa 自身の操作用ソケットなので公開できません`,
   targetPath: 'パス付きの公開先',
   folder: 'フォルダー',
@@ -27,12 +28,14 @@ export const ja: Words = {
   onlyForHttp: (flag) => `${flag} は HTTP の公開先に使います。tcp:// はポートで公開されます`,
   portCount: (wanted, given) => `--port は ${given} 個、公開先は ${wanted} 個のポートです。数を合わせてください`,
   prefixWrong: (text) => `${quoted(text)} はパスではありません。/PREFIX のように書いてください`,
-  cidrWrong: (text) => `${quoted(text)} はネットワークではありません。169.254.10.0/24 や fe80::1/128 のように書いてください`,
+  cidrWrong: (text) =>
+    `${quoted(text)} はネットワークではありません。169.254.10.0/24 や fe80::1/128 のように書いてください`,
   oneTargetOnly: (flag) => `${flag} が指すのは 1 つだけです。公開先も 1 つにしてください`,
   flagTwice: (flag) => `${flag} は 1 回だけ指定できます`,
   flagEmpty: (flag) => `${flag} には値が必要です`,
   flagChoice: (flag, given, choices) => `${flag}: ${quoted(given)} は使えません。使える値: ${choices}`,
-  unknownFlag: (flag, meant) => `${flag} というオプションはありません${meant === undefined ? '' : `。${meant} のことですか?`}`,
+  unknownFlag: (flag, meant) =>
+    `${flag} というオプションはありません${meant === undefined ? '' : `。${meant} のことですか?`}`,
   unknownCommand: (command, meant) =>
     meant === undefined
       ? `${quoted(command)} というコマンドはありません。agent --help をご覧ください`
@@ -74,10 +77,24 @@ export const ja: Words = {
 
   connecting: 'エッジにつないでいます',
   connected: (edge, rttMs) => `${edge} につながっています${rttMs === undefined ? '' : ` (${rttMs} ms)`}`,
-  carrierLost: (left) => (left === 0 ? '接続が切れました。つなぎ直しています' : `接続が 1 本切れました。残り ${left} 本`),
+  carrierLost: (left) =>
+    left === 0 ? '接続が切れました。つなぎ直しています' : `接続が 1 本切れました。残り ${left} 本`,
   disconnected: (why) => `エッジにつながりません。繰り返し試しています${why === undefined ? '' : `: ${why}`}`,
-  resumed: (streams, awayMs) => `${(awayMs / 1000).toFixed(1)} 秒で接続が戻りました。${streams} 件の通信はそのまま続きます`,
+  resumed: (streams, awayMs) =>
+    `${(awayMs / 1000).toFixed(1)} 秒で接続が戻りました。${streams} 件の通信はそのまま続きます`,
   refused: (name, code, message) => `${name} は公開されていません: ${message} (${code})`,
+  refusals: {
+    NAME_TAKEN: 'この名前は別のエージェントが使っています。--name で別の名前を付けてください',
+    NAME_INVALID: 'エッジがこの名前を受け付けません',
+    NAME_NOT_ALLOWED: 'このエージェントの招待では、この名前は使えません',
+    PORT_TAKEN: 'このポートは使われています。--port で別のポートを選んでください',
+    PORT_NOT_ALLOWED: 'エッジがこのポートを許していません',
+    PORT_UNAVAILABLE: 'エッジがこのポートを開けません',
+    HOST_TAKEN: 'このドメインは別のエージェントが使っています',
+    HOST_NOT_ALLOWED: 'このエージェントの招待では、このドメインは使えません',
+    TUNNEL_LIMIT: '公開できる数の上限に達しています',
+    PROTOCOL_UNSUPPORTED: 'エッジはこの種類の公開ができません',
+  },
   removed: (name) => `${name} の公開をやめました`,
   reloaded: (tunnels) => `agent.yaml を読み直しました: 公開 ${tunnels} 件`,
   configRefused: (message) => `変更後のファイルは使わず、前の内容のまま続けます: ${message}`,
@@ -86,7 +103,8 @@ export const ja: Words = {
   checkOk: (address) => `ここから確かめました: ${address} は応答します`,
   checkName: (address, name) => `${address}: ${name} という名前が引けません。DNS に登録してください`,
   checkAddress: (address, found) => `${address}: 名前の行き先 ${found} はエッジではありません。DNS を直してください`,
-  checkPort: (address) => `${address}: ポートが閉じています。エッジのファイアウォールやセキュリティグループで開けてください`,
+  checkPort: (address) =>
+    `${address}: ポートが閉じています。エッジのファイアウォールやセキュリティグループで開けてください`,
   checkCertificate: (address, why) => `${address}: 証明書がブラウザーに信頼されません (${why})`,
   checkAnswer: (address, why) => `${address}: 別のものが応答しています (${why})`,
   checkSkipped: (address) => `${address}: ここからは確かめられませんでした`,

@@ -1,6 +1,8 @@
+import type { Language } from '@engawa/shared/say'
 import { renderUnicodeCompact } from 'uqr'
 import type { ShownEvent } from '../events.ts'
 import { requestLine } from './board.ts'
+import { clean } from './clean.ts'
 import { explain } from './explain.ts'
 import { Screen } from './screen.ts'
 import type { Words } from './words.ts'
@@ -17,21 +19,28 @@ export interface Show {
 
 export interface ShowSettings {
   readonly words: Words
+  readonly language: Language
   readonly json: boolean
   readonly qr: boolean
 }
 
 /** JSON lines, a live screen, or plain lines where stdout is no terminal or NO_COLOR is set. */
-export function openShow({ words, json, qr }: ShowSettings): Show {
+export function openShow({ words, language, json, qr }: ShowSettings): Show {
   if (json) return jsonShow()
   const live = process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === '' && process.env['TERM'] !== 'dumb'
-  return live ? liveShow(words, qr) : plainShow(words, qr)
+  const show = live ? liveShow(words, qr) : plainShow(words, qr)
+  return language === 'ja' ? { ...show, tell: (event) => show.tell(inJapanese(event)) } : show
+}
+
+function inJapanese(event: ShownEvent): ShownEvent {
+  return 'ja' in event && event.ja !== undefined ? ({ ...event, message: event.ja } as ShownEvent) : event
 }
 
 function jsonShow(): Show {
   return {
     tell(event): void {
-      if (event.event !== 'request' && event.event !== 'traffic') process.stdout.write(`${JSON.stringify(event)}\n`)
+      if (event.event === 'request' || event.event === 'traffic') return
+      process.stdout.write(`${JSON.stringify({ ...event, ja: undefined })}\n`)
     },
     say: () => {},
     log: (line) => void process.stderr.write(line),
@@ -47,7 +56,7 @@ function plainShow(words: Words, qr: boolean): Show {
       if (event.event === 'traffic') return
       if (event.event === 'request') return say(requestLine(event, new Date()))
       if (event.event === 'tunnel') {
-        say(`${event.public} -> ${event.target}`)
+        say(`${clean(event.public)} -> ${event.target}`)
         if (qr && !shown.has(event.public)) say(renderUnicodeCompact(event.public))
         shown.add(event.public)
       }

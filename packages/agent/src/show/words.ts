@@ -1,3 +1,5 @@
+import type { Code } from '@engawa/shared/errors'
+
 /** Every text that the agent says to people; `en.ts` and `ja.ts` hold the same keys. What shows more than a moment is kept under 80 columns. */
 export interface Words {
   // Targets
@@ -71,6 +73,8 @@ export interface Words {
   readonly disconnected: (why: string | undefined) => string
   readonly resumed: (streams: number, awayMs: number) => string
   readonly refused: (name: string, code: string, message: string) => string
+  /** The edge's reasons by code; it speaks English. */
+  readonly refusals: Readonly<Partial<Record<Code, string>>>
   readonly removed: (name: string) => string
   readonly reloaded: (tunnels: number) => string
   readonly configRefused: (message: string) => string

@@ -50,7 +50,7 @@ const RULES: readonly (Rule | undefined)[] = [
   { least: 8, most: 8 + MAX_OPENING_BYTES, stream: 'id', ledgered: true },
   { least: 0, most: 0, stream: 'id', ledgered: true },
   { least: 9, most: 8 + MAX_DATA_BYTES, stream: 'any', ledgered: true },
-  { least: 8, most: 8, stream: 'any', ledgered: true },
+  { least: 8, most: 8, stream: 'id', ledgered: true },
   { least: 4, most: 4, stream: 'id', ledgered: true },
   { least: 8, most: 8, stream: 'any', ledgered: true },
   { least: 8, most: 8, stream: 'zero', ledgered: false },

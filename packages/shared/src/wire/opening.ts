@@ -64,13 +64,18 @@ export function decodeOpening(bytes: Uint8Array): Opening {
 /** An IP address in text, IPv4-mapped ones as IPv4, as an endpoint. Anything that is no address is NOWHERE. */
 export function endpoint(address: string | undefined, port: number | undefined): Endpoint {
   if (address === undefined) return NOWHERE
-  const bare = address.replace(/%.*$/, '')
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1]
-  const text = mapped ?? bare
+  const text = address.replace(/%.*$/, '')
   if (parse4(text) !== undefined) return { family: 4, address: text, port: port ?? 0 }
   const groups = parse6(text)
-  if (groups === undefined) return NOWHERE
-  return { family: 6, address: format6(groups), port: port ?? 0 }
+  return groups === undefined ? NOWHERE : ofGroups(groups, port ?? 0)
+}
+
+/** A mapped address is IPv4 in whatever way it was spelt: limits and headers go by it. protocol.md [O2] */
+function ofGroups(groups: readonly number[], port: number): Endpoint {
+  const mapped = groups[5] === 0xffff && groups.slice(0, 5).every((group) => group === 0)
+  if (!mapped) return { family: 6, address: format6(groups), port }
+  const [high = 0, low = 0] = groups.slice(6)
+  return { family: 4, address: `${high >> 8}.${high & 0xff}.${low >> 8}.${low & 0xff}`, port }
 }
 
 function writeEndpoint(bytes: Uint8Array, at: number, { family, address, port }: Endpoint): void {
@@ -94,13 +99,13 @@ function readEndpoint(bytes: Uint8Array, at: number): Endpoint {
   if (byte(0) === 4) return { family: 4, address: `${byte(1)}.${byte(2)}.${byte(3)}.${byte(4)}`, port }
   if (byte(0) !== 6) throw new EngawaError('PROTOCOL_VIOLATION', 'address of an unknown family')
   const groups = Array.from({ length: 8 }, (_, index) => (byte(1 + 2 * index) << 8) | byte(2 + 2 * index))
-  return { family: 6, address: format6(groups), port }
+  return ofGroups(groups, port)
 }
 
 function parse4(text: string): number[] | undefined {
   const parts = text.split('.')
   if (parts.length !== 4) return undefined
-  const numbers = parts.map((part) => (/^\d{1,3}$/.test(part) ? Number(part) : 256))
+  const numbers = parts.map((part) => (/^(?:0|[1-9]\d{0,2})$/.test(part) ? Number(part) : 256))
   return numbers.every((number) => number < 256) ? numbers : undefined
 }
 
@@ -108,19 +113,21 @@ function parse4(text: string): number[] | undefined {
 function parse6(text: string): number[] | undefined {
   const halves = text.split('::')
   if (halves.length > 2) return undefined
-  const head = groupsOf(halves[0] ?? '')
-  const tail = halves.length === 2 ? groupsOf(halves[1] ?? '') : []
+  const head = groupsOf(halves[0] ?? '', halves.length === 1)
+  const tail = halves.length === 2 ? groupsOf(halves[1] ?? '', true) : []
   if (head === undefined || tail === undefined) return undefined
   const missing = 8 - head.length - tail.length
   if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined
   return [...head, ...Array.from({ length: missing }, () => 0), ...tail]
 }
 
-function groupsOf(text: string): number[] | undefined {
+/** `isLast`: the final part may be dotted IPv4. */
+function groupsOf(text: string, isLast: boolean): number[] | undefined {
   if (text === '') return []
   const groups: number[] = []
-  for (const part of text.split(':')) {
-    const four = part.includes('.') ? parse4(part) : undefined
+  const parts = text.split(':')
+  for (const [index, part] of parts.entries()) {
+    const four = isLast && index === parts.length - 1 ? parse4(part) : undefined
     if (four !== undefined) {
       groups.push(((four[0] ?? 0) << 8) | (four[1] ?? 0), ((four[2] ?? 0) << 8) | (four[3] ?? 0))
     } else if (/^[0-9a-f]{1,4}$/i.test(part)) groups.push(Number.parseInt(part, 16))

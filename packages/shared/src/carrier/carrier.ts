@@ -1,0 +1,23 @@
+import type { Endpoint } from '../wire/opening.ts'
+
+/**
+ * Moves bytes between the two ends, in order, as payload of binary messages; message boundaries mean nothing.
+ * protocol.md [C4]
+ *
+ * Nothing is read before `onBytes` is set: what came right behind the handshake waits for it.
+ */
+export interface Carrier {
+  readonly remote: Endpoint
+  readonly local: Endpoint
+  /** Written and not yet taken by the kernel. */
+  readonly backlogBytes: number
+  /** Sends one binary message. Keeps references to the buffers until they are written. */
+  send(buffers: readonly Uint8Array[]): void
+  /** In order: what was sent before still goes out. */
+  close(): void
+  destroy(): void
+  onBytes: (bytes: Uint8Array) => void
+  onDrained: () => void
+  /** Once, also when it had closed before this was set. */
+  onClosed: (error?: Error) => void
+}

@@ -1,0 +1,265 @@
+import { CREDIT, type FrameReader } from '../wire/frame.ts'
+import type { CarrierState, Millis } from './events.ts'
+import { Ledger } from './ledger.ts'
+import { ackQuantum, Pace } from './pace.ts'
+import { Queue } from './queue.ts'
+import type { MuxStream } from './stream.ts'
+
+/** When nothing was read for this long, ask. protocol.md [R6] */
+const IDLE_PING_MS = 4000
+/** When bytes are unacknowledged for this long, ask. protocol.md [R6] */
+const BUSY_PING_MS = 500
+/** protocol.md [R7] */
+const SUSPECT_MS = 1000
+const SUSPECT_UNKNOWN_MS = 3000
+/** protocol.md [R8] */
+const LOST_MS = 10_000
+/** protocol.md [R2] */
+const ACK_DELAY_MS = 20
+/** Datagrams that wait for a carrier, bytes; more are dropped. protocol.md [U3] */
+const DATAGRAM_ROOM = 256 * 1024
+/** A stream that sent less than this lately is interactive; what it sent counts half after each half-life. */
+const INTERACTIVE_BYTES = 64 * 1024
+const BURST_HALF_MS = 100
+
+/** What a ledger entry belongs to: a stream, or the session itself (LOST, GOAWAY). */
+export type EntryOwner = MuxStream | undefined
+
+export interface Datagram {
+  readonly flow: number
+  readonly flags: number
+  readonly opening: Uint8Array | undefined
+  readonly bytes: Uint8Array
+}
+
+/** One carrier as one end sees it: ledger, pace, queues, and the signs of its life. Spec: protocol.md §6. */
+export class CarrierEnd {
+  readonly number: number
+  readonly ledger: Ledger<EntryOwner> = new Ledger()
+  readonly pace: Pace = new Pace()
+  reader!: FrameReader
+  suspect = false
+  lastReadAt: Millis
+  /** A frame has come over it: a finished handshake alone is no proof of life. */
+  hasRead = false
+  receivedBytes = 0
+  sentBytes = 0
+
+  readonly #signals = new Queue<MuxStream>()
+  readonly #interactive = new Queue<MuxStream>()
+  readonly #bulk = new Queue<MuxStream>()
+  readonly #datagrams = new Queue<Datagram>()
+  #datagramBytes = 0
+
+  pongDue: number | undefined
+  pingDue = true
+  #ping: { readonly token: number; readonly at: Millis } | undefined
+  #nextToken = 1
+  #lastPingAt: Millis
+  /** Since when something is unanswered; undefined while nothing is. */
+  #waitSince: Millis | undefined
+
+  #acked = 0
+  #ackDueAt: Millis | undefined
+  #readRate: number | undefined
+  #rateAt: Millis
+  #rateFrom = 0
+  goawaySent = false
+
+  constructor(number: number, now: Millis) {
+    this.number = number
+    this.lastReadAt = now
+    this.#lastPingAt = now
+    this.#rateAt = now
+  }
+
+  // Reading and acknowledging
+
+  read(bytes: number, now: Millis): void {
+    this.receivedBytes += bytes
+    this.lastReadAt = now
+    this.hasRead = true
+    if (now - this.#rateAt < 50) return
+    this.#readRate = (this.receivedBytes - this.#rateFrom) / (now - this.#rateAt)
+    this.#rateAt = now
+    this.#rateFrom = this.receivedBytes
+  }
+
+  /** Called after reading: starts the clock of the next ACK. */
+  noteReceived(now: Millis): void {
+    if (this.reader.ledgered > this.#acked) this.#ackDueAt ??= now + ACK_DELAY_MS
+  }
+
+  get ackPending(): boolean {
+    return this.reader.ledgered > this.#acked
+  }
+
+  ackIsDue(now: Millis): boolean {
+    if (!this.ackPending) return false
+    return now >= (this.#ackDueAt ?? now) || this.reader.ledgered - this.#acked >= ackQuantum(this.#readRate)
+  }
+
+  takeAck(): number {
+    this.#acked = this.reader.ledgered
+    this.#ackDueAt = undefined
+    return this.#acked
+  }
+
+  // Sending
+
+  /** A ledgered frame of `bytes` went out. */
+  sent(type: number, owner: EntryOwner, bytes: number, now: Millis, from = 0, to = 0): void {
+    if (this.ledger.inFlight === 0 && this.#ping === undefined) this.#waitSince = now
+    this.ledger.add(type, owner, bytes, from, to)
+    this.pace.sending(this.ledger.sent, this.ledger.acked, now)
+    if (owner !== undefined && type !== CREDIT) owner.outstanding++
+  }
+
+  startPing(now: Millis): number {
+    this.pingDue = false
+    this.#lastPingAt = now
+    if (this.ledger.inFlight === 0) this.#waitSince = now
+    this.#ping = { token: this.#nextToken++, at: now }
+    return this.#ping.token
+  }
+
+  pong(token: number, now: Millis): void {
+    if (this.#ping?.token !== token) return
+    this.pace.measured(now - this.#ping.at, now)
+    this.#ping = undefined
+    this.answered()
+  }
+
+  /** Something was acknowledged or answered. */
+  answered(): void {
+    if (this.#ping === undefined && this.ledger.inFlight === 0) this.#waitSince = undefined
+  }
+
+  wantsPing(now: Millis): boolean {
+    if (this.#ping !== undefined) return false
+    return this.pingDue || now >= this.#pingAt()
+  }
+
+  #pingAt(): Millis {
+    if (this.ledger.inFlight > 0) return Math.max(this.#waitSince ?? 0, this.#lastPingAt) + BUSY_PING_MS
+    return Math.max(this.lastReadAt, this.#lastPingAt) + IDLE_PING_MS
+  }
+
+  // Life and death
+
+  /** Since when it is silent although something is unanswered. */
+  get silentSince(): Millis | undefined {
+    return this.#waitSince === undefined ? undefined : Math.max(this.#waitSince, this.lastReadAt)
+  }
+
+  get #patienceMs(): number {
+    const { rate, smoothedRtt } = this.pace
+    if (rate === undefined) return SUSPECT_UNKNOWN_MS
+    return Math.max(SUSPECT_MS, 4 * (smoothedRtt ?? 0) + this.ledger.inFlight / rate)
+  }
+
+  isSilent(now: Millis): boolean {
+    const since = this.silentSince
+    return since !== undefined && now - since >= this.#patienceMs
+  }
+
+  isDead(now: Millis): boolean {
+    return this.#ping !== undefined && now - Math.max(this.#ping.at, this.lastReadAt) >= LOST_MS
+  }
+
+  /** The process was held up: what came late was our own look at the clock. protocol.md [R8] */
+  forgive(delayMs: number, now: Millis): void {
+    this.lastReadAt = Math.min(now, this.lastReadAt + delayMs)
+    if (this.#waitSince !== undefined) this.#waitSince = Math.min(now, this.#waitSince + delayMs)
+  }
+
+  deadline(): Millis {
+    let due = this.#ackDueAt ?? Number.POSITIVE_INFINITY
+    if (this.#ping === undefined) due = Math.min(due, this.#pingAt())
+    else due = Math.min(due, Math.max(this.#ping.at, this.lastReadAt) + LOST_MS)
+    const since = this.silentSince
+    if (since !== undefined && !this.suspect) due = Math.min(due, since + this.#patienceMs)
+    return due
+  }
+
+  // Queues
+
+  queueSignal(stream: MuxStream): void {
+    if (stream.signalQueue === this) return
+    stream.signalQueue = this
+    this.#signals.push(stream)
+  }
+
+  nextSignal(): MuxStream | undefined {
+    return this.#next(this.#signals, 'signalQueue')
+  }
+
+  queueData(stream: MuxStream, now: Millis): void {
+    if (stream.dataQueue === this) return
+    stream.dataQueue = this
+    const queue = this.#recent(stream, now) < INTERACTIVE_BYTES ? this.#interactive : this.#bulk
+    queue.push(stream)
+  }
+
+  /** Interactive before bulk; in each, whoever waited longest. protocol.md has no say in it. */
+  nextData(): MuxStream | undefined {
+    return this.#next(this.#interactive, 'dataQueue') ?? this.#next(this.#bulk, 'dataQueue')
+  }
+
+  get othersWait(): boolean {
+    return this.#interactive.length + this.#bulk.length > 0
+  }
+
+  countBurst(stream: MuxStream, bytes: number, now: Millis): void {
+    stream.burst = this.#recent(stream, now) + bytes
+    stream.burstAt = now
+  }
+
+  #recent(stream: MuxStream, now: Millis): number {
+    return stream.burst === 0 ? 0 : stream.burst * 2 ** (-(now - stream.burstAt) / BURST_HALF_MS)
+  }
+
+  /** Streams that went elsewhere meanwhile are passed over. */
+  #next(queue: Queue<MuxStream>, mark: 'signalQueue' | 'dataQueue'): MuxStream | undefined {
+    for (let stream = queue.shift(); stream !== undefined; stream = queue.shift()) {
+      if (stream[mark] !== this) continue
+      stream[mark] = undefined
+      if (stream.pin === this) return stream
+    }
+    return undefined
+  }
+
+  /** False when there is no room. */
+  queueDatagram(datagram: Datagram): boolean {
+    if (this.#datagramBytes + datagram.bytes.length > DATAGRAM_ROOM && this.#datagrams.length > 0) return false
+    this.#datagramBytes += datagram.bytes.length
+    this.#datagrams.push(datagram)
+    return true
+  }
+
+  nextDatagram(): Datagram | undefined {
+    const datagram = this.#datagrams.shift()
+    if (datagram !== undefined) this.#datagramBytes -= datagram.bytes.length
+    return datagram
+  }
+
+  get load(): number {
+    return this.ledger.inFlight + 1024 * (this.#interactive.length + this.#bulk.length)
+  }
+
+  get view(): CarrierState {
+    const { pace, ledger } = this
+    return {
+      number: this.number,
+      suspect: this.suspect,
+      rttMs: pace.smoothedRtt,
+      minRttMs: pace.minRtt,
+      inFlightBytes: ledger.inFlight,
+      capBytes: pace.allowed,
+      rate: pace.rate === undefined ? undefined : pace.rate * 1000,
+      sentBytes: this.sentBytes,
+      receivedBytes: this.receivedBytes,
+      lastReadAt: this.lastReadAt,
+    }
+  }
+}

@@ -1,0 +1,132 @@
+import type { Millis } from './events.ts'
+
+/** In flight before a rate is known, and its frames, bytes: a dead or slow line should cost little. protocol.md [R9] */
+const FIRST_CAP = 16 * 1024
+const FIRST_FRAME = 4 * 1024
+/** The cap never goes below this once a rate is known, bytes. */
+const LEAST_CAP = 64 * 1024
+/** In flight over all carriers of a session, bytes. */
+const MAX_IN_FLIGHT = 16 * 1024 * 1024
+/** Queue that we allow for what no clock shows: a busy event loop at either end. docs/decisions/0002. */
+const SLACK_MS = 4
+const GROWTH = 1.25
+const FLAT_ROUNDS = 3
+const SAMPLES = 10
+/** How long a smallest round trip is believed, and how often full load makes room to measure it. */
+const RTT_AGE_MS = 10_000
+const FRAME_MS = 10
+const ALONE_FRAME = 256 * 1024
+const SHARED_FRAME = 64 * 1024
+
+/** Bytes after which an ACK is due at `rate` bytes/ms. protocol.md [R2] */
+export function ackQuantum(rate: number | undefined): number {
+  return Math.min(64 * 1024, Math.max(16 * 1024, (rate ?? 0) * 5))
+}
+
+/**
+ * How fast one carrier takes bytes, and how many may be in flight on it.
+ *
+ * Latency under load is the bytes in flight divided by the rate, so what is in
+ * flight follows rate × round trip and the queue stays in our scheduler, where
+ * an interactive stream can pass. Spec: protocol.md [R9]; shape after BBR.
+ */
+export class Pace {
+  cap: number = FIRST_CAP
+  /** Bytes per millisecond, the best of the last rounds; undefined before the first full round. */
+  rate: number | undefined
+  smoothedRtt: number | undefined
+  #rttNow = Number.POSITIVE_INFINITY
+  #rttBefore = Number.POSITIVE_INFINITY
+  #rttTurnedAt: Millis = 0
+  #samples: number[] = []
+  #flat = 0
+  #starting = true
+  /** A round lasts until what was sent at its beginning is acknowledged. */
+  #roundAt: Millis = 0
+  #roundAcked = 0
+  #roundEnd = -1
+  #limited = false
+  #limitedSince: Millis | undefined
+  /** The cap is halved until a PONG has measured the line without our queue. */
+  probing = false
+
+  get minRtt(): number | undefined {
+    const least = Math.min(this.#rttNow, this.#rttBefore)
+    return Number.isFinite(least) ? least : undefined
+  }
+
+  /** How many bytes may be in flight now. */
+  get allowed(): number {
+    return this.probing ? this.cap / 2 : this.cap
+  }
+
+  /** Payload of the next DATA frame at most. */
+  frameBytes(alone: boolean): number {
+    if (this.rate === undefined) return FIRST_FRAME
+    return Math.max(FIRST_FRAME, Math.min(this.rate * FRAME_MS, alone ? ALONE_FRAME : SHARED_FRAME))
+  }
+
+  measured(rttMs: number, now: Millis): void {
+    this.smoothedRtt = this.smoothedRtt === undefined ? rttMs : this.smoothedRtt * 0.875 + rttMs * 0.125
+    if (this.probing) {
+      this.probing = false
+      this.#rttNow = rttMs
+      this.#rttBefore = Number.POSITIVE_INFINITY
+      this.#rttTurnedAt = now
+      this.#limitedSince = undefined
+    } else if (now - this.#rttTurnedAt > RTT_AGE_MS) {
+      this.#rttBefore = this.#rttNow
+      this.#rttNow = rttMs
+      this.#rttTurnedAt = now
+    } else this.#rttNow = Math.min(this.#rttNow, rttMs)
+  }
+
+  /** Bytes were sent; `sent` and `acked` are the ledger's sums after it. */
+  sending(sent: number, acked: number, now: Millis): void {
+    if (this.#roundEnd < 0) this.#begin(sent, acked, now)
+  }
+
+  /** The cap held something back. */
+  held(): void {
+    this.#limited = true
+  }
+
+  /** Answers whether a PING should measure the line now. */
+  acknowledged(sent: number, acked: number, now: Millis, carriers: number): boolean {
+    if (this.#roundEnd < 0 || acked < this.#roundEnd) return false
+    let probe = false
+    if (this.#limited) {
+      this.#sample(
+        (acked - this.#roundAcked) / Math.max(now - this.#roundAt, 0.05),
+        MAX_IN_FLIGHT / Math.max(1, carriers),
+      )
+      this.#limitedSince ??= now
+      probe = !this.probing && now - this.#limitedSince > RTT_AGE_MS
+      if (probe) this.probing = true
+    } else this.#limitedSince = undefined
+    this.#limited = false
+    if (sent > acked) this.#begin(sent, acked, now)
+    else this.#roundEnd = -1
+    return probe
+  }
+
+  #begin(sent: number, acked: number, now: Millis): void {
+    this.#roundAt = now
+    this.#roundAcked = acked
+    this.#roundEnd = sent
+  }
+
+  #sample(rate: number, mostBytes: number): void {
+    const best = this.rate ?? 0
+    this.#samples.push(rate)
+    if (this.#samples.length > SAMPLES) this.#samples.shift()
+    this.rate = Math.max(...this.#samples)
+    if (this.#starting) {
+      this.#flat = rate < best * GROWTH ? this.#flat + 1 : 0
+      this.#starting = this.#flat < FLAT_ROUNDS
+    }
+    const steady = GROWTH * this.rate * (this.minRtt ?? 0) + this.rate * SLACK_MS + 2 * ackQuantum(this.rate)
+    const wanted = this.#starting ? this.cap * 2 : Math.max(LEAST_CAP, steady)
+    this.cap = Math.min(wanted, mostBytes)
+  }
+}

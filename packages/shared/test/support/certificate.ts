@@ -24,7 +24,7 @@ export function makeTestEdge(options: TestEdgeOptions = {}): TestEdge {
   const leafPem = certificate('edge', leaf.publicKey, ca.privateKey, altName(name), options)
   return {
     ca: caPem,
-    key: leaf.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    key: leaf.privateKey.export({ type: 'pkcs8', format: 'pem' }),
     cert: leafPem + caPem,
     caPublicKey: ca.publicKey.export({ type: 'spki', format: 'der' }),
   }

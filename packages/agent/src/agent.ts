@@ -1,0 +1,350 @@
+import type { Pump } from '@engawa/shared/carrier/pump'
+import { type Code, codeOf, EngawaError } from '@engawa/shared/errors'
+import { type AgentMessage, type EdgeMessage, parseEdgeMessage } from '@engawa/shared/wire/control'
+import type { Logger } from 'pino'
+import { Checks } from './checks.ts'
+import { complaint } from './complaint.ts'
+import type { Holder } from './control/server.ts'
+import { refusalOf } from './deliver/refusal.ts'
+import { Dialler } from './dial.ts'
+import type { ShownEvent } from './events.ts'
+import { forgetIdentity, type Identity } from './identity.ts'
+import { reachFailure } from './join.ts'
+import { Memory } from './memory.ts'
+import { Watch } from './probe.ts'
+import { Server } from './serve.ts'
+import { measure, type Status } from './status.ts'
+import { type Owner, type Published, Tunnels } from './tunnels.ts'
+import { typedOf, type Wish } from './wish.ts'
+
+/** How often terminals hear of traffic, milliseconds. */
+const TRAFFIC_MS = 500
+/** How long the edge may take to answer `release` and `leave`, milliseconds. */
+const ANSWER_MS = 10_000
+
+export interface AgentSettings {
+  readonly folder: string
+  readonly identity: Identity
+  readonly log: Logger
+}
+
+interface Question {
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+/** The one holder of a folder's session: what it publishes, and everything that happens to that. Composition root. */
+export class Agent implements Holder {
+  readonly #settings: AgentSettings
+  readonly #owners: Set<Owner> = new Set()
+  readonly #tunnels: Tunnels
+  readonly #server: Server
+  readonly #watch: Watch = new Watch()
+  readonly #checks: Checks
+  readonly #memory: Memory
+  readonly #dialler: Dialler
+  readonly #questions: Map<number, Question> = new Map()
+  readonly #ended: PromiseWithResolvers<EngawaError> = Promise.withResolvers()
+  readonly #ticker: NodeJS.Timeout
+  readonly #startedAt: number = performance.now()
+  #pump: Pump | undefined
+  #edge: string | undefined
+  #awaySince: number | undefined
+  #ending: EngawaError | undefined
+  #lastQuestion = 0
+  /** Who leaves is revoked by that: the end of the session is the answer then. */
+  #leaving = false
+  /** Why the last dial failed. */
+  lastFailure: EngawaError | undefined
+  /** So that a hundred dials for one reason are told once. */
+  #toldFailure: string | undefined
+  #waiters: (() => void)[] = []
+
+  constructor(settings: AgentSettings) {
+    const { folder, identity, log } = settings
+    this.#settings = settings
+    this.#memory = new Memory(folder, (error) => log.warn({ err: error }, 'names.json cannot be used'))
+    this.#tunnels = new Tunnels({
+      agent: identity.agent,
+      memory: this.#memory,
+      send: (message) => this.#send(message),
+      onBound: (published) => this.#checks.look(published),
+    })
+    this.#checks = new Checks(() => this.#edge)
+    this.#server = new Server({
+      find: (service) => this.#tunnels.find(service),
+      onTried: (published, failure) => this.#watch.tried(published, failure),
+    })
+    this.#dialler = new Dialler(
+      identity,
+      {
+        opened: (stream) => this.#server.opened(stream),
+        message: (json) => this.#receive(json),
+        datagram: () => {},
+        flowClosed: () => {},
+        away: () => this.#away(),
+        resumed: (awayMs, streams) => this.#resumed(awayMs, streams),
+        up: (pump, edge) => this.#up(pump, edge),
+        carrierLost: (left) => this.#tell({ event: 'carrier_lost', left }),
+        retrying: (retryMs, address, error) => this.#retrying(retryMs, address, error),
+        down: (code, reason, final) => this.#down(code, reason, final),
+      },
+      log,
+    )
+    this.#ticker = setInterval(() => this.#tellTraffic(), TRAFFIC_MS)
+  }
+
+  /** Resolves when the edge wants this agent no more. */
+  get ended(): Promise<EngawaError> {
+    return this.#ended.promise
+  }
+
+  start(): void {
+    this.#dialler.start()
+  }
+
+  /** Finishes what runs, at most `drainMs`, then ends the session. */
+  async stop(drainMs: number): Promise<void> {
+    if (this.#pump !== undefined && drainMs > 0) {
+      this.#send({ type: 'drain' })
+      await this.#server.drain(drainMs)
+    }
+    this.end()
+  }
+
+  /** At once. */
+  end(): void {
+    clearInterval(this.#ticker)
+    this.#watch.close()
+    this.#checks.close()
+    this.#dialler.stop()
+    this.#server.close()
+    for (const { reject } of this.#questions.values()) reject(new EngawaError('NOT_RUNNING'))
+    this.#questions.clear()
+  }
+
+  // Holder
+
+  join(owner: Owner, wishes: readonly Wish[]): void {
+    this.#owners.add(owner)
+    if (this.#pump !== undefined && this.#edge !== undefined && this.#awaySince === undefined) {
+      owner.tell({ event: 'connected', edge: this.#edge, carriers: this.#pump.session.carriers.length })
+    }
+    for (const wish of wishes) this.publish(owner, wish)
+  }
+
+  leave(owner: Owner): void {
+    this.#owners.delete(owner)
+    for (const published of this.#tunnels.list()) if (published.owner === owner) this.withdraw(published)
+  }
+
+  publish(owner: Owner, wish: Wish): Published | undefined {
+    const target = wish.target.text
+    const refusal = refusalOf(wish, this.#settings.folder)
+    if (refusal !== undefined) {
+      const { code, message, ja } = refusal
+      owner.tell({
+        event: 'refused',
+        name: wish.name ?? target,
+        code,
+        message,
+        target,
+        ...(ja !== undefined && { ja }),
+      })
+      return undefined
+    }
+    const published = this.#tunnels.add(owner, wish)
+    void this.#watch.look(published)
+    return published
+  }
+
+  /** Makes `wishes` what the owner publishes: what stands in both lists goes on undisturbed. */
+  replace(owner: Owner, wishes: readonly Wish[]): void {
+    const wanted = new Set(wishes.map(keyOf))
+    const present = new Set<string>()
+    for (const published of this.#tunnels.list()) {
+      if (published.owner !== owner) continue
+      const key = keyOf(published.wish)
+      if (wanted.has(key)) present.add(key)
+      else this.withdraw(published)
+    }
+    for (const wish of wishes) if (!present.has(keyOf(wish))) this.publish(owner, wish)
+  }
+
+  withdraw(published: Published): void {
+    this.#watch.forget(published)
+    this.#checks.forget(published)
+    this.#tunnels.remove(published)
+  }
+
+  list(): unknown {
+    return this.#tunnels.list().map((published) => {
+      const { name, state, bound, wish } = published
+      return {
+        name,
+        state,
+        protocol: wish.target.protocol,
+        public: bound?.public,
+        urls: bound?.urls ?? [],
+        target: wish.target.text,
+        traffic: published.traffic,
+      }
+    })
+  }
+
+  status(): Promise<Status> {
+    return measure({
+      agent: this.#settings.identity.agent,
+      edge: this.#edge,
+      session: this.#pump?.session,
+      carrier: (number) => this.#pump?.carrier(number),
+      awayMs: this.#awaySince === undefined ? undefined : performance.now() - this.#awaySince,
+      ending: this.#ending,
+      upMs: performance.now() - this.#startedAt,
+      tunnels: this.#tunnels.list(),
+    })
+  }
+
+  remove(name: string): void {
+    const published = this.#tunnels.named(name)
+    if (published === undefined) throw complaint('NAME_UNKNOWN', (words) => words.nameUnknown(name))
+    this.withdraw(published)
+  }
+
+  async release(name: string): Promise<void> {
+    const published = this.#tunnels.named(name)
+    if (published !== undefined) this.withdraw(published)
+    await this.#ask((id) => ({ type: 'release', id, name }))
+    this.#memory.forget(name)
+  }
+
+  async giveBack(): Promise<void> {
+    this.#leaving = true
+    try {
+      await this.#ask((id) => ({ type: 'leave', id }))
+    } finally {
+      this.#leaving = false
+    }
+    this.#dialler.stop()
+    forgetIdentity(this.#settings.folder)
+    this.#finish(complaint('SESSION_CLOSED', (words) => words.left(this.#settings.identity.agent)))
+  }
+
+  /** Resolves when a session stands. */
+  whenUp(): Promise<void> {
+    if (this.#pump !== undefined) return Promise.resolve()
+    return new Promise((resolve) => this.#waiters.push(resolve))
+  }
+
+  // The session
+
+  #up(pump: Pump, edge: string): void {
+    this.#pump = pump
+    this.#edge = edge
+    this.#awaySince = undefined
+    this.#toldFailure = undefined
+    this.#server.resume()
+    this.#tell({ event: 'connected', edge, carriers: pump.session.carriers.length })
+    this.#tunnels.bindAll()
+    for (const resolve of this.#waiters.splice(0)) resolve()
+  }
+
+  #away(): void {
+    this.#awaySince = performance.now()
+    this.#server.pause()
+  }
+
+  #resumed(awayMs: number, streams: number): void {
+    this.#awaySince = undefined
+    this.#toldFailure = undefined
+    this.#server.resume()
+    this.#tell({ event: 'resumed', streams, away_ms: Math.round(awayMs) })
+  }
+
+  #retrying(retryMs: number, address: string, error: unknown): void {
+    const reason = complaint(codeOf(error), reachFailure(address, error), error)
+    this.lastFailure = reason
+    if (this.#toldFailure === reason.message) return
+    this.#toldFailure = reason.message
+    this.#tell({
+      event: 'disconnected',
+      retry_ms: retryMs,
+      message: reason.message,
+      ...(reason.ja !== undefined && { ja: reason.ja }),
+    })
+  }
+
+  #down(code: Code, reason: string, final: boolean): void {
+    this.#pump = undefined
+    this.#awaySince ??= performance.now()
+    this.#server.pause()
+    for (const { resolve, reject } of this.#questions.values()) {
+      if (this.#leaving && final) resolve()
+      else reject(new EngawaError('CARRIER_LOST', reason))
+    }
+    this.#questions.clear()
+    if (this.#leaving && final) return
+    this.#settings.log.info({ code, reason }, 'the session has ended')
+    if (final) this.#finish(complaint(code, (words) => (code === 'REPLACED' ? words.replaced(reason) : words.revoked)))
+    else if (code !== 'SESSION_UNKNOWN') this.#tell({ event: 'disconnected', retry_ms: 250, code, message: reason })
+  }
+
+  #finish(ending: EngawaError): void {
+    const { code, message, ja } = ending
+    this.#ending = ending
+    this.#tell({ event: 'ended', code, message, ...(ja !== undefined && { ja }) })
+    this.#ended.resolve(ending)
+  }
+
+  #receive(json: string): void {
+    let message: EdgeMessage
+    try {
+      message = parseEdgeMessage(json)
+    } catch (error) {
+      const { code, message: reason } = error as EngawaError
+      return this.#pump?.end(code, reason)
+    }
+    if (message.type === 'done') this.#questions.get(message.id)?.resolve()
+    else if (message.type === 'failed') {
+      this.#questions.get(message.id)?.reject(new EngawaError(message.code, message.message))
+    } else this.#tunnels.receive(message)
+  }
+
+  #send(message: AgentMessage): void {
+    this.#pump?.session.sendMessage(Buffer.from(JSON.stringify(message)))
+    this.#pump?.flush()
+  }
+
+  async #ask(question: (id: number) => AgentMessage): Promise<void> {
+    if (this.#pump === undefined) throw complaint('EDGE_TIMEOUT', (words) => words.disconnected(undefined))
+    const id = ++this.#lastQuestion
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const timer = setTimeout(
+      () => reject(complaint('EDGE_TIMEOUT', (words) => words.disconnected(undefined))),
+      ANSWER_MS,
+    )
+    this.#questions.set(id, { resolve, reject })
+    this.#send(question(id))
+    try {
+      await promise
+    } finally {
+      clearTimeout(timer)
+      this.#questions.delete(id)
+    }
+  }
+
+  #tell(event: ShownEvent): void {
+    for (const owner of this.#owners) owner.tell(event)
+  }
+
+  #tellTraffic(): void {
+    for (const published of this.#tunnels.list()) {
+      const traffic = this.#server.changedTraffic(published)
+      if (traffic !== undefined) published.owner.tell({ event: 'traffic', name: published.name, ...traffic })
+    }
+  }
+}
+
+function keyOf(wish: Wish): string {
+  return JSON.stringify(typedOf(wish))
+}

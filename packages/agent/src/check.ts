@@ -1,0 +1,110 @@
+import { lookup } from 'node:dns/promises'
+import { request as requestHttp } from 'node:http'
+import { request as requestHttps } from 'node:https'
+import { connect, isIP } from 'node:net'
+import type { Bound } from '@engawa/shared/wire/control'
+import type { CheckResult } from './events.ts'
+
+/** Each step of a check, milliseconds: a visitor would have given up as well. */
+const STEP_MS = 5000
+/** An answer of the edge is one token; more than this is somebody else's page, bytes. */
+const MAX_ANSWER_BYTES = 4096
+
+export interface CheckSettings {
+  /** IP address of the edge as the agent's own carrier sees it. */
+  readonly edgeAddress: string
+  readonly stepMs?: number
+}
+
+/**
+ * Asks for a tunnel's public address as a visitor would, and says which part fails: the name does not resolve, it leads
+ * to another address, the port is closed, the certificate is not trusted. Never rejects.
+ */
+export async function checkPublic(bound: Bound, settings: CheckSettings): Promise<CheckResult> {
+  const url = URL.parse(bound.public)
+  const web = url !== null && /^https?:$/.test(url.protocol)
+  const [, host, port] = web ? [] : (/^\[?(.+?)\]?:(\d+)(?:-\d+)?$/.exec(bound.public) ?? [])
+  const name = web ? url.hostname.replace(/^\[(.*)\]$/, '$1') : (host ?? '')
+  if (web && bound.check === undefined) return { ok: false, failed: 'skipped' }
+  const addresses = await addressesOf(name, settings)
+  if (addresses.length === 0) return { ok: false, failed: 'name', detail: name }
+  let last: CheckResult = { ok: false, failed: 'skipped' }
+  for (const address of addresses) {
+    last = web
+      ? await ask(new URL(`/.well-known/engawa/${bound.check}`, url), address, bound.check ?? '', settings)
+      : await touch(address, Number(port), settings)
+    // Each address that the name leads to is one that visitors may get.
+    if (!last.ok) return elsewhere(last, address, settings) ? { ...last, failed: 'address', detail: address } : last
+  }
+  return last
+}
+
+/** RFC 6761: `localhost` and all below it are this machine, also where the resolver does not know that. */
+async function addressesOf(name: string, { stepMs = STEP_MS }: CheckSettings): Promise<string[]> {
+  if (isIP(name) !== 0) return [name]
+  if (name === 'localhost' || name.endsWith('.localhost')) return ['127.0.0.1']
+  const late = new Promise<never>((_, reject) => setTimeout(reject, stepMs, new Error('no answer')).unref())
+  try {
+    const found = await Promise.race([lookup(name, { all: true }), late])
+    // A machine without IPv6 cannot tell whether the AAAA record is right.
+    return found.map(({ address }) => address)
+  } catch {
+    return []
+  }
+}
+
+/** A failure at another address than the edge's own: the name leads elsewhere. */
+function elsewhere({ failed }: CheckResult, address: string, { edgeAddress }: CheckSettings): boolean {
+  return failed !== 'skipped' && isIP(address) === isIP(edgeAddress) && address !== edgeAddress
+}
+
+const UNROUTED = new Set(['ENETUNREACH', 'EADDRNOTAVAIL', 'EAFNOSUPPORT'])
+
+function failure(error: NodeJS.ErrnoException, address: string): CheckResult {
+  const code = error.code ?? ''
+  // This machine has no way to that family: says nothing about visitors.
+  if (UNROUTED.has(code)) return { ok: false, failed: 'skipped', detail: address }
+  if (/CERT|SIGNATURE|ALTNAME|^ERR_TLS|^ERR_SSL|^EPROTO$/.test(code))
+    return { ok: false, failed: 'certificate', detail: code }
+  if (code === 'ECONNRESET' || code.startsWith('HPE_')) return { ok: false, failed: 'answer', detail: code }
+  return { ok: false, failed: 'port', detail: code }
+}
+
+function ask(url: URL, address: string, token: string, { stepMs = STEP_MS }: CheckSettings): Promise<CheckResult> {
+  const request = url.protocol === 'https:' ? requestHttps : requestHttp
+  return new Promise((resolve) => {
+    const sent = request({
+      host: address,
+      port: url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port),
+      path: url.pathname,
+      headers: { host: url.host, connection: 'close', accept: 'text/plain' },
+      ...(isIP(url.hostname) === 0 && { servername: url.hostname }),
+      signal: AbortSignal.timeout(stepMs),
+    })
+    sent.on('error', (error) => resolve(failure(error, address)))
+    sent.on('response', (response) => {
+      let text = ''
+      response.setEncoding('latin1')
+      response.on('data', (chunk: string) => {
+        text += chunk
+        if (text.length > MAX_ANSWER_BYTES) sent.destroy()
+      })
+      response.on('close', () => {
+        const ok = response.statusCode === 200 && text.trim() === token
+        resolve(ok ? { ok } : { ok, failed: 'answer', detail: `HTTP ${response.statusCode}` })
+      })
+    })
+    sent.end()
+  })
+}
+
+function touch(address: string, port: number, { stepMs = STEP_MS }: CheckSettings): Promise<CheckResult> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: address, port, signal: AbortSignal.timeout(stepMs) })
+    socket.on('connect', () => {
+      resolve({ ok: true })
+      socket.destroy()
+    })
+    socket.on('error', (error) => resolve(failure(error, address)))
+  })
+}

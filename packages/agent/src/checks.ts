@@ -1,0 +1,56 @@
+import { parseAddress } from '@engawa/shared/addresses'
+import { checkPublic } from './check.ts'
+import type { CheckResult } from './events.ts'
+import type { Published } from './tunnels.ts'
+
+/** When a failed check is made again, milliseconds after the last: a new DNS record or an opened port is noticed by itself. */
+const AGAIN_MS = [5000, 15_000, 60_000]
+
+/** Checks public addresses after `bound` and tells their owners of each change. Nothing waits for it. */
+export class Checks {
+  readonly #edge: () => string | undefined
+  readonly #timers: Map<Published, NodeJS.Timeout> = new Map()
+  readonly #last: WeakMap<Published, CheckResult> = new WeakMap()
+  #closed = false
+
+  /** `edge` gives the edge's address as the carrier sees it, `HOST:PORT`. */
+  constructor(edge: () => string | undefined) {
+    this.#edge = edge
+  }
+
+  /** Begins anew for a tunnel. */
+  look(published: Published): void {
+    void this.#look(published, 0)
+  }
+
+  last(published: Published): CheckResult | undefined {
+    return this.#last.get(published)
+  }
+
+  forget(published: Published): void {
+    clearTimeout(this.#timers.get(published))
+    this.#timers.delete(published)
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const published of [...this.#timers.keys()]) this.forget(published)
+  }
+
+  async #look(published: Published, round: number): Promise<void> {
+    this.forget(published)
+    const edge = this.#edge()
+    const { bound, owner, name } = published
+    if (bound === undefined || edge === undefined) return
+    const result = await checkPublic(bound, { edgeAddress: parseAddress(edge).host })
+    if (this.#closed || published.bound !== bound) return
+    const before = this.#last.get(published)
+    this.#last.set(published, result)
+    if (before?.ok !== result.ok || before.failed !== result.failed) {
+      owner.tell({ event: 'check', name, public: bound.public, ...result })
+    }
+    if (result.ok) return
+    const delayMs = AGAIN_MS[Math.min(round, AGAIN_MS.length - 1)]
+    this.#timers.set(published, setTimeout(() => void this.#look(published, round + 1), delayMs).unref())
+  }
+}

@@ -1,0 +1,107 @@
+import { codeOf } from '@engawa/shared/errors'
+import { lockFolder } from '@engawa/shared/lock'
+import { parseName } from '@engawa/shared/names'
+import { pino } from 'pino'
+import { Agent } from '../agent.ts'
+import { complaint } from '../complaint.ts'
+import { ask } from '../control/remote.ts'
+import { type Identity, loadIdentity } from '../identity.ts'
+import { clean } from '../show/clean.ts'
+import { pad, widthOf } from '../show/width.ts'
+import type { Context } from './context.ts'
+
+/** How long `release` and `leave` look for the edge when no agent runs, milliseconds. */
+const REACH_MS = 15_000
+
+interface Listed {
+  readonly name: string
+  readonly state: 'bound' | 'waiting' | 'refused'
+  readonly public?: string
+  readonly target: string
+}
+
+export async function ls({ line, folder, say, sayJson }: Context): Promise<number> {
+  needState(folder)
+  const tunnels = (await ask(folder, 'GET', '/tunnels')) as Listed[]
+  for (const tunnel of tunnels) sayJson(tunnel)
+  if (tunnels.length === 0) {
+    say(line.words.nothingPublished)
+    return 0
+  }
+  const { words } = line
+  const states = { bound: words.stateBound, waiting: words.stateWaiting, refused: words.stateRefused }
+  const rows = [
+    [words.columnName, words.columnPublic, words.columnTarget, words.columnState],
+    ...tunnels.map((tunnel) => [tunnel.name, clean(tunnel.public ?? '-'), tunnel.target, states[tunnel.state]]),
+  ]
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => widthOf(row[column] ?? ''))))
+  for (const row of rows) say(row.map((cell, column) => pad(cell, widths[column] ?? 0)).join('  '))
+  return 0
+}
+
+export async function rm({ line, folder, say, sayJson }: Context): Promise<number> {
+  const name = parseName(line.rest[0] ?? '')
+  needState(folder)
+  await ask(folder, 'DELETE', `/tunnels/${name}`)
+  say(line.words.removedDone(name))
+  sayJson({ event: 'removed', name })
+  return 0
+}
+
+export async function release({ line, folder, say, sayJson }: Context): Promise<number> {
+  const name = parseName(line.rest[0] ?? '')
+  const identity = needState(folder)
+  await askOrDo(folder, identity, '/release', { name }, (agent) => agent.release(name))
+  say(line.words.released(name))
+  sayJson({ event: 'released', name })
+  return 0
+}
+
+export async function leave({ line, folder, say, sayJson }: Context): Promise<number> {
+  const identity = needState(folder)
+  await askOrDo(folder, identity, '/leave', undefined, (agent) => agent.giveBack())
+  say(line.words.left(identity.agent))
+  sayJson({ event: 'left', agent: identity.agent })
+  return 0
+}
+
+/** Throws NO_STATE. */
+export function needState(folder: string): Identity {
+  const identity = loadIdentity(folder)
+  if (identity === undefined) throw complaint('NO_STATE', (words) => words.noState(folder))
+  return identity
+}
+
+/** Through the agent that runs; where none does, through a session of a moment. */
+async function askOrDo(
+  folder: string,
+  identity: Identity,
+  path: string,
+  body: unknown,
+  act: (agent: Agent) => Promise<void>,
+): Promise<void> {
+  try {
+    await ask(folder, 'POST', path, body ?? {})
+    return
+  } catch (error) {
+    if (codeOf(error) !== 'NOT_RUNNING') throw error
+  }
+  const lock = lockFolder(folder)
+  const agent = new Agent({ folder, identity, log: pino({ level: 'silent' }) })
+  let timer: NodeJS.Timeout | undefined
+  try {
+    agent.start()
+    const late = new Promise<never>((_, reject) => {
+      const failed = (): void =>
+        reject(agent.lastFailure ?? complaint('EDGE_TIMEOUT', (words) => words.disconnected(undefined)))
+      timer = setTimeout(failed, REACH_MS)
+    })
+    const ended = agent.ended.then((error) => Promise.reject(error))
+    await Promise.race([agent.whenUp(), late, ended])
+    await act(agent)
+  } finally {
+    clearTimeout(timer)
+    agent.end()
+    lock.release()
+  }
+}

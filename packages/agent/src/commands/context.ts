@@ -1,0 +1,38 @@
+import { resolve } from 'node:path'
+import { defaultFolder } from '@engawa/shared/folder'
+import { type Logger, pino } from 'pino'
+import type { Line } from '../cli.ts'
+
+/** What each command works with. */
+export interface Context {
+  readonly line: Line
+  readonly folder: string
+  /** agent.yaml, or what `--config` names. */
+  readonly configFile: string
+  /** Prints a result for people on stdout; nothing with `--json`. */
+  readonly say: (text: string) => void
+  /** Prints a result for programs; nothing without `--json`. */
+  readonly sayJson: (value: unknown) => void
+}
+
+export function contextOf(line: Line): Context {
+  const { data, config, json } = line.flags
+  const folder = typeof data === 'string' ? resolve(data) : defaultFolder('agent')
+  return {
+    line,
+    folder,
+    configFile: typeof config === 'string' ? config : resolve(folder, 'agent.yaml'),
+    say: (text) => {
+      if (json !== true) process.stdout.write(`${text}\n`)
+    },
+    sayJson: (value) => {
+      if (json === true) process.stdout.write(`${JSON.stringify(value)}\n`)
+    },
+  }
+}
+
+/** Logs go to stderr; `write` may have to step around a live screen. */
+export function openLog({ line }: Context, usual: string, write: (line: string) => void): Logger {
+  const level = line.flags['log-level']
+  return pino({ level: typeof level === 'string' ? level : usual, base: null }, { write })
+}

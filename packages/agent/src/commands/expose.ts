@@ -1,0 +1,37 @@
+import { needIdentity } from '../identity.ts'
+import { openShow } from '../show/show.ts'
+import { parseWish, type Wish } from '../wish.ts'
+import { type Context, openLog } from './context.ts'
+import { run } from './run.ts'
+
+export async function expose(context: Context): Promise<number> {
+  const { line, folder } = context
+  const wishes = wishesOf(context)
+  const identity = needIdentity(folder)
+  const { json, qr } = line.flags
+  const show = openShow({ words: line.words, language: line.language, json: json === true, qr: qr === true })
+  const log = openLog(context, 'warn', (text) => show.log(text))
+  try {
+    return await run({
+      folder,
+      identity,
+      log,
+      drainMs: line.drainMs,
+      tell: (event) => show.tell(event),
+      wishes: () => wishes,
+      staysReplaced: false,
+      needsOne: true,
+    })
+  } finally {
+    show.close()
+  }
+}
+
+function wishesOf({ line }: Context): Wish[] {
+  const { name, host, path, port, reach } = line.flags
+  const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+  const list = (value: unknown): string[] | undefined => (Array.isArray(value) ? (value as string[]) : undefined)
+  return line.rest.map((target) =>
+    parseWish({ target, name: text(name), host: list(host), path: text(path), port: text(port), reach: list(reach) }),
+  )
+}

@@ -1,0 +1,12 @@
+import { joinEdge } from '../join.ts'
+import type { Context } from './context.ts'
+
+export async function join({ line, folder, say, sayJson }: Context): Promise<number> {
+  const stop = new AbortController()
+  process.once('SIGINT', () => stop.abort()).once('SIGTERM', () => stop.abort())
+  const { agent, addresses } = await joinEdge(folder, line.rest.join(' '), stop.signal)
+  say(line.words.joined(agent, addresses[0] ?? ''))
+  say(line.words.joinNext)
+  sayJson({ event: 'joined', agent, addresses })
+  return 0
+}

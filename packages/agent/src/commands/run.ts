@@ -1,0 +1,168 @@
+import { codeOf, EngawaError } from '@engawa/shared/errors'
+import { type FolderLock, lockFolder } from '@engawa/shared/lock'
+import type { Logger } from 'pino'
+import { Agent } from '../agent.ts'
+import { follow } from '../control/remote.ts'
+import { type ControlServer, startControl } from '../control/server.ts'
+import type { ShownEvent } from '../events.ts'
+import { exitOf } from '../exit.ts'
+import { type Identity, needIdentity } from '../identity.ts'
+import type { Owner } from '../tunnels.ts'
+import { typedOf, type Wish } from '../wish.ts'
+
+/** Between two looks at whether the folder is free, milliseconds: a further `expose` takes over within 1 s. */
+const LOOK_MS = 200
+
+/** One process that publishes: as the holder of the folder's session, or registered with the holder. */
+export interface RunSettings {
+  readonly folder: string
+  readonly identity: Identity
+  readonly log: Logger
+  readonly drainMs: number
+  readonly tell: (event: ShownEvent) => void
+  readonly wishes: () => readonly Wish[]
+  /** Called with a function that makes `wishes` hold after they have changed; answers how to end that. */
+  readonly onChange?: (apply: () => void) => () => void
+  /** Whether the process lives on when its identity is used elsewhere. */
+  readonly staysReplaced: boolean
+  /** Exits once every wish is refused. */
+  readonly needsOne: boolean
+}
+
+/** Publishes until SIGTERM, SIGINT or the edge's last word; resolves with the exit code. */
+export async function run(settings: RunSettings): Promise<number> {
+  const stop = new Stop()
+  try {
+    for (;;) {
+      const lock = tryLock(settings.folder)
+      // Undefined: the one that held the session has gone, look again who does.
+      const code = lock === undefined ? await runAlong(settings, stop) : await runHolder(settings, stop, lock)
+      if (code !== undefined) return code
+      if (stop.asked) return 0
+      // What another process did meanwhile may have been `leave`.
+      needIdentity(settings.folder)
+    }
+  } finally {
+    stop.close()
+  }
+}
+
+/** First signal: drain. Second: at once. */
+class Stop {
+  readonly first: PromiseWithResolvers<void> = Promise.withResolvers()
+  readonly second: PromiseWithResolvers<void> = Promise.withResolvers()
+  asked = false
+  readonly #signalled = (): void => {
+    if (this.asked) this.second.resolve()
+    this.asked = true
+    this.first.resolve()
+  }
+
+  constructor() {
+    process.on('SIGINT', this.#signalled).on('SIGTERM', this.#signalled)
+  }
+
+  close(): void {
+    process.off('SIGINT', this.#signalled).off('SIGTERM', this.#signalled)
+  }
+}
+
+function tryLock(folder: string): FolderLock | undefined {
+  try {
+    return lockFolder(folder)
+  } catch (error) {
+    if (codeOf(error) === 'FOLDER_LOCKED') return undefined
+    throw error
+  }
+}
+
+async function runHolder(settings: RunSettings, stop: Stop, lock: FolderLock): Promise<number | undefined> {
+  const { folder, log, drainMs } = settings
+  const agent = new Agent({ folder, identity: needIdentity(folder), log })
+  let control: ControlServer | undefined
+  let endChange: (() => void) | undefined
+  try {
+    control = await startControl(folder, agent)
+    const owner = new Watched(settings)
+    agent.start()
+    agent.join(owner, [])
+    const apply = (): void => agent.replace(owner, settings.wishes())
+    apply()
+    endChange = settings.onChange?.(apply)
+    const ending = await Promise.race([stop.first.promise, owner.ended])
+    if (ending !== undefined) return await exitAfter(ending, settings, stop)
+    await Promise.race([agent.stop(drainMs), stop.second.promise])
+    return 0
+  } finally {
+    endChange?.()
+    agent.end()
+    // The socket goes first: who finds it gone finds the lock free at once.
+    await control?.close()
+    lock.release()
+  }
+}
+
+async function runAlong(settings: RunSettings, stop: Stop): Promise<number | undefined> {
+  const owner = new Watched(settings)
+  let along: Awaited<ReturnType<typeof follow>> | undefined
+  try {
+    along = await follow(settings.folder, settings.wishes().map(typedOf), (event) => owner.tell(event))
+  } catch (error) {
+    if (codeOf(error) !== 'NOT_RUNNING') throw error
+    // Its holder has just begun or is about to end.
+    await Promise.race([new Promise((resolve) => setTimeout(resolve, LOOK_MS)), stop.first.promise])
+    return undefined
+  }
+  // Changed wishes: register anew.
+  const endChange = settings.onChange?.(() => along.close())
+  try {
+    const ending = await Promise.race([along.ended, stop.first.promise, owner.ended])
+    return ending === undefined ? undefined : await exitAfter(ending, settings, stop)
+  } finally {
+    endChange?.()
+    along.close()
+  }
+}
+
+/** `up` stays when its identity is used elsewhere: a service manager would only start it again and fight for the session. */
+async function exitAfter({ code }: EngawaError, { staysReplaced }: RunSettings, stop: Stop): Promise<number> {
+  if (code === 'SESSION_CLOSED') return 0
+  if (code !== 'REPLACED' || !staysReplaced) return exitOf(code)
+  await stop.first.promise
+  return 0
+}
+
+/** The owner of this process's tunnels; it knows when nothing of them is left to hope for. */
+class Watched implements Owner {
+  readonly #settings: RunSettings
+  readonly #published: Set<string> = new Set()
+  readonly #refused: Set<string> = new Set()
+  readonly #ended: PromiseWithResolvers<EngawaError> = Promise.withResolvers()
+
+  constructor(settings: RunSettings) {
+    this.#settings = settings
+  }
+
+  /** Why this process has no more to do: the edge's last word, or every wish was refused. */
+  get ended(): Promise<EngawaError> {
+    return this.#ended.promise
+  }
+
+  tell(event: ShownEvent): void {
+    this.#settings.tell(event)
+    if (event.event === 'ended') this.#ended.resolve(new EngawaError(event.code, event.message))
+    if (event.event === 'tunnel') {
+      this.#refused.delete(event.name)
+      this.#published.add(event.name)
+    } else if (event.event === 'refused' || event.event === 'removed') {
+      this.#published.delete(event.name)
+      if (event.event === 'refused') this.#refused.add(event.name)
+      const { needsOne, wishes } = this.#settings
+      if (!needsOne || this.#published.size > 0) return
+      // `agent rm` of the last one leaves nothing to do either, but that was wanted.
+      if (event.event === 'refused' && this.#refused.size >= wishes().length) {
+        this.#ended.resolve(new EngawaError(event.code, event.message))
+      }
+    }
+  }
+}

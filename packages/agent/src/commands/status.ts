@@ -1,0 +1,48 @@
+import { ask } from '../control/remote.ts'
+import { clean } from '../show/clean.ts'
+import { explainCheck } from '../show/explain.ts'
+import { bytesText, spanText } from '../show/figures.ts'
+import type { Status, StatusTunnel } from '../status.ts'
+import { needState } from './ask.ts'
+import type { Context } from './context.ts'
+
+export async function status({ line, folder, say, sayJson }: Context): Promise<number> {
+  needState(folder)
+  const measured = (await ask(folder, 'GET', '/status')) as Status
+  sayJson(measured)
+  const { words } = line
+  say(words.statusAgent(measured.agent, measured.pid))
+  say(linkText(measured, line))
+  for (const { carrier, remote, rtt_ms, in_flight_bytes, heard_ms, suspect } of measured.carriers) {
+    const rtt = rtt_ms === undefined ? words.unknown : `${rtt_ms} ms`
+    const text = words.statusCarrier(carrier, remote ?? '', rtt, bytesText(in_flight_bytes), spanText(heard_ms))
+    say(suspect ? `${text} (${words.suspect})` : text)
+  }
+  say(words.statusStreams(measured.streams))
+  for (const tunnel of measured.tunnels) tunnelText(tunnel, line).forEach(say)
+  return 0
+}
+
+function linkText({ link, edge, away_ms, ended }: Status, { words, language }: Context['line']): string {
+  if (link === 'online') return words.statusOnline(edge ?? '')
+  if (link === 'silent') return `${words.statusOnline(edge ?? '')} (${words.suspect})`
+  if (link === 'ended') return words.statusEnded((language === 'ja' ? ended?.ja : undefined) ?? ended?.message ?? '')
+  return link === 'away' ? words.statusAway(Math.round((away_ms ?? 0) / 1000)) : words.statusConnecting
+}
+
+function tunnelText(
+  { name, public: address, target, service, check, traffic }: StatusTunnel,
+  { words }: Context['line'],
+): string[] {
+  const reached = service.reachable ? words.statusReachable(service.ms) : words.statusUnreachable(service.code ?? '')
+  const { total, open, received, sent } = traffic
+  return [
+    '',
+    address === undefined ? words.waiting(name) : clean(address),
+    `  -> ${target}  ${reached}`,
+    `  ${words.traffic(total, open, bytesText(received), bytesText(sent))}`,
+    ...(check === undefined
+      ? []
+      : [`  ${explainCheck({ event: 'check', name, public: address ?? '', ...check }, words)}`]),
+  ]
+}

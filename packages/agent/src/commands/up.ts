@@ -1,0 +1,42 @@
+import { EngawaError } from '@engawa/shared/errors'
+import { loadConfig } from '../config.ts'
+import { needIdentity } from '../identity.ts'
+import { watchConfig } from '../reload.ts'
+import { openShow } from '../show/show.ts'
+import { type Context, openLog } from './context.ts'
+import { run } from './run.ts'
+
+export async function up(context: Context): Promise<number> {
+  const { line, folder, configFile } = context
+  const identity = needIdentity(folder)
+  let wishes = loadConfig(configFile, line.language)
+  const { json } = line.flags
+  const show = openShow({ words: line.words, language: line.language, json: json === true, qr: false })
+  const log = openLog(context, 'info', (text) => show.log(text))
+  const reload = (apply: () => void): void => {
+    try {
+      wishes = loadConfig(configFile, line.language)
+      show.tell({ event: 'reloaded', tunnels: wishes.length })
+      apply()
+    } catch (error) {
+      if (!(error instanceof EngawaError)) throw error
+      const { message, ja } = error
+      show.tell({ event: 'config_refused', message, ...(ja !== undefined && { ja }) })
+    }
+  }
+  try {
+    return await run({
+      folder,
+      identity,
+      log,
+      drainMs: line.drainMs,
+      tell: (event) => show.tell(event),
+      wishes: () => wishes,
+      onChange: (apply) => watchConfig(configFile, () => reload(apply)),
+      staysReplaced: true,
+      needsOne: false,
+    })
+  } finally {
+    show.close()
+  }
+}

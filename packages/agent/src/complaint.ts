@@ -1,0 +1,12 @@
+import { type Code, EngawaError } from '@engawa/shared/errors'
+import { en } from './show/en.ts'
+import { ja } from './show/ja.ts'
+import type { Words } from './show/words.ts'
+
+/** One message, given the catalogue of a language. */
+export type Phrase = (words: Words) => string
+
+/** An error that speaks both languages. */
+export function complaint(code: Code, phrase: Phrase, cause?: unknown): EngawaError {
+  return new EngawaError(code, phrase(en), { ja: phrase(ja), ...(cause !== undefined && { cause }) })
+}

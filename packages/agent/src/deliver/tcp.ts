@@ -1,0 +1,30 @@
+import { lookup as resolve } from 'node:dns'
+import { connect, isIP, type LookupFunction, type Socket } from 'node:net'
+import { EngawaError } from '@engawa/shared/errors'
+import type { Reach } from './reach.ts'
+
+/**
+ * Begins a TCP connection to a service. The name is resolved for each connection and every address is checked after
+ * that, so that a name that changes its address between check and use gains nothing (DNS rebinding).
+ * The socket fails with REACH_DENIED when no address is left.
+ */
+export function connectTcp(host: string, port: number, reach: Reach): Socket {
+  const lookup: LookupFunction = (name, options, callback) => {
+    resolve(name, { ...options, all: true }, (error, found) => {
+      if (error !== null) return callback(error, '')
+      const allowed = found.filter(({ address }) => reach.allows(address))
+      const first = allowed[0]
+      if (first === undefined) return callback(denied(name), '')
+      if (options.all === true) callback(null, allowed)
+      else callback(null, first.address, first.family)
+    })
+  }
+  const socket = connect({ host, port, lookup, allowHalfOpen: true, noDelay: true })
+  // A numeric host is never looked up.
+  if (isIP(host.replace(/%.*$/, '')) !== 0 && !reach.allows(host)) socket.destroy(denied(host))
+  return socket
+}
+
+function denied(host: string): EngawaError {
+  return new EngawaError('REACH_DENIED', `${host} is a link-local or metadata address; --reach CIDR would allow it`)
+}

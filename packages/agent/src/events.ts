@@ -1,0 +1,61 @@
+import type { Code } from '@engawa/shared/errors'
+import type { RequestSummary } from '@engawa/shared/wire/control'
+
+/** A text for people; `ja` where there is a Japanese one, never part of `--json`. */
+export interface Told {
+  readonly message: string
+  readonly ja?: string
+}
+
+/** What a running agent tells: to its terminal, to `--json` (contract.md gives the spelling) and over agent.sock. */
+export type AgentEvent =
+  | { readonly event: 'connected'; readonly edge: string; readonly carriers: number }
+  | {
+      readonly event: 'tunnel'
+      readonly name: string
+      readonly protocol: string
+      readonly public: string
+      readonly urls: readonly string[]
+      readonly target: string
+    }
+  | ({ readonly event: 'refused'; readonly name: string; readonly code: Code; readonly target: string } & Told)
+  | { readonly event: 'removed'; readonly name: string }
+  | { readonly event: 'carrier_lost'; readonly left: number }
+  | ({ readonly event: 'disconnected'; readonly retry_ms: number; readonly code?: Code } & Partial<Told>)
+  | { readonly event: 'resumed'; readonly streams: number; readonly away_ms: number }
+  /** The service of a tunnel was tried: it does not answer, or does again. Never a reason to stop. */
+  | {
+      readonly event: 'service'
+      readonly name: string
+      readonly target: string
+      readonly reachable: boolean
+      readonly code?: Code
+    }
+  /** The agent asked for its own public address. */
+  | ({ readonly event: 'check'; readonly name: string; readonly public: string } & CheckResult)
+  /** The session is over for good: replaced or revoked. */
+  | ({ readonly event: 'ended'; readonly code: Code } & Told)
+  | { readonly event: 'reloaded'; readonly tunnels: number }
+  | ({ readonly event: 'config_refused' } & Told)
+
+/** What failed of the public address, or `ok`. `skipped`: it could not be measured from here, which proves nothing. */
+export type CheckFailure = 'name' | 'address' | 'port' | 'certificate' | 'answer' | 'skipped'
+export interface CheckResult {
+  readonly ok: boolean
+  readonly failed?: CheckFailure
+  /** Host names resolved to, or what the far side said: for the message. */
+  readonly detail?: string
+}
+
+/** Only for the terminal: not part of `--json`. */
+export type ShownEvent =
+  | AgentEvent
+  | ({ readonly event: 'request'; readonly name: string } & Omit<RequestSummary, 'type' | 'service'>)
+  | {
+      readonly event: 'traffic'
+      readonly name: string
+      readonly total: number
+      readonly open: number
+      readonly received: number
+      readonly sent: number
+    }

@@ -1,0 +1,80 @@
+import type { Code } from '@engawa/shared/errors'
+import { deliver, failureOf } from './deliver/deliver.ts'
+import { Reach } from './deliver/reach.ts'
+import type { Published } from './tunnels.ts'
+import type { Wish } from './wish.ts'
+
+/** How long a service on the LAN may take to answer before it counts as silent, milliseconds. */
+const PROBE_MS = 1500
+/** Between two looks at a service that does not answer, milliseconds. */
+const AGAIN_MS = 2000
+
+/** Connects to the service (the first port of a range) and closes again. Undefined: it answers; else why not. */
+export function probe({ target, reach }: Wish, patienceMs: number = PROBE_MS): Promise<Code | undefined> {
+  return new Promise((resolve) => {
+    const socket = deliver(target, 0, new Reach(reach))
+    const settle = (failure: Code | undefined): void => {
+      clearTimeout(timer)
+      resolve(failure)
+      socket.destroy()
+    }
+    const timer = setTimeout(settle, patienceMs, 'SERVICE_TIMEOUT')
+    socket.once('connect', () => settle(undefined))
+    socket.on('error', (error) => settle(failureOf(error)))
+  })
+}
+
+/** Watches services that do not answer, and tells their owners of each change. */
+export class Watch {
+  readonly #silent: Map<Published, NodeJS.Timeout | undefined> = new Map()
+  #closed = false
+
+  /** The first look at a service that has just been published. */
+  async look(published: Published): Promise<void> {
+    this.tried(published, await probe(published.wish))
+  }
+
+  /** What a visitor's connection or a look has shown. */
+  tried(published: Published, failure: Code | undefined): void {
+    if (this.#closed) return
+    const known = this.#silent.has(published)
+    if (failure === undefined) {
+      if (known) this.#tell(published, undefined)
+      return this.forget(published)
+    }
+    if (known) return
+    this.#tell(published, failure)
+    this.#lookAgain(published)
+  }
+
+  forget(published: Published): void {
+    clearTimeout(this.#silent.get(published))
+    this.#silent.delete(published)
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const published of [...this.#silent.keys()]) this.forget(published)
+  }
+
+  #lookAgain(published: Published): void {
+    const timer = setTimeout(async () => {
+      const failure = await probe(published.wish)
+      if (!this.#silent.has(published)) return
+      if (failure === undefined) this.tried(published, undefined)
+      else this.#lookAgain(published)
+    }, AGAIN_MS)
+    this.#silent.set(published, timer.unref())
+  }
+
+  #tell({ owner, name, wish }: Published, failure: Code | undefined): void {
+    const target = wish.target.text
+    owner.tell({
+      event: 'service',
+      name,
+      target,
+      reachable: failure === undefined,
+      ...(failure !== undefined && { code: failure }),
+    })
+  }
+}

@@ -1,0 +1,186 @@
+import type { Socket } from 'node:net'
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
+import type { Code } from '@engawa/shared/errors'
+import type { Stream } from '@engawa/shared/mux/events'
+import { splice } from '@engawa/shared/stream/splice'
+import { decodeOpening } from '@engawa/shared/wire/opening'
+import { deliver, failureOf } from './deliver/deliver.ts'
+import { Reach } from './deliver/reach.ts'
+import type { Published } from './tunnels.ts'
+
+/** How long a service may take to answer a connection, milliseconds. contract.md: then the visitor gets 504 */
+const CONNECT_MS = 10_000
+/** After an answer, how long the line must be quiet to count as idle, milliseconds. */
+const QUIET_MS = 500
+const DRAIN_LOOK_MS = 50
+
+export interface ServeSettings {
+  readonly find: (service: number) => Published | undefined
+  /** The service was tried: reached, or why not. */
+  readonly onTried: (published: Published, failure: Code | undefined) => void
+  readonly connectMs?: number
+}
+
+type Traffic = Published['traffic']
+
+/** A stream that has reached its service. */
+interface Live {
+  readonly published: Published
+  /** The last bytes came from the service. */
+  answered: boolean
+  quietSince: number
+}
+
+/** A connection to a service that is still being made. */
+interface Attempt {
+  leftMs: number
+  startedAt: number
+  timer: NodeJS.Timeout | undefined
+  expire: () => void
+}
+
+/** Brings each stream to the service that it names. It reaches nothing but what this agent publishes. protocol.md [O1] */
+export class Server {
+  readonly #settings: ServeSettings
+  readonly #attempts: Set<Attempt> = new Set()
+  readonly #live: Set<Live> = new Set()
+  readonly #told: WeakMap<Published, string> = new WeakMap()
+  #paused = false
+  #draining = false
+
+  constructor(settings: ServeSettings) {
+    this.#settings = settings
+  }
+
+  opened(stream: Stream): void {
+    if (this.#draining) return stream.reset('AGENT_DRAINING')
+    const opening = decodeOpening(stream.opening)
+    const published = this.#settings.find(opening.service)
+    if (published === undefined || !carries(published, opening.portIndex)) return stream.reset('SERVICE_UNKNOWN')
+    const socket = deliver(published.wish.target, opening.portIndex, new Reach(published.wish.reach))
+    this.#reach(published, stream, socket)
+  }
+
+  /** Time stands still while the session has no carrier. */
+  pause(): void {
+    this.#paused = true
+    for (const attempt of this.#attempts) {
+      clearTimeout(attempt.timer)
+      attempt.leftMs -= performance.now() - attempt.startedAt
+    }
+  }
+
+  resume(): void {
+    this.#paused = false
+    for (const attempt of this.#attempts) this.#run(attempt)
+  }
+
+  #run(attempt: Attempt): void {
+    attempt.startedAt = performance.now()
+    attempt.timer = setTimeout(attempt.expire, Math.max(0, attempt.leftMs))
+  }
+
+  #reach(published: Published, stream: Stream, socket: Socket): void {
+    const early: Uint8Array[] = []
+    let ended = false
+    const settle = (failure: Code | undefined): void => {
+      clearTimeout(attempt.timer)
+      this.#attempts.delete(attempt)
+      socket.off('connect', reached).off('error', failed)
+      if (failure === undefined) return
+      socket.on('error', () => {})
+      socket.destroy()
+      stream.handler = undefined
+      if (failure === 'CANCELLED') return
+      stream.reset(failure)
+      this.#settings.onTried(published, failure)
+    }
+    const failed = (error: unknown): void => settle(failureOf(error))
+    const reached = (): void => {
+      settle(undefined)
+      this.#settings.onTried(published, undefined)
+      stream.accept()
+      this.#splice(published, stream, socket)
+      for (const bytes of early) stream.handler?.data(bytes)
+      if (ended) stream.handler?.end()
+    }
+    const attempt: Attempt = {
+      leftMs: this.#settings.connectMs ?? CONNECT_MS,
+      startedAt: 0,
+      timer: undefined,
+      expire: () => settle('SERVICE_TIMEOUT'),
+    }
+    // What comes before the service is reached waits here: at most the stream's first credit.
+    stream.handler = {
+      data: (bytes) => void early.push(bytes.slice()),
+      end: () => {
+        ended = true
+      },
+      reset: () => settle('CANCELLED'),
+      drain: () => {},
+    }
+    this.#attempts.add(attempt)
+    if (!this.#paused) this.#run(attempt)
+    socket.once('connect', reached).once('error', failed)
+  }
+
+  #splice(published: Published, stream: Stream, socket: Socket): void {
+    const { traffic } = published
+    traffic.total++
+    traffic.open++
+    const live: Live = { published, answered: true, quietSince: performance.now() }
+    this.#live.add(live)
+    splice(socket, stream, {
+      broken: 'SERVICE_BROKE',
+      onBytes: (fromService, toService) => {
+        traffic.sent += fromService
+        traffic.received += toService
+        live.answered = fromService > 0
+        live.quietSince = performance.now()
+      },
+      onClosed: () => {
+        this.#live.delete(live)
+        traffic.open--
+      },
+    })
+  }
+
+  /** The traffic of a tunnel if it has changed since this was last asked. */
+  changedTraffic(published: Published): Traffic | undefined {
+    const now = published.traffic
+    const text = JSON.stringify(now)
+    const told = this.#told.get(published)
+    if (told === text || (told === undefined && now.total === 0)) return undefined
+    this.#told.set(published, text)
+    return { ...now }
+  }
+
+  /** Takes nothing new; resolves when what runs is finished, at most after `mostMs`. */
+  async drain(mostMs: number): Promise<void> {
+    this.#draining = true
+    const until = performance.now() + mostMs
+    while (this.#busy() && performance.now() < until) await setTimeoutPromise(DRAIN_LOOK_MS)
+  }
+
+  close(): void {
+    this.#draining = true
+    for (const attempt of this.#attempts) clearTimeout(attempt.timer)
+  }
+
+  /**
+   * An HTTP connection whose service has answered and that has been quiet since is idle: keep-alive would hold every
+   * drain up for nothing.
+   */
+  #busy(): boolean {
+    for (const { published, answered, quietSince } of this.#live) {
+      const http = published.wish.target.protocol === 'http'
+      if (!(http && answered && performance.now() - quietSince > QUIET_MS)) return true
+    }
+    return this.#attempts.size > 0
+  }
+}
+
+function carries({ wish, state }: Published, portIndex: number): boolean {
+  const { place } = wish.target
+  return state !== 'refused' && portIndex < (place.kind === 'port' ? place.count : 1)
+}

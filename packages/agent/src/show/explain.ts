@@ -1,0 +1,52 @@
+import type { AgentEvent } from '../events.ts'
+import { clean } from './clean.ts'
+import type { Words } from './words.ts'
+
+/** An event as one sentence for people; undefined where the address itself is the message. */
+export function explain(event: AgentEvent, words: Words): string | undefined {
+  switch (event.event) {
+    case 'connected':
+      return words.connected(event.edge, undefined)
+    case 'tunnel':
+      return undefined
+    case 'refused':
+      return words.refused(event.name, event.code, words.refusals[event.code] ?? clean(event.message))
+    case 'removed':
+      return words.removed(event.name)
+    case 'carrier_lost':
+      return words.carrierLost(event.left)
+    case 'disconnected':
+      return words.disconnected(event.message)
+    case 'resumed':
+      return words.resumed(event.streams, event.away_ms)
+    case 'service':
+      return event.reachable ? words.serviceBack(event.target) : words.serviceSilent(event.target)
+    case 'check':
+      return explainCheck(event, words)
+    case 'ended':
+      return clean(event.message)
+    case 'reloaded':
+      return words.reloaded(event.tunnels)
+    case 'config_refused':
+      return words.configRefused(event.message)
+  }
+}
+
+export function explainCheck(check: Extract<AgentEvent, { event: 'check' }>, words: Words): string {
+  const detail = clean(check.detail ?? '')
+  if (check.ok) return words.checkOk(check.public)
+  switch (check.failed) {
+    case 'name':
+      return words.checkName(check.public, detail)
+    case 'address':
+      return words.checkAddress(check.public, detail)
+    case 'port':
+      return words.checkPort(check.public)
+    case 'certificate':
+      return words.checkCertificate(check.public, detail)
+    case 'answer':
+      return words.checkAnswer(check.public, detail)
+    default:
+      return words.checkSkipped(check.public)
+  }
+}

@@ -1,0 +1,90 @@
+import type { Language } from '@engawa/shared/say'
+import { renderUnicodeCompact } from 'uqr'
+import type { ShownEvent } from '../events.ts'
+import { requestLine } from './board.ts'
+import { clean } from './clean.ts'
+import { explain } from './explain.ts'
+import { Screen } from './screen.ts'
+import type { Words } from './words.ts'
+
+/** Where a running `expose` or `up` shows what happens. */
+export interface Show {
+  tell(event: ShownEvent): void
+  /** A line for people that stays. */
+  say(text: string): void
+  /** A log line, on stderr. */
+  log(line: string): void
+  close(): void
+}
+
+export interface ShowSettings {
+  readonly words: Words
+  readonly language: Language
+  readonly json: boolean
+  readonly qr: boolean
+}
+
+/** JSON lines, a live screen, or plain lines where stdout is no terminal or NO_COLOR is set. */
+export function openShow({ words, language, json, qr }: ShowSettings): Show {
+  if (json) return jsonShow()
+  const live = process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === '' && process.env['TERM'] !== 'dumb'
+  const show = live ? liveShow(words, qr) : plainShow(words, qr)
+  return language === 'ja' ? { ...show, tell: (event) => show.tell(inJapanese(event)) } : show
+}
+
+function inJapanese(event: ShownEvent): ShownEvent {
+  return 'ja' in event && event.ja !== undefined ? ({ ...event, message: event.ja } as ShownEvent) : event
+}
+
+function jsonShow(): Show {
+  return {
+    tell(event): void {
+      if (event.event === 'request' || event.event === 'traffic') return
+      process.stdout.write(`${JSON.stringify({ ...event, ja: undefined })}\n`)
+    },
+    say: () => {},
+    log: (line) => void process.stderr.write(line),
+    close: () => {},
+  }
+}
+
+function plainShow(words: Words, qr: boolean): Show {
+  const say = (text: string): void => void process.stdout.write(`${text}\n`)
+  const shown = new Set<string>()
+  return {
+    tell(event): void {
+      if (event.event === 'traffic') return
+      if (event.event === 'request') return say(requestLine(event, new Date()))
+      if (event.event === 'tunnel') {
+        say(`${clean(event.public)} -> ${event.target}`)
+        if (qr && !shown.has(event.public)) say(renderUnicodeCompact(event.public))
+        shown.add(event.public)
+      }
+      const text = explain(event, words)
+      if (text !== undefined) say(text)
+    },
+    say,
+    log: (line) => void process.stderr.write(line),
+    close: () => {},
+  }
+}
+
+function liveShow(words: Words, qr: boolean): Show {
+  const screen = new Screen(process.stdout, words)
+  const shown = new Set<string>()
+  return {
+    tell(event): void {
+      if (qr && event.event === 'tunnel' && !shown.has(event.public)) {
+        shown.add(event.public)
+        screen.above(renderUnicodeCompact(event.public))
+      }
+      screen.tell(event)
+    },
+    say: (text) => screen.above(text),
+    log(line): void {
+      if (process.stderr.isTTY) screen.above(line)
+      else process.stderr.write(line)
+    },
+    close: () => screen.close(),
+  }
+}

@@ -1,0 +1,151 @@
+import type { Code } from '@engawa/shared/errors'
+
+/** Every text that the agent says to people; `en.ts` and `ja.ts` hold the same keys. What shows more than a moment is kept under 80 columns. */
+export interface Words {
+  // Targets
+  readonly targetWrong: (target: string, why: string) => string
+  readonly targetLater: (target: string, what: string) => string
+  readonly targetEmpty: string
+  readonly targetSpace: string
+  readonly targetUser: string
+  readonly targetForm: string
+  readonly targetBrackets: (host: string) => string
+  readonly targetNoPort: (host: string) => string
+  readonly targetScheme: (scheme: string, meant: string) => string
+  readonly targetHost: (host: string) => string
+  readonly targetPort: (port: string) => string
+  readonly targetRangeOrder: (from: number, to: number) => string
+  readonly targetRangeHttp: string
+  readonly targetPathTcp: string
+  readonly targetSocketPath: string
+  readonly targetSocketLong: (most: number) => string
+  readonly targetReach: (target: string) => string
+  readonly targetOwn: (target: string) => string
+  readonly targetPath: string
+  readonly folder: string
+  // Flags
+  readonly portForHttp: string
+  readonly onlyForHttp: (flag: string) => string
+  readonly portCount: (wanted: number, given: number) => string
+  readonly prefixWrong: (text: string) => string
+  readonly cidrWrong: (text: string) => string
+  readonly oneTargetOnly: (flag: string) => string
+  readonly flagTwice: (flag: string) => string
+  readonly flagEmpty: (flag: string) => string
+  readonly flagChoice: (flag: string, given: string, choices: string) => string
+  readonly unknownFlag: (flag: string, meant: string | undefined) => string
+  readonly unknownCommand: (command: string, meant: string | undefined) => string
+  readonly tooMany: (word: string) => string
+  readonly missing: (what: string) => string
+  readonly noCommand: string
+  // State and other processes
+  readonly identityBroken: (file: string) => string
+  readonly notJoined: (folder: string) => string
+  readonly noState: (folder: string) => string
+  readonly alreadyJoined: (agent: string, folder: string) => string
+  readonly notRunning: string
+  readonly nameUnknown: (name: string) => string
+  readonly nameTwice: (name: string) => string
+  readonly noConfig: (file: string) => string
+  readonly configEmpty: (file: string) => string
+  readonly upHeld: string
+  // Joining and reaching the edge
+  readonly joined: (agent: string, edge: string) => string
+  readonly joinNext: string
+  readonly noneReached: (reasons: string) => string
+  readonly edgeNotFound: (address: string) => string
+  readonly edgeRefused: (address: string) => string
+  readonly edgeTimeout: (address: string) => string
+  readonly edgeTls: (address: string, why: string) => string
+  readonly edgePin: (address: string) => string
+  readonly edgeOther: (address: string, why: string) => string
+  readonly refusedBy: (code: string, message: string) => string
+  readonly invitationUsed: string
+  readonly invitationExpired: string
+  readonly invitationUnknown: string
+  readonly revoked: string
+  readonly replaced: (by: string) => string
+  readonly replacedStays: (by: string) => string
+  // Events
+  readonly connecting: string
+  readonly connected: (edge: string, rttMs: number | undefined) => string
+  readonly carrierLost: (left: number) => string
+  readonly disconnected: (why: string | undefined) => string
+  readonly resumed: (streams: number, awayMs: number) => string
+  readonly refused: (name: string, code: string, message: string) => string
+  /** The edge's reasons by code; it speaks English. */
+  readonly refusals: Readonly<Partial<Record<Code, string>>>
+  readonly removed: (name: string) => string
+  readonly reloaded: (tunnels: number) => string
+  readonly configRefused: (message: string) => string
+  readonly serviceSilent: (target: string) => string
+  readonly serviceBack: (target: string) => string
+  readonly checkOk: (address: string) => string
+  readonly checkName: (address: string, name: string) => string
+  readonly checkAddress: (address: string, found: string) => string
+  readonly checkPort: (address: string) => string
+  readonly checkCertificate: (address: string, why: string) => string
+  readonly checkAnswer: (address: string, why: string) => string
+  readonly checkSkipped: (address: string) => string
+  readonly takingOver: string
+  readonly draining: string
+  // The live screen
+  readonly link: string
+  readonly traffic: (total: number, open: number, received: string, sent: string) => string
+  readonly requests: string
+  readonly noRequests: string
+  readonly more: (count: number) => string
+  readonly waiting: (name: string) => string
+  readonly stopHint: string
+  // ls, rm, release, leave, status
+  readonly columnName: string
+  readonly columnPublic: string
+  readonly columnTarget: string
+  readonly columnState: string
+  readonly stateBound: string
+  readonly stateWaiting: string
+  readonly stateRefused: string
+  readonly nothingPublished: string
+  readonly removedDone: (name: string) => string
+  readonly released: (name: string) => string
+  readonly left: (agent: string) => string
+  readonly statusAgent: (agent: string, pid: number) => string
+  readonly statusOnline: (edge: string) => string
+  readonly statusAway: (seconds: number) => string
+  readonly statusConnecting: string
+  readonly statusEnded: (message: string) => string
+  readonly statusCarrier: (carrier: number, remote: string, rtt: string, inFlight: string, age: string) => string
+  readonly statusStreams: (streams: number) => string
+  readonly statusReachable: (ms: number) => string
+  readonly statusUnreachable: (why: string) => string
+  readonly suspect: string
+  readonly unknown: string
+  // Help
+  readonly usage: string
+  readonly helpJoin: string
+  readonly helpExpose: string
+  readonly helpUp: string
+  readonly helpLs: string
+  readonly helpRm: string
+  readonly helpRelease: string
+  readonly helpStatus: string
+  readonly helpLeave: string
+  readonly helpLine: string
+  readonly helpTarget: string
+  readonly helpNameOf: string
+  readonly helpData: string
+  readonly helpConfig: string
+  readonly helpJson: string
+  readonly helpLogLevel: string
+  readonly helpLang: string
+  readonly helpName: string
+  readonly helpHost: string
+  readonly helpPath: string
+  readonly helpPort: string
+  readonly helpReach: string
+  readonly helpQr: string
+  readonly helpDrain: string
+  readonly helpVersion: string
+  readonly helpHelp: string
+  readonly helpExamples: readonly (readonly [command: string, what: string])[]
+}

@@ -1,0 +1,117 @@
+import { formatAddress } from '@engawa/shared/addresses'
+import type { Carrier } from '@engawa/shared/carrier/carrier'
+import type { EngawaError } from '@engawa/shared/errors'
+import type { Session } from '@engawa/shared/mux/session'
+import { checkPublic } from './check.ts'
+import type { CheckResult } from './events.ts'
+import { probe } from './probe.ts'
+import type { Published } from './tunnels.ts'
+import { version } from './version.ts'
+
+/** A figure that is older than this proves nothing about now, milliseconds: an idle carrier is asked every 4 s. protocol.md [R6] */
+const FRESH_MS = 6000
+
+/** What `agent status --json` prints; times in milliseconds. `undefined` fields were not measured. */
+export interface Status {
+  readonly agent: string
+  readonly pid: number
+  readonly version: string
+  readonly up_ms: number
+  /** `online` only if a carrier has proved its life within the last seconds. */
+  readonly link: 'online' | 'silent' | 'away' | 'connecting' | 'ended'
+  readonly edge?: string | undefined
+  readonly away_ms?: number | undefined
+  readonly ended?: { readonly code: string; readonly message: string; readonly ja?: string | undefined } | undefined
+  readonly streams: number
+  readonly carriers: readonly StatusCarrier[]
+  readonly tunnels: readonly StatusTunnel[]
+}
+
+export interface StatusCarrier {
+  readonly carrier: number
+  readonly remote?: string | undefined
+  readonly local?: string | undefined
+  readonly rtt_ms?: number | undefined
+  readonly in_flight_bytes: number
+  /** Since the last byte came. */
+  readonly heard_ms: number
+  readonly suspect: boolean
+}
+
+export interface StatusTunnel {
+  readonly name: string
+  readonly state: string
+  readonly public?: string | undefined
+  readonly target: string
+  readonly service: { readonly reachable: boolean; readonly ms: number; readonly code?: string | undefined }
+  /** Measured now. */
+  readonly check?: CheckResult | undefined
+  readonly traffic: Published['traffic']
+}
+
+export interface Measured {
+  readonly agent: string
+  readonly edge: string | undefined
+  readonly session: Session | undefined
+  readonly carrier: (number: number) => Carrier | undefined
+  readonly awayMs: number | undefined
+  readonly ending: EngawaError | undefined
+  readonly upMs: number
+  readonly tunnels: readonly Published[]
+}
+
+/** Measures: tries every service and every public address now, and tells a carrier's last sign of life, not its last known state. */
+export async function measure(of: Measured): Promise<Status> {
+  const tunnels = await Promise.all(of.tunnels.map((published) => measureTunnel(published, of)))
+  const carriers = (of.session?.carriers ?? []).map((state): StatusCarrier => {
+    const carrier = of.carrier(state.number)
+    return {
+      carrier: state.number,
+      remote: carrier && formatEndpoint(carrier.remote),
+      local: carrier && formatEndpoint(carrier.local),
+      rtt_ms: state.rttMs === undefined ? undefined : Math.round(state.rttMs * 10) / 10,
+      in_flight_bytes: state.inFlightBytes,
+      heard_ms: Math.round(performance.now() - state.lastReadAt),
+      suspect: state.suspect,
+    }
+  })
+  const { ending } = of
+  return {
+    agent: of.agent,
+    pid: process.pid,
+    version: version(),
+    up_ms: Math.round(of.upMs),
+    link: linkOf(of, carriers),
+    edge: of.edge,
+    away_ms: of.awayMs === undefined ? undefined : Math.round(of.awayMs),
+    ended: ending && { code: ending.code, message: ending.message, ja: ending.ja },
+    streams: of.session?.figures.streams ?? 0,
+    carriers,
+    tunnels,
+  }
+}
+
+function linkOf({ ending, edge, awayMs }: Measured, carriers: readonly StatusCarrier[]): Status['link'] {
+  if (ending !== undefined) return 'ended'
+  if (edge === undefined) return 'connecting'
+  if (awayMs !== undefined || carriers.length === 0) return 'away'
+  return carriers.some(({ suspect, heard_ms }) => !suspect && heard_ms < FRESH_MS) ? 'online' : 'silent'
+}
+
+async function measureTunnel(published: Published, { edge }: Measured): Promise<StatusTunnel> {
+  const { name, state, bound, wish } = published
+  const startedAt = performance.now()
+  const reached = probe(wish).then((code) => ({
+    reachable: code === undefined,
+    ms: Math.round(performance.now() - startedAt),
+    code,
+  }))
+  const edgeAddress = edge?.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1') ?? ''
+  const check = bound === undefined ? undefined : await checkPublic(bound, { edgeAddress, stepMs: 2000 })
+  const service = await reached
+  return { name, state, public: bound?.public, target: wish.target.text, service, check, traffic: published.traffic }
+}
+
+function formatEndpoint({ address, port }: { address: string; port: number }): string {
+  return formatAddress({ host: address, port })
+}

@@ -1,0 +1,144 @@
+import type { AgentMessage, Bound, EdgeMessage } from '@engawa/shared/wire/control'
+import type { ShownEvent } from './events.ts'
+import type { Memory } from './memory.ts'
+import { defaultName } from './naming.ts'
+import type { Wish } from './wish.ts'
+
+/** Who asked: this terminal, agent.yaml, or another process over agent.sock. Its tunnels live as long as it does. */
+export interface Owner {
+  tell(event: ShownEvent): void
+}
+
+export interface Published {
+  /** Names it to the edge; never used again in this process. */
+  readonly service: number
+  readonly owner: Owner
+  readonly wish: Wish
+  readonly name: string
+  state: 'waiting' | 'bound' | 'refused'
+  bound: Bound | undefined
+  readonly traffic: { total: number; open: number; received: number; sent: number }
+}
+
+export interface TunnelsSettings {
+  readonly agent: string
+  readonly memory: Memory
+  readonly send: (message: AgentMessage) => void
+  /** After each `bound`, the first and every later one. */
+  readonly onBound: (published: Published) => void
+}
+
+/** The agent's own list of what it publishes: the only services that a stream may name. */
+export class Tunnels {
+  readonly #settings: TunnelsSettings
+  readonly #byService: Map<number, Published> = new Map()
+  #lastService = 0
+
+  constructor(settings: TunnelsSettings) {
+    this.#settings = settings
+  }
+
+  add(owner: Owner, wish: Wish): Published {
+    const { agent, memory } = this.#settings
+    const inUse = new Set([...this.#byService.values()].map(({ name }) => name))
+    const name = wish.name ?? defaultName(wish.target, { agent, kept: memory.names, inUse })
+    const published: Published = {
+      service: ++this.#lastService,
+      owner,
+      wish,
+      name,
+      state: 'waiting',
+      bound: undefined,
+      traffic: { total: 0, open: 0, received: 0, sent: 0 },
+    }
+    this.#byService.set(published.service, published)
+    this.#settings.send(bindOf(published))
+    return published
+  }
+
+  /** A new session knows nothing of us: ask for everything again. protocol.md [M2] */
+  bindAll(): void {
+    for (const published of this.#byService.values()) {
+      published.state = 'waiting'
+      this.#settings.send(bindOf(published))
+    }
+  }
+
+  /** Stops publishing; says so to its owner. */
+  remove(published: Published): void {
+    if (!this.#byService.delete(published.service)) return
+    if (published.state !== 'refused') this.#settings.send({ type: 'unbind', service: published.service })
+    published.owner.tell({ event: 'removed', name: published.name })
+  }
+
+  removeAllOf(owner: Owner): void {
+    for (const published of this.list()) if (published.owner === owner) this.remove(published)
+  }
+
+  find(service: number): Published | undefined {
+    return this.#byService.get(service)
+  }
+
+  named(name: string): Published | undefined {
+    return this.list().find((published) => published.name === name && published.state !== 'refused')
+  }
+
+  list(): Published[] {
+    return [...this.#byService.values()]
+  }
+
+  /** Takes what the edge says of tunnels; `done` and `failed` are not its business. */
+  receive(message: EdgeMessage): void {
+    if (!('service' in message)) return
+    const published = this.#byService.get(message.service)
+    if (published === undefined) return
+    const { owner, name, wish } = published
+    if (message.type === 'bound') {
+      const again = published.bound !== undefined && published.bound.public === message.public
+      published.bound = message
+      published.state = 'bound'
+      this.#settings.memory.keep(wish.target.text, message.name)
+      if (!again) owner.tell(tunnelEvent(published, message))
+      this.#settings.onBound(published)
+    } else if (message.type === 'refused' || message.type === 'unbound') {
+      published.state = 'refused'
+      published.bound = undefined
+      const text = message.type === 'refused' ? message.message : message.code
+      owner.tell({ event: 'refused', name, code: message.code, message: text, target: wish.target.text })
+    } else {
+      const { type: _type, service: _service, ...summary } = message
+      owner.tell({ event: 'request', name, ...summary })
+    }
+  }
+}
+
+export function tunnelEvent(published: Published, bound: Bound): ShownEvent {
+  const { target } = published.wish
+  return {
+    event: 'tunnel',
+    name: bound.name,
+    protocol: target.protocol,
+    public: bound.public,
+    urls: bound.urls,
+    target: target.text,
+  }
+}
+
+function bindOf({ service, name, wish }: Published): AgentMessage {
+  const { target, hosts, path, port } = wish
+  const { place } = target
+  const ports = target.protocol === 'tcp' && place.kind === 'port'
+  const count = ports ? place.count : 1
+  // Without --port the public port is the target's own if that is free: asked for, not insisted on.
+  const wanted = port ?? (ports ? ([place.port, place.port + count - 1] as const) : undefined)
+  return {
+    type: 'bind',
+    service,
+    name,
+    protocol: target.protocol,
+    ...(hosts !== undefined && hosts.length > 0 && { hosts }),
+    ...(path !== undefined && { path }),
+    ...(wanted !== undefined && target.protocol === 'tcp' && { port: wanted, exact: port !== undefined, count }),
+    target: target.text,
+  }
+}

@@ -1,0 +1,94 @@
+import { isIPv4, isIPv6 } from 'node:net'
+import { parsedText } from '@engawa/shared/config'
+import { parseDomain, parseName } from '@engawa/shared/names'
+import { formatRange, type PortRange, parsePortRange } from '@engawa/shared/ports'
+import { z } from 'zod'
+import { complaint } from './complaint.ts'
+import { parseTarget, type Target } from './target.ts'
+
+/** What one line of `expose` or one entry of agent.yaml asks for. */
+export interface Wish {
+  readonly target: Target
+  readonly name?: string | undefined
+  readonly hosts?: readonly string[] | undefined
+  readonly path?: string | undefined
+  /** Insisted on. */
+  readonly port?: PortRange | undefined
+  /** CIDRs that this tunnel alone may reach besides what is always allowed. */
+  readonly reach?: readonly string[] | undefined
+}
+
+/** The same as people write it: flags, a tunnel of agent.yaml, the body of a further `expose`. */
+export interface TypedWish {
+  readonly target: string
+  readonly name?: string | undefined
+  readonly host?: readonly string[] | undefined
+  readonly path?: string | undefined
+  readonly port?: string | undefined
+  readonly reach?: readonly string[] | undefined
+}
+
+const oneOrMore = <Value>(one: z.ZodType<Value, string>): z.ZodType<Value[], string | string[]> =>
+  z.union([one.transform((value) => [value]), z.array(one).min(1)]) as z.ZodType<Value[], string | string[]>
+
+/** A tunnel as agent.yaml has it. */
+export const WISH_SCHEMA = z
+  .strictObject({
+    target: z.union([z.number().int(), z.string()]).transform(String).pipe(parsedText(parseTarget)),
+    name: parsedText(parseName).optional(),
+    host: oneOrMore(parsedText(parseDomain)).optional(),
+    path: parsedText(parsePrefix).optional(),
+    port: z.union([z.number().int(), z.string()]).transform(String).pipe(parsedText(parsePortRange)).optional(),
+    reach: oneOrMore(parsedText(parseCidr)).optional(),
+  })
+  .transform(({ host, ...rest }): Wish => ({ ...rest, hosts: host }))
+
+/** Throws what the parsers of its parts throw, and FLAG_INVALID where they do not fit together. */
+export function parseWish(typed: TypedWish): Wish {
+  const wish: Wish = {
+    target: parseTarget(typed.target),
+    name: typed.name === undefined ? undefined : parseName(typed.name),
+    hosts: typed.host?.map(parseDomain),
+    path: typed.path === undefined ? undefined : parsePrefix(typed.path),
+    port: typed.port === undefined ? undefined : parsePortRange(typed.port),
+    reach: typed.reach?.map(parseCidr),
+  }
+  checkFit(wish)
+  return wish
+}
+
+/** The way back: what `parseWish` would read as the same. */
+export function typedOf({ target, name, hosts, path, port, reach }: Wish): TypedWish {
+  return { target: target.text, name, host: hosts, path, port: port && formatRange(port), reach }
+}
+
+/** Throws FLAG_INVALID: a port for a host name, a host for a port, ranges of different lengths. */
+export function checkFit({ target, hosts, path, port }: Wish): void {
+  if (target.protocol === 'http' && port !== undefined) throw complaint('FLAG_INVALID', (words) => words.portForHttp)
+  if (target.protocol === 'tcp' && hosts !== undefined && hosts.length > 0) {
+    throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--host'))
+  }
+  if (target.protocol === 'tcp' && path !== undefined)
+    throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--path'))
+  const count = target.place.kind === 'port' ? target.place.count : 1
+  if (port !== undefined && port[1] - port[0] + 1 !== count) {
+    throw complaint('FLAG_INVALID', (words) => words.portCount(count, port[1] - port[0] + 1))
+  }
+}
+
+/** `/PREFIX` of a host name: begins with a slash, no query, no `..`. Throws FLAG_INVALID. */
+export function parsePrefix(text: string): string {
+  const path = text.length > 1 ? text.replace(/\/+$/, '') : text
+  const fine =
+    /^\/[\w.~!$&'()*+,;=:@%/-]*$/.test(path) && !path.split('/').some((part) => part === '..' || part === '.')
+  if (fine && path.length <= 1024 && !path.includes('//')) return path
+  throw complaint('FLAG_INVALID', (words) => words.prefixWrong(text))
+}
+
+/** `ADDRESS/BITS`, or an address alone. Throws FLAG_INVALID. */
+export function parseCidr(text: string): string {
+  const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
+  const most = isIPv4(address) ? 32 : isIPv6(address) && !address.includes('%') ? 128 : -1
+  if (most > 0 && Number(bits ?? most) <= most) return `${address}/${bits ?? most}`
+  throw complaint('FLAG_INVALID', (words) => words.cidrWrong(text))
+}

@@ -1,8 +1,9 @@
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import t, { type Test } from 'tap'
-import { Challenge, dialCarrier } from '../../src/carrier/handshake-agent.ts'
+import { type Challenge, dialCarrier } from '../../src/carrier/handshake-agent.ts'
 import { CarrierDoor, type Gatekeeper } from '../../src/carrier/handshake-edge.ts'
 import type { Welcome } from '../../src/carrier/handshake-messages.ts'
 import { publicKeyOf } from '../../src/carrier/handshake-proof.ts'
@@ -28,7 +29,10 @@ interface World {
 }
 
 /** A session over real TLS; the agent attaches again as soon as it has lost its carrier. */
-async function world(t: Test): Promise<World> {
+async function world(
+  t: Test,
+  through: (port: number) => Promise<number> = (port) => Promise.resolve(port),
+): Promise<World> {
   const certificate = makeTestEdge()
   const session = randomBytes(16).toString('base64url')
   const secret = randomBytes(32)
@@ -66,10 +70,11 @@ async function world(t: Test): Promise<World> {
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
+  const port = await through((server.address() as AddressInfo).port)
   const dial = (): Promise<Challenge> =>
     dialCarrier({
       host: '127.0.0.1',
-      port: (server.address() as AddressInfo).port,
+      port,
       servername: 'g1.carrier.engawa.internal',
       trust: { ca: certificate.ca },
     })
@@ -112,17 +117,32 @@ async function world(t: Test): Promise<World> {
 const BYTES = 64 << 20
 
 /** Seeded pseudo-random bytes, made as they are wanted. */
-function* seeded(seed: number): Generator<Buffer> {
+function* seeded(seed: number, bytes: number = BYTES): Generator<Buffer> {
   let block = createHash('sha512').update(String(seed)).digest()
-  for (let left = BYTES; left > 0; left -= 65_536) {
+  for (let left = bytes; left > 0; left -= 65_536) {
     block = createHash('sha512').update(block).digest()
     yield Buffer.alloc(65_536, block)
   }
 }
 
-function hashOf(seed: number): string {
+function hashOf(seed: number, bytes: number = BYTES): string {
   const hash = createHash('sha256')
-  for (const block of seeded(seed)) hash.update(block)
+  for (const block of seeded(seed, bytes)) hash.update(block)
+  return hash.digest('hex')
+}
+
+async function send(duplex: Duplex, seed: number, bytes: number = BYTES): Promise<void> {
+  for (const block of seeded(seed, bytes)) if (!duplex.write(block)) await once(duplex, 'drain')
+  duplex.end()
+}
+
+async function hear(duplex: Duplex, count: (bytes: number) => void = () => undefined): Promise<string> {
+  const hash = createHash('sha256')
+  duplex.on('data', (bytes: Buffer) => {
+    hash.update(bytes)
+    count(bytes.length)
+  })
+  await once(duplex, 'end')
   return hash.digest('hex')
 }
 
@@ -145,20 +165,7 @@ for (const { name, cut } of [
         if (socket !== undefined) cut(socket)
       }
     }
-    const send = async (duplex: typeof near, seed: number): Promise<void> => {
-      for (const block of seeded(seed)) if (!duplex.write(block)) await once(duplex, 'drain')
-      duplex.end()
-    }
-    const hear = async (duplex: typeof near): Promise<string> => {
-      const hash = createHash('sha256')
-      duplex.on('data', (bytes: Buffer) => {
-        hash.update(bytes)
-        cutWhenDue(bytes.length)
-      })
-      await once(duplex, 'end')
-      return hash.digest('hex')
-    }
-    const [up, down] = await Promise.all([hear(far), hear(near), send(near, 1), send(far, 2)])
+    const [up, down] = await Promise.all([hear(far, cutWhenDue), hear(near, cutWhenDue), send(near, 1), send(far, 2)])
     t.equal(up, hashOf(1))
     t.equal(down, hashOf(2))
     t.equal(cuts, 8)
@@ -166,3 +173,49 @@ for (const { name, cut } of [
     t.ok(edge.session.figures.resentBytes > 0)
   })
 }
+
+/** A relay that resets both its sockets after so many bytes, one entry of `cuts` a connection; then it lets all through. */
+function relay(t: Test, cuts: number[]): (port: number) => Promise<number> {
+  return async (port) => {
+    const server = createServer((inner) => {
+      let left = cuts.shift() ?? Number.POSITIVE_INFINITY
+      const outer = connect(port, '127.0.0.1')
+      const pass = (to: Socket) => (bytes: Buffer) => {
+        to.write(bytes.subarray(0, left))
+        left -= bytes.length
+        if (left > 0) return
+        for (const socket of [inner, outer]) socket.destroy()
+      }
+      for (const [from, to] of [
+        [inner, outer],
+        [outer, inner],
+      ] as const) {
+        from.on('error', () => undefined)
+        from.on('close', () => to.destroy())
+        from.on('data', pass(to))
+      }
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.teardown(() => server.close())
+    return (server.address() as AddressInfo).port
+  }
+}
+
+t.test('cut at any byte, in the handshake or in the frames: each byte arrives once', { timeout: 60_000 }, async (t) => {
+  const bytes = 3 << 20
+  for (let first = 500; first < 5_500; first += 1_000) {
+    const cuts = [Number.POSITIVE_INFINITY]
+    for (let at = first; cuts.length < 25; at += 250 + (at % 7) * 3_001) cuts.push(at)
+    const { edge, sockets, opened } = await world(t, relay(t, cuts))
+    const theirs = opened()
+    const near = toDuplex(edge.session.open(new Uint8Array(46)))
+    const far = toDuplex(await theirs)
+    const transfers = Promise.all([hear(far), hear(near), send(near, 3, bytes), send(far, 4, bytes)])
+    sockets.at(-1)?.destroy()
+    const [up, down] = await transfers
+    t.equal(up, hashOf(3, bytes))
+    t.equal(down, hashOf(4, bytes))
+    t.same(cuts, [], 'every cut was made')
+  }
+})

@@ -1,7 +1,7 @@
 import type { AgentReport, InvitationReport, InvitationRequest, StatusReport, TunnelReport } from './schemas.ts'
 
-/** What can be asked of an edge's identities, also while it does not run. Each throws `EngawaError`. */
-export interface People {
+/** What can be asked of a running edge. Each throws `EngawaError`. */
+export interface Office {
   agents(): AgentReport[]
   /** NAME_INVALID, FLAG_INVALID. */
   invite(request: InvitationRequest): InvitationReport
@@ -9,10 +9,6 @@ export interface People {
   revoke(name: string): void
   /** AGENT_UNKNOWN, NAME_TAKEN, NAME_INVALID. Answers the name as it is now written. */
   rename(from: string, to: string): string
-}
-
-/** What can be asked of a running edge. */
-export interface Office extends People {
   tunnels(): TunnelReport[]
   status(): StatusReport
 }

@@ -7,28 +7,48 @@ import { invite } from '../identity/invitations.ts'
 import type { AgentRow } from '../store/agents.ts'
 import type { Effective } from '../store/meta.ts'
 import type { Store } from '../store/store.ts'
-import type { People } from './office.ts'
 import type { AgentReport, InvitationReport, InvitationRequest } from './schemas.ts'
 
 const EXPIRES_MS = 3_600_000
 const LEAST_MS = 1_000
 const MOST_MS = 30 * 86_400_000
 
+/** An agent's live session. */
+export interface Presence {
+  readonly state: 'online' | 'away'
+  readonly session: string
+  readonly remote: string
+  readonly carriers: number
+  /** Wall-clock milliseconds. */
+  readonly since: number
+}
+
 /** The people as the store alone knows them: what can be said and done while no edge runs. */
-export class StorePeople implements People {
+export class StorePeople {
   readonly store: Store
   readonly #pin: () => Uint8Array
 
-  /** `pin`: the carrier CA's, which goes into join lines. */
-  constructor({ store, pin }: { store: Store; pin: () => Uint8Array }) {
+  readonly #presence: (agent: number) => Presence | undefined
+
+  /** `pin`: the carrier CA's, which goes into join lines. `presence`: what is known of an agent beyond the store. */
+  constructor({
+    store,
+    pin,
+    presence = () => undefined,
+  }: {
+    store: Store
+    pin: () => Uint8Array
+    presence?: (agent: number) => Presence | undefined
+  }) {
     this.store = store
     this.#pin = pin
+    this.#presence = presence
   }
 
   agents(): AgentReport[] {
     const held = new Map<number, number>()
     for (const { agent } of this.store.leases.all()) held.set(agent, (held.get(agent) ?? 0) + 1)
-    return this.store.agents.all().map((row) => report(row, held.get(row.id) ?? 0))
+    return this.store.agents.all().map((row) => report(row, held.get(row.id) ?? 0, this.#presence(row.id)))
   }
 
   invite(request: InvitationRequest): InvitationReport {
@@ -55,12 +75,12 @@ export class StorePeople implements People {
     }
   }
 
-  revoke(name: string): void {
-    revokeAgent(this.store, name, Date.now())
+  revoke(name: string): AgentRow {
+    return revokeAgent(this.store, name, Date.now())
   }
 
-  rename(from: string, to: string): string {
-    return renameAgent(this.store, from, to).name
+  rename(from: string, to: string): AgentRow {
+    return renameAgent(this.store, from, to)
   }
 
   #effective(): Effective {
@@ -72,15 +92,16 @@ export class StorePeople implements People {
   }
 }
 
-function report(row: AgentRow, tunnels: number): AgentReport {
-  const since = row.revokedAt ?? row.seenAt
+function report(row: AgentRow, tunnels: number, presence: Presence | undefined): AgentReport {
+  const since = presence?.since ?? row.revokedAt ?? row.seenAt
   return {
     name: row.name,
-    state: row.key === undefined ? 'revoked' : 'offline',
-    carriers: 0,
+    state: presence?.state ?? (row.key === undefined ? 'revoked' : 'offline'),
+    ...(presence === undefined ? {} : { session: presence.session, remote: presence.remote }),
+    carriers: presence?.carriers ?? 0,
+    ...(since === undefined ? {} : { since: new Date(since).toISOString() }),
     joined: new Date(row.joinedAt).toISOString(),
     tunnels,
-    ...(since === undefined ? {} : { since: new Date(since).toISOString() }),
   }
 }
 

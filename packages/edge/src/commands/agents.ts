@@ -40,10 +40,7 @@ export async function revoke(context: Context): Promise<number> {
   const { name: done } = await withPeople<{ name: string }>(context, {
     method: 'POST',
     path: `/api/agents/${encodeURIComponent(name)}/revoke`,
-    offline: (people) => {
-      people.revoke(name)
-      return { name }
-    },
+    offline: (people) => people.revoke(name),
   })
   terminal.out(flags.json === true ? jsonLine({ event: 'revoked', agent: done }) : `${words.revoked(done)}\n`)
   return EXIT.done
@@ -57,7 +54,7 @@ export async function rename(context: Context): Promise<number> {
     method: 'POST',
     path: `/api/agents/${encodeURIComponent(from)}/rename`,
     body: { name: to },
-    offline: (people) => ({ name: people.rename(from, to) }),
+    offline: (people) => people.rename(from, to),
   })
   terminal.out(
     flags.json === true ? jsonLine({ event: 'renamed', from, agent: name }) : `${words.renamed(from, name)}\n`,

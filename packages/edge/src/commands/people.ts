@@ -1,4 +1,3 @@
-import type { People } from '../admin/office.ts'
 import { StorePeople } from '../admin/people.ts'
 import { openCarrierCa } from '../identity/carrier-ca.ts'
 import { openExisting } from '../state.ts'
@@ -12,7 +11,7 @@ export async function withPeople<Answer>(
     readonly method: 'GET' | 'POST'
     readonly path: string
     readonly body?: unknown
-    readonly offline: (people: People) => Answer
+    readonly offline: (people: StorePeople) => Answer
   },
 ): Promise<Answer> {
   const answer = await askEdge<Answer>(context, ask.method, ask.path, ask.body)

@@ -55,7 +55,11 @@ function readFile(path: string): string | undefined {
   try {
     return readIfThere(path)
   } catch (cause) {
-    throw new EngawaError('CONFIG_INVALID', `${path}: ${(cause as Error).message}`, { cause })
+    const why = (cause as NodeJS.ErrnoException).code ?? String(cause)
+    throw new EngawaError('CONFIG_INVALID', `${path} cannot be read (${why})`, {
+      cause,
+      ja: `${path} を読めません (${why})`,
+    })
   }
 }
 

@@ -10,9 +10,9 @@ import { Admission } from './admit.ts'
 import type { EdgeSettings, PublicHost } from './config.ts'
 import type { EdgeEvent, ReadyEvent } from './events.ts'
 import { openCarrierCa } from './identity/carrier-ca.ts'
+import { Gatekeeper } from './identity/gatekeeper.ts'
 import { openVisitorsCa } from './identity/visitors-ca.ts'
 import { AgentListener } from './listen/agents.ts'
-import { SessionGate } from './listen/gatekeeper.ts'
 import { type RunningListener, startHttp } from './listen/http.ts'
 import { listening } from './listen/problem.ts'
 import { listenTcp } from './listen/sockets.ts'
@@ -85,20 +85,21 @@ async function compose(
     closed: observer.closed,
   })
   undo.add(() => registry.close())
-  const addresses = (): readonly string[] => store.meta.effective?.addresses ?? []
-  const gate = new SessionGate({
+  const gatekeeper = new Gatekeeper({
     store,
     ca,
     registry,
     generation,
+    software: `engawa-edge/${version()}`,
     graceMs,
     limits: limits.perAgent,
-    clock: REAL_CLOCK,
-    addresses,
+    addresses: () => store.meta.effective?.addresses ?? [],
     observer,
+    clock: REAL_CLOCK,
   })
-  undo.add(() => gate.close())
-  const door = new CarrierDoor({ gatekeeper: gate, tls: ca.leaf, timeoutMs: limits.carriers.handshakeMs })
+  // Agents log in again when the edge is back: nothing of theirs is gone.
+  undo.add(() => gatekeeper.close('SESSION_CLOSED', 'the edge stops'))
+  const door = new CarrierDoor({ gatekeeper, tls: ca.leaf, timeoutMs: limits.carriers.handshakeMs })
   const agents = new AgentListener({ door, limits: limits.carriers, log })
   undo.add(() => agents.close())
 
@@ -147,7 +148,7 @@ async function compose(
   const office = new LiveOffice({
     store,
     pin: ca.pin,
-    sessions: gate,
+    gatekeeper,
     table: registry,
     folder,
     generation,
@@ -204,9 +205,9 @@ async function compose(
     stop: async (drainMs, hurried) => {
       draining = true
       agents.close()
-      gate.drain()
+      gatekeeper.drain()
       await Promise.race([closeVisitors(drainMs), hurried].filter((wait) => wait !== undefined))
-      gate.close()
+      gatekeeper.close('SESSION_CLOSED', 'the edge stops')
       await undo.run()
     },
   }

@@ -1,9 +1,11 @@
+import { formatAddress } from '@engawa/shared/addresses'
 import type { EdgeEvent } from './events.ts'
-import { remoteOf, type SessionObserver } from './listen/gatekeeper.ts'
+import type { GateObserver } from './identity/gatekeeper.ts'
 import type { Logger } from './log.ts'
+import type { AgentLink } from './tunnel/attach.ts'
 import type { Tunnel } from './tunnel/tunnel.ts'
 
-export interface Reporter extends SessionObserver {
+export interface Reporter extends GateObserver {
   opened(tunnel: Tunnel): void
   closed(tunnel: Tunnel): void
 }
@@ -21,14 +23,18 @@ export function report(log: Logger, onEvent: (event: EdgeEvent) => void): Report
   }
   return {
     online: (link) => tell({ event: 'agent_online', agent: link.agent, session: link.session, remote: remoteOf(link) }),
-    ended: (link, code) => tell({ event: 'agent_offline', agent: link.agent, session: link.session, code }),
+    offline: (link, code) => tell({ event: 'agent_offline', agent: link.agent, session: link.session, code }),
     resumed: ({ agent, session }, awayMs, streams) =>
       tell({ event: 'agent_resumed', agent, session, away_ms: Math.round(awayMs), streams }),
-    away: ({ agent, session }) => log.info({ agent, session }, 'agent_away'),
     carrierLost: ({ agent, session }, carrier, left, why) =>
       log.info({ agent, session, carrier, left, why }, 'carrier_lost'),
-    failed: ({ agent, session }, error) => log.error({ agent, session, err: error }, 'a fault of the edge'),
+    failed: (agent, error) => log.error({ agent, err: error }, 'a fault of the edge'),
     opened: (tunnel) => tunnelEvent('tunnel_open', tunnel),
     closed: (tunnel) => tunnelEvent('tunnel_closed', tunnel),
   }
+}
+
+/** Where the agent's newest carrier comes from. */
+export function remoteOf({ remote }: AgentLink): string {
+  return remote === undefined ? '' : formatAddress({ host: remote.address, port: remote.port })
 }

@@ -1,24 +1,16 @@
 import type { ReadyEvent } from '../events.ts'
+import type { Gatekeeper } from '../identity/gatekeeper.ts'
+import { remoteOf } from '../report.ts'
 import type { Store } from '../store/store.ts'
 import type { TunnelTable } from '../tunnel/tunnel.ts'
 import type { Office } from './office.ts'
 import { type Presence, StorePeople } from './people.ts'
 import type { AgentReport, InvitationReport, InvitationRequest, StatusReport, TunnelReport } from './schemas.ts'
 
-/** What the office asks of, and tells, the sessions. */
-export interface LiveSessions {
-  presence(agent: number): Presence | undefined
-  /** Ends every session of the agent with REVOKED and closes what it held. */
-  revoked(agent: number): void
-  renamed(agent: number): void
-  readonly online: number
-  readonly streams: number
-}
-
 export interface LiveOfficeOptions {
   readonly store: Store
   readonly pin: Uint8Array
-  readonly sessions: LiveSessions
+  readonly gatekeeper: Gatekeeper
   readonly table: TunnelTable
   readonly folder: string
   readonly generation: number
@@ -35,9 +27,9 @@ export class LiveOffice implements Office {
   readonly #startedAt = performance.now()
 
   constructor(options: LiveOfficeOptions) {
-    const { store, pin, sessions } = options
+    const { store, pin } = options
     this.#options = options
-    this.#people = new StorePeople({ store, pin: () => pin, presence: (agent) => sessions.presence(agent) })
+    this.#people = new StorePeople({ store, pin: () => pin, presence: (agent) => this.#presence(agent) })
   }
 
   agents(): AgentReport[] {
@@ -49,13 +41,11 @@ export class LiveOffice implements Office {
   }
 
   revoke(name: string): void {
-    this.#options.sessions.revoked(this.#people.revoke(name).id)
+    this.#options.gatekeeper.revoke(name)
   }
 
   rename(from: string, to: string): string {
-    const { id, name } = this.#people.rename(from, to)
-    this.#options.sessions.renamed(id)
-    return name
+    return this.#options.gatekeeper.rename(from, to)
   }
 
   tunnels(): TunnelReport[] {
@@ -72,9 +62,10 @@ export class LiveOffice implements Office {
   }
 
   status(): StatusReport {
-    const { ready: readiness, draining: drains, sessions, table, folder, generation, store } = this.#options
+    const { ready: readiness, draining: drains, gatekeeper, table, folder, generation, store } = this.#options
     const ready = readiness()
     const draining = drains()
+    const { sessions } = gatekeeper
     const tunnels = table.all()
     const sum = (figure: 'received' | 'sent'): number => tunnels.reduce((all, { traffic }) => all + traffic[figure], 0)
     return {
@@ -92,14 +83,26 @@ export class LiveOffice implements Office {
       admin: ready?.admin ?? 'off',
       data: folder,
       agents: {
-        online: sessions.online,
+        online: sessions.filter(({ paused }) => !paused).length,
         known: store.agents.all().filter(({ key }) => key !== undefined).length,
       },
       tunnels: { live: tunnels.filter(({ live }) => live !== undefined).length, all: tunnels.length },
-      streams: sessions.streams,
+      streams: sessions.reduce((sum, { figures }) => sum + figures.streams, 0),
       received: sum('received'),
       sent: sum('sent'),
       memoryBytes: process.memoryUsage.rss(),
+    }
+  }
+
+  #presence(agent: number): Presence | undefined {
+    const link = this.#options.gatekeeper.sessions.findLast(({ agentId }) => agentId === agent)
+    if (link === undefined) return undefined
+    return {
+      state: link.paused ? 'away' : 'online',
+      session: link.session,
+      remote: remoteOf(link),
+      carriers: link.carriers.length,
+      since: link.since,
     }
   }
 }

@@ -68,7 +68,7 @@ export const en = {
   runTitle: (version: string) => `Engawa edge ${version}`,
   runHttp: 'HTTP',
   runHttps: 'HTTPS',
-  runAgents: 'Agents',
+  runAgents: 'For agents',
   runAdmin: 'Admin',
   runDomain: 'Domain',
   runPortsFallback: (http: string, https: string) =>
@@ -83,6 +83,7 @@ export const en = {
   eventOffline: (agent: string, why: string) => `${agent} is offline (${why})`,
   eventResumed: (agent: string, ms: number) => `${agent} is back after ${ms} ms`,
   offlineReasons: {
+    CARRIER_LOST: 'its line is gone; its streams wait for it',
     REVOKED: 'revoked',
     REPLACED: 'it logged in elsewhere',
     SESSION_CLOSED: 'it has left',

@@ -65,7 +65,7 @@ export const ja: Words = {
   runTitle: (version) => `Engawa edge ${version}`,
   runHttp: 'HTTP',
   runHttps: 'HTTPS',
-  runAgents: 'エージェント',
+  runAgents: 'エージェント用',
   runAdmin: '管理用 API',
   runDomain: 'ドメイン',
   runPortsFallback: (http, https) =>
@@ -80,6 +80,7 @@ export const ja: Words = {
   eventOffline: (agent, why) => `${agent} との接続が終わりました(${why})`,
   eventResumed: (agent, ms) => `${agent} が復帰しました(${ms} ミリ秒ぶり)`,
   offlineReasons: {
+    CARRIER_LOST: '回線が切れた。通信は復帰を待つ',
     REVOKED: '失効',
     REPLACED: '別の場所で接続した',
     SESSION_CLOSED: '終了した',
@@ -89,7 +90,7 @@ export const ja: Words = {
   eventClosed: (publicAddress) => `${publicAddress} を閉じました`,
 
   inviteTitle: (agent) => `自宅の「${agent}」にするマシンで、次のとおり入力してください:`,
-  inviteExpires: (when) => `使えるのは 1 回だけで、期限は${when}です。`,
+  inviteExpires: (when) => `使えるのは 1 回だけで、期限は ${when}です。`,
   inviteReplaces: (agent) =>
     `「${agent}」というエージェントはすでにあります。この行を使うと鍵が新しいものに替わり、名前とポートは引き継がれます。`,
   inviteLocal:

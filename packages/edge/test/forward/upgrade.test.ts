@@ -47,7 +47,10 @@ t.test('nothing after the request reaches the service before its 101', async (t)
   await talk(port, 'GET * HTTP/1.1\r\n\r\n')
   t.equal(early, '')
   socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nFIRST')
-  t.match(await until(visitor, (got) => got.includes('FIRST')), /^HTTP\/1.1 101 Switching Protocols\r\n[^]*Upgrade: websocket\r\n\r\nFIRST$/)
+  t.match(
+    await until(visitor, (got) => got.includes('FIRST')),
+    /^HTTP\/1.1 101 Switching Protocols\r\n[^]*Upgrade: websocket\r\n\r\nFIRST$/,
+  )
   if (early.length < 10) await until(socket, () => early.length >= 10)
   t.equal(early, 'EARLYLATER')
   socket.end()
@@ -57,7 +60,9 @@ t.test('nothing after the request reaches the service before its 101', async (t)
 
 t.test('a service that does not switch answers like to any request', async (t) => {
   const { port, service } = await smallEdge(t, () => {})
-  service.on('upgrade', (_request, socket: Socket) => socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno'))
+  service.on('upgrade', (_request, socket: Socket) =>
+    socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno'),
+  )
   const answer = await talk(port, `${ASK}GET /smuggled HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`)
   t.match(answer, /^HTTP\/1.1 403 Forbidden\r\n[^]*connection: close\r\n\r\nno$/i)
 })
@@ -99,7 +104,9 @@ t.test('a service that is cut cuts the visitor, and the other way round', async 
   const switched = new Promise<Socket>((resolve) => {
     service.on('upgrade', (_request, socket: Socket) => {
       socket.on('error', () => {})
-      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n', () => resolve(socket))
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n', () =>
+        resolve(socket),
+      )
     })
   })
   const visitor = connect(port, '127.0.0.1')

@@ -78,7 +78,14 @@ t.test('a body of a chunked request with a wrong chunk never becomes a second re
     seen.push(request.url ?? '')
     request.resume().on('end', () => response.end('ok'))
   })
-  for (const body of ['0x1\r\nx\r\n0\r\n\r\n', '1\nx\n0\n\n', '1;a\nx\r\n0\r\n\r\n', 'g\r\n', '-1\r\nx', '1 \r\nx\r\n0\r\n\r\n']) {
+  for (const body of [
+    '0x1\r\nx\r\n0\r\n\r\n',
+    '1\nx\n0\n\n',
+    '1;a\nx\r\n0\r\n\r\n',
+    'g\r\n',
+    '-1\r\nx',
+    '1 \r\nx\r\n0\r\n\r\n',
+  ]) {
     await talk(port, post('Transfer-Encoding: chunked\r\n', `${body}GET /smuggled HTTP/1.1\r\n${HOST}\r\n`))
   }
   t.notOk(seen.includes('/smuggled'))

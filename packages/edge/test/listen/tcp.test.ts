@@ -16,12 +16,21 @@ async function freePort(): Promise<number> {
   return port
 }
 
-async function world(t: Test, accepted: (socket: Socket) => void): Promise<{ port: number; table: FakeTable; tunnel: FakeTunnel; link: FakeLink }> {
+async function world(
+  t: Test,
+  accepted: (socket: Socket) => void,
+): Promise<{ port: number; table: FakeTable; tunnel: FakeTunnel; link: FakeLink }> {
   const service = createServer({ allowHalfOpen: true }, accepted)
   const link = new FakeLink(await listen(t, service))
   const port = await freePort()
   const table = new FakeTable()
-  const tunnel = fakeTunnel({ name: 'home-22', protocol: 'tcp', hosts: [], ports: [port, port], live: { link, service: 3 } })
+  const tunnel = fakeTunnel({
+    name: 'home-22',
+    protocol: 'tcp',
+    hosts: [],
+    ports: [port, port],
+    live: { link, service: 3 },
+  })
   table.tunnels.push(tunnel)
   const tcp = startTcpPorts({ bind: '127.0.0.1', admission: makeAdmission(table) })
   t.teardown(() => tcp.close())
@@ -38,7 +47,9 @@ t.test('bytes pass both ways, and half-close is kept', async (t) => {
   const visitor = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
   visitor.end('hello')
   t.equal((await collect(visitor)).text, 'you said hello')
-  t.match(link.openings, [{ service: 3, portIndex: 0, protocol: 'tcp', visitor: { family: 4, address: '127.0.0.1' }, public: { port } }])
+  t.match(link.openings, [
+    { service: 3, portIndex: 0, protocol: 'tcp', visitor: { family: 4, address: '127.0.0.1' }, public: { port } },
+  ])
   t.match(tunnel.traffic, { received: 5, sent: 14, total: 1, open: 0 })
 })
 
@@ -84,7 +95,9 @@ t.test('more connections than an address may have are reset', async (t) => {
   const link = new FakeLink(await listen(t, service))
   const port = await freePort()
   const table = new FakeTable()
-  table.tunnels.push(fakeTunnel({ name: 'a', protocol: 'tcp', hosts: [], ports: [port, port], live: { link, service: 3 } }))
+  table.tunnels.push(
+    fakeTunnel({ name: 'a', protocol: 'tcp', hosts: [], ports: [port, port], live: { link, service: 3 } }),
+  )
   const admission = makeAdmission(table, { limits: { perAddress: { connections: 2, newPerSecond: 100, burst: 100 } } })
   const tcp = startTcpPorts({ bind: '127.0.0.1', admission })
   t.teardown(() => tcp.close())

@@ -30,7 +30,7 @@ async function world(t: Test, limits: Partial<VisitorLimits> = {}): Promise<TlsW
       response.write('half', () => asked.socket.resetAndDestroy())
       return
     }
-    response.end(`${asked.headers['x-forwarded-proto']} ${asked.headers.host}`)
+    response.end(`${String(asked.headers['x-forwarded-proto'])} ${asked.headers.host}`)
   })
   const link = new FakeLink(await listen(t, service))
   const table = new FakeTable()
@@ -39,13 +39,18 @@ async function world(t: Test, limits: Partial<VisitorLimits> = {}): Promise<TlsW
   const visitorsCa = openVisitorsCa(t.testdir(), { domain: 'example.com', addresses: ['127.0.0.1'] }, new Date())
   const issued: string[][] = []
   const issuer = {
-    covers: visitorsCa.covers,
+    covers: (host: string) => visitorsCa.covers(host),
     issue: (hosts: readonly string[], now: Date) => {
       issued.push([...hosts])
       return visitorsCa.issue(hosts, now)
     },
   }
-  const certificates = new Certificates({ table, issuer, domain: 'example.com', bareHosts: ['127.0.0.1', 'elsewhere.example.org'] })
+  const certificates = new Certificates({
+    table,
+    issuer,
+    domain: 'example.com',
+    bareHosts: ['127.0.0.1', 'elsewhere.example.org'],
+  })
   const carriers: TlsWorld['carriers'] = []
   const admission = makeAdmission(table, { limits })
   const onCarrier = (socket: Socket, serverName: string): void => void carriers.push({ socket, serverName })
@@ -57,7 +62,10 @@ async function world(t: Test, limits: Partial<VisitorLimits> = {}): Promise<TlsW
   return { port: tls.port, ca: visitorsCa.certificate, issued, carriers, table, tunnel, admission }
 }
 
-async function get({ port, ca }: TlsWorld, { host, servername, path = '/' }: { host: string; servername: string; path?: string }): Promise<IncomingMessage & { body: string }> {
+async function get(
+  { port, ca }: TlsWorld,
+  { host, servername, path = '/' }: { host: string; servername: string; path?: string },
+): Promise<IncomingMessage & { body: string }> {
   const asked = requestTls({ port, host: '127.0.0.1', path, ca, servername, agent: false, headers: { host } })
   asked.end()
   const [answer] = (await once(asked, 'response')) as [IncomingMessage]
@@ -67,7 +75,10 @@ async function get({ port, ca }: TlsWorld, { host, servername, path = '/' }: { h
 t.test('HTTPS by server name, with a certificate made once for a name that exists', async (t) => {
   const edge = await world(t)
   for (let count = 0; count < 2; count++) {
-    t.match(await get(edge, { host: 'blog.example.com', servername: 'blog.example.com' }), { statusCode: 200, body: 'https blog.example.com' })
+    t.match(await get(edge, { host: 'blog.example.com', servername: 'blog.example.com' }), {
+      statusCode: 200,
+      body: 'https blog.example.com',
+    })
   }
   t.strictSame(edge.issued, [['example.com', '127.0.0.1'], ['blog.example.com']])
   t.match(await get(edge, { host: 'example.com', servername: 'example.com' }), { statusCode: 404 })
@@ -114,7 +125,7 @@ t.test('a carrier is handed on untouched, in whatever pieces its hello comes', a
   for (const byte of hello.subarray(0, 20)) pieces.write(Buffer.of(byte))
   pieces.write(hello.subarray(20))
   while (edge.carriers.length === 1) await new Promise((resolve) => setImmediate(resolve))
-  t.ok((edge.carriers[1]?.socket.read() as Buffer).equals(hello))
+  t.strictSame(edge.carriers[1]?.socket.read(), hello)
   pieces.destroy()
   recorder.destroy()
 })
@@ -130,7 +141,14 @@ t.test('the rest of the world: silence, nonsense, plain HTTP, old TLS', async (t
   const [answer] = (await once(plain, 'response')) as [IncomingMessage]
   t.equal(answer.statusCode, 400)
   answer.resume()
-  const old = connectTls({ port: edge.port, host: '127.0.0.1', servername: 'blog.example.com', minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' })
+  const old = connectTls({
+    port: edge.port,
+    host: '127.0.0.1',
+    servername: 'blog.example.com',
+    minVersion: 'TLSv1',
+    maxVersion: 'TLSv1.1',
+    ciphers: 'DEFAULT@SECLEVEL=0',
+  })
   const [error] = await once(old, 'error')
   t.match(error, { code: /PROTOCOL_VERSION|NO_PROTOCOLS/ })
 })
@@ -152,7 +170,12 @@ t.test('too many silent sockets: the oldest of the fullest address goes, the new
 
 t.test('an answer that breaks off ends without close_notify', async (t) => {
   const edge = await world(t)
-  const client: TLSSocket = connectTls({ port: edge.port, host: '127.0.0.1', servername: 'blog.example.com', ca: edge.ca })
+  const client: TLSSocket = connectTls({
+    port: edge.port,
+    host: '127.0.0.1',
+    servername: 'blog.example.com',
+    ca: edge.ca,
+  })
   client.write('GET /half HTTP/1.1\r\nHost: blog.example.com\r\n\r\n')
   const { text: got, reset } = await collect(client)
   t.match(got, /200 OK/)

@@ -12,10 +12,20 @@ const sized = (bytes: readonly number[]): number[] => [...u16(bytes.length), ...
 const extension = (type: number, data: readonly number[]): number[] => [...u16(type), ...sized(data)]
 const ascii = (text: string): number[] => [...Buffer.from(text, 'latin1')]
 const sni = (name: string): number[] => extension(0, sized([0, ...sized(ascii(name))]))
-const alpn = (...names: string[]): number[] => extension(16, sized(names.flatMap((name) => [name.length, ...ascii(name)])))
+const alpn = (...names: string[]): number[] =>
+  extension(16, sized(names.flatMap((name) => [name.length, ...ascii(name)])))
 
 function message(extensions: readonly number[] | undefined): number[] {
-  const body = [3, 3, ...Array.from({ length: 32 }, () => 9), 0, ...sized([0x13, 0x01]), 1, 0, ...(extensions === undefined ? [] : sized(extensions))]
+  const body = [
+    3,
+    3,
+    ...Array.from({ length: 32 }, () => 9),
+    0,
+    ...sized([0x13, 0x01]),
+    1,
+    0,
+    ...(extensions === undefined ? [] : sized(extensions)),
+  ]
   return [1, body.length >> 16, ...u16(body.length & 0xffff), ...body]
 }
 
@@ -43,7 +53,19 @@ t.test('table', async (t) => {
     ['no server name', records(message(alpn('h2'))), { serverName: undefined, protocols: ['h2'] }],
     ['a final dot', records(message(sni('a.example.'))), { serverName: 'a.example', protocols: [] }],
     ['across records of one byte', records(message(sni('a.example')), 1), { serverName: 'a.example', protocols: [] }],
-    ['post-quantum size', records(message([...extension(51, Array.from({ length: 60_000 }, () => 1)), ...sni('a.example')])), { serverName: 'a.example', protocols: [] }],
+    [
+      'post-quantum size',
+      records(
+        message([
+          ...extension(
+            51,
+            Array.from({ length: 60_000 }, () => 1),
+          ),
+          ...sni('a.example'),
+        ]),
+      ),
+      { serverName: 'a.example', protocols: [] },
+    ],
     ['an empty record', Uint8Array.of(22, 3, 1, 0, 0), 'invalid'],
     ['a record too long', Uint8Array.of(22, 3, 1, 0x40, 1), 'invalid'],
     ['an alert', Uint8Array.of(21, 3, 1, 0, 2, 1, 0), 'invalid'],
@@ -93,7 +115,12 @@ t.test('a real hello of this Node', async (t) => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const accepted = once(server, 'connection')
-  const client = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', servername: 'nas.example.org', ALPNProtocols: ['h2'] })
+  const client = connect({
+    port: (server.address() as AddressInfo).port,
+    host: '127.0.0.1',
+    servername: 'nas.example.org',
+    ALPNProtocols: ['h2'],
+  })
   client.on('error', () => {})
   const [socket] = await accepted
   const [bytes] = await once(socket, 'data')

@@ -51,7 +51,12 @@ export class Admission {
   readonly trusted: BlockList
   readonly #guards: readonly Guard[]
 
-  constructor({ table, settings, log, guards = [] }: { table: TunnelTable; settings: VisitorSettings; log: Logger; guards?: readonly Guard[] }) {
+  constructor({
+    table,
+    settings,
+    log,
+    guards = [],
+  }: { table: TunnelTable; settings: VisitorSettings; log: Logger; guards?: readonly Guard[] }) {
     this.table = table
     this.settings = settings
     this.log = log
@@ -72,7 +77,11 @@ export class Admission {
   }
 
   /** Waits for the tunnel's agent as the table allows. Throws AGENT_AWAY. */
-  async reach(tunnel: Tunnel, visitor: Visitor, { port, ...waiting }: { port?: number; bytes?: number; signal?: AbortSignal }): Promise<Reached> {
+  async reach(
+    tunnel: Tunnel,
+    visitor: Visitor,
+    { port, ...waiting }: { port?: number; bytes?: number; signal?: AbortSignal },
+  ): Promise<Reached> {
     const live = tunnel.live ?? (await this.table.whenLive(tunnel, waiting))
     const portIndex = port === undefined ? 0 : port - (tunnel.ports?.[0] ?? port)
     const { protocol } = tunnel
@@ -80,7 +89,10 @@ export class Admission {
     return { tunnel, live, open: () => live.link.open(opening) }
   }
 
-  #findHttp({ secure, serverName }: Visitor, { authority, path }: { authority: Authority; path: string }): Tunnel | undefined {
+  #findHttp(
+    { secure, serverName }: Visitor,
+    { authority, path }: { authority: Authority; path: string },
+  ): Tunnel | undefined {
     const { domain } = this.settings
     // The certificate shown is the one for the SNI alone, or for the bare address.
     const covered = serverName === undefined ? isBare(authority, domain) : authority.name === serverName

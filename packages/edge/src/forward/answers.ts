@@ -1,4 +1,4 @@
-import { type IncomingMessage, STATUS_CODES, type ServerResponse } from 'node:http'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import { type Code, rowOf } from '@engawa/shared/errors'
 import { page } from './page.ts'
 import { wordsOf } from './words.ts'
@@ -14,7 +14,10 @@ export interface Answer {
 const RETRY_AFTER_S = 5
 
 /** In the form and language that the visitor asked for. */
-export function answerFor(code: Code, wishes: { accept?: string | undefined; acceptLanguage?: string | undefined }): Answer {
+export function answerFor(
+  code: Code,
+  wishes: { accept?: string | undefined; acceptLanguage?: string | undefined },
+): Answer {
   const status = rowOf(code).status ?? 500
   const language = prefers(wishes.acceptLanguage, ['en', 'ja']) === 'ja' ? 'ja' : 'en'
   const { title, text } = wordsOf(code, language)
@@ -44,7 +47,12 @@ export function answerFor(code: Code, wishes: { accept?: string | undefined; acc
 }
 
 /** Answers a request instead of its service. Does nothing when an answer is under way. `close`: nothing more is read from this visitor's connection. */
-export function answer(request: IncomingMessage, response: ServerResponse, code: Code, options: { close?: boolean } = {}): void {
+export function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  code: Code,
+  options: { close?: boolean } = {},
+): void {
   if (response.headersSent) return
   const { accept, 'accept-language': acceptLanguage } = request.headers
   const { status, fields, body } = answerFor(code, { accept, acceptLanguage })

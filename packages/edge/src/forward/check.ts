@@ -7,6 +7,8 @@ const PREFIX = '/.well-known/engawa/'
 export function checkAnswer(tunnel: Tunnel, path: string): string | undefined {
   if (tunnel.check === undefined || !path.startsWith(PREFIX)) return undefined
   // Digests, so that neither content nor length shows in the time it takes.
-  const [said, right] = [path.slice(PREFIX.length), tunnel.check].map((text) => createHash('sha256').update(text).digest())
+  const [said, right] = [path.slice(PREFIX.length), tunnel.check].map((text) =>
+    createHash('sha256').update(text).digest(),
+  )
   return said !== undefined && right !== undefined && timingSafeEqual(said, right) ? tunnel.check : undefined
 }

@@ -4,10 +4,18 @@
  */
 export function dropsCookie(setCookie: string, edgeDomain: string): boolean {
   if (edgeDomain === 'localhost') return false
-  return setCookie.split(';').slice(1).some((attribute) => {
-    const equals = attribute.indexOf('=')
-    if (equals < 0 || attribute.slice(0, equals).trim().toLowerCase() !== 'domain') return false
-    const domain = attribute.slice(equals + 1).trim().toLowerCase().replace(/^\.+/, '').replace(/\.+$/, '')
-    return domain !== '' && (edgeDomain === domain || edgeDomain.endsWith(`.${domain}`))
-  })
+  return setCookie
+    .split(';')
+    .slice(1)
+    .some((attribute) => {
+      const equals = attribute.indexOf('=')
+      if (equals < 0 || attribute.slice(0, equals).trim().toLowerCase() !== 'domain') return false
+      const domain = attribute
+        .slice(equals + 1)
+        .trim()
+        .toLowerCase()
+        .replace(/^\.+/, '')
+        .replace(/\.+$/, '')
+      return domain !== '' && (edgeDomain === domain || edgeDomain.endsWith(`.${domain}`))
+    })
 }

@@ -51,7 +51,11 @@ const NEVER_TRAILER: ReadonlySet<string> = new Set([
 ])
 
 /** Fields of a visitor's request as the service gets them. `upgrade`: the protocol to ask for. */
-export function requestFields(raw: RawFields, sender: Sender, options: { method: string; upgrade?: string | undefined }): string[] {
+export function requestFields(
+  raw: RawFields,
+  sender: Sender,
+  options: { method: string; upgrade?: string | undefined },
+): string[] {
   const named = connectionOptions(raw)
   const fields: string[] = []
   let host = ''
@@ -137,7 +141,12 @@ export function clientOf(chain: readonly string[], trusted: BlockList): string {
 }
 
 /** What a trusted proxy says of its visitor; only what has the right form. */
-export function saidByProxy(raw: RawFields): { for: string[]; proto: string | undefined; host: string | undefined; forwarded: string[] } {
+export function saidByProxy(raw: RawFields): {
+  for: string[]
+  proto: string | undefined
+  host: string | undefined
+  forwarded: string[]
+} {
   const said = { for: [] as string[], proto: undefined as string | undefined, host: undefined as string | undefined }
   eachField(raw, (_, value, lower) => {
     if (lower === 'x-forwarded-for') {

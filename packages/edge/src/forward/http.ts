@@ -1,4 +1,4 @@
-import { type ClientRequest, type IncomingMessage, request as httpRequest, type ServerResponse } from 'node:http'
+import { type ClientRequest, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type Code, codeOf, EngawaError, rowOf } from '@engawa/shared/errors'
 import type { Stream } from '@engawa/shared/mux/events'
@@ -24,7 +24,10 @@ export interface Asked {
   /** Cuts the visitor's connection with a RST: an answer that broke off must never look whole. */
   readonly cut: () => void
   /** For an upgrade: the protocol asked for, and what to do at the service's 101. */
-  readonly upgrade?: { readonly protocol: string; switched(answer: IncomingMessage, service: StreamDuplex, rest: Buffer, exchange: Exchange): void }
+  readonly upgrade?: {
+    readonly protocol: string
+    switched(answer: IncomingMessage, service: StreamDuplex, rest: Buffer, exchange: Exchange): void
+  }
 }
 
 /** RFC 9110 §9.2.2 */
@@ -74,7 +77,11 @@ export class Exchange {
       this.#tunnel.traffic.open++
       const token = checkAnswer(this.#tunnel, this.#path)
       if (token !== undefined) {
-        response.writeHead(200, { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': token.length, 'Cache-Control': 'no-store' })
+        response.writeHead(200, {
+          'Content-Type': 'text/plain; charset=utf-8',
+          'Content-Length': token.length,
+          'Cache-Control': 'no-store',
+        })
         response.end(request.method === 'HEAD' ? undefined : token)
       } else {
         const bytes = request.rawHeaders.reduce((sum, text) => sum + text.length + 2, (request.url ?? '').length)
@@ -104,7 +111,7 @@ export class Exchange {
       maxHeaderSize: this.#admission.settings.limits.responseHeadBytes,
       joinDuplicateHeaders: false,
       service: `${link.session}/${service}`,
-      open: reached.open,
+      open: () => reached.open(),
     }
     const upstream = httpRequest(options)
     this.#upstream = upstream
@@ -178,6 +185,7 @@ export class Exchange {
     this.#silence.stop()
     this.#rate?.stop()
     if (response.headersSent || response.destroyed) return void incoming.destroy()
+    this.#asked.agent.announced(String(incoming.headers['keep-alive'] ?? ''))
     const status = incoming.statusCode ?? 0
     const fields = answerFields(incoming.rawHeaders, {
       status,
@@ -185,7 +193,8 @@ export class Exchange {
       trailers: request.httpVersion !== '1.0' && incoming.headers['transfer-encoding'] !== undefined,
     })
     // The visitor may hold its body back for good: what it sends next can't be told from it.
-    if (request.headers.expect !== undefined && !this.#continued && !request.complete) fields.push('Connection', 'close')
+    if (request.headers.expect !== undefined && !this.#continued && !request.complete)
+      fields.push('Connection', 'close')
     try {
       response.writeHead(status, incoming.statusMessage, fields)
     } catch (error) {
@@ -198,7 +207,8 @@ export class Exchange {
     })
     response.on('drain', () => incoming.resume())
     incoming.once('end', () => {
-      if (incoming.rawTrailers.length > 0 && response.chunkedEncoding) response.addTrailers(trailerFields(incoming.rawTrailers))
+      if (incoming.rawTrailers.length > 0 && response.chunkedEncoding)
+        response.addTrailers(trailerFields(incoming.rawTrailers))
       response.end()
     })
     incoming.once('error', (error) => this.#fail('SERVICE_BROKE', error))
@@ -210,10 +220,20 @@ export class Exchange {
 
   #switch(incoming: IncomingMessage, connection: Duplex, rest: Buffer): void {
     const { upgrade, response } = this.#asked
-    const given = String(incoming.headers.upgrade ?? '').toLowerCase()
-    const asked = upgrade?.protocol.toLowerCase().split(',').map((text) => text.trim()) ?? []
+    const given = (incoming.headers.upgrade ?? '').toLowerCase()
+    const asked =
+      upgrade?.protocol
+        .toLowerCase()
+        .split(',')
+        .map((text) => text.trim()) ?? []
     const service = connection instanceof StreamDuplex ? connection : undefined
-    if (upgrade === undefined || service === undefined || response.headersSent || response.destroyed || !asked.includes(given)) {
+    if (
+      upgrade === undefined ||
+      service === undefined ||
+      response.headersSent ||
+      response.destroyed ||
+      !asked.includes(given)
+    ) {
       connection.destroy()
       return this.#fail('SERVICE_BROKE')
     }
@@ -228,7 +248,8 @@ export class Exchange {
     const silent = (streamOf(upstream.socket)?.received ?? 0) === this.#receivedBefore
     const again = upstream.reusedSocket && silent && !head.hasBody && IDEMPOTENT.has(request.method ?? '')
     // It died idle, and our request met its end on the way. Its second connection is a new one, so this happens once.
-    if (again && this.#reached !== undefined && !response.headersSent && !response.destroyed) return this.#sendAgain(this.#reached)
+    if (again && this.#reached !== undefined && !response.headersSent && !response.destroyed)
+      return this.#sendAgain(this.#reached)
     this.#fail(codeOf(error, 'SERVICE_BROKE'), error)
   }
 
@@ -249,9 +270,13 @@ export class Exchange {
     this.#rate?.stop()
     const { status, scope } = rowOf(code)
     if (code === 'INTERNAL') this.#admission.log.error({ err: cause, tunnel: this.#tunnel?.name }, 'request failed')
-    else this.#admission.log.debug({ code, tunnel: this.#tunnel?.name, visitor: visitor.peer.address }, 'request failed')
+    else
+      this.#admission.log.debug({ code, tunnel: this.#tunnel?.name, visitor: visitor.peer.address }, 'request failed')
     if (response.headersSent) cut()
-    else answer(request, response, status !== undefined ? code : scope === 'session' ? 'AGENT_AWAY' : 'SERVICE_BROKE', { close: code === 'REQUEST_TIMEOUT' })
+    else
+      answer(request, response, status !== undefined ? code : scope === 'session' ? 'AGENT_AWAY' : 'SERVICE_BROKE', {
+        close: code === 'REQUEST_TIMEOUT',
+      })
     this.#upstream?.destroy()
   }
 

@@ -1,5 +1,17 @@
 /** One self-contained page: no script, no font, no image from elsewhere, so that it shows even when everything else fails. */
-export function page({ language, title, text, status, code }: { language: 'en' | 'ja'; title: string; text: string; status: number; code: string }): string {
+export function page({
+  language,
+  title,
+  text,
+  status,
+  code,
+}: {
+  language: 'en' | 'ja'
+  title: string
+  text: string
+  status: number
+  code: string
+}): string {
   return `<!doctype html>
 <html lang="${language}">
 <head>
@@ -15,7 +27,7 @@ body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding
   font: 1rem/1.7 system-ui, "Hiragino Sans", "Noto Sans JP", "Noto Sans CJK JP", "Yu Gothic UI", Meiryo, sans-serif }
 main { width: 100%; max-width: 34rem; border-top: 6px solid var(--wood); padding-top: 2rem;
   background: repeating-linear-gradient(90deg, var(--line) 0 1px, transparent 1px 4.25rem) top / 100% 10px no-repeat }
-h1 { margin: 0 0 .75rem; font-size: 1.6rem; line-height: 1.35; font-weight: 600; text-wrap: balance }
+h1 { margin: 0 0 .75rem; font-size: 1.6rem; line-height: 1.35; font-weight: 600; text-wrap: balance; word-break: auto-phrase }
 p { margin: 0; color: var(--soft); text-wrap: pretty }
 footer { margin-top: 2rem; font-size: .85rem; color: var(--soft) }
 code { font: .9em ui-monospace, "SFMono-Regular", Consolas, monospace }

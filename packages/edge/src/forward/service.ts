@@ -1,4 +1,4 @@
-import { Agent, type AgentOptions, type ClientRequest, type ClientRequestArgs, type IncomingMessage } from 'node:http'
+import { Agent, type AgentOptions, type ClientRequest, type ClientRequestArgs } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Stream } from '@engawa/shared/mux/events'
 import { type StreamDuplex, toDuplex } from '@engawa/shared/stream/duplex'
@@ -24,9 +24,16 @@ const FAREWELL_MS = 5000
  */
 export class ServiceAgent extends Agent {
   readonly #idle = new Map<Duplex, NodeJS.Timeout>()
+  #idleMs = IDLE_MS
 
   constructor() {
     super({ keepAlive: true, maxSockets: 1, maxFreeSockets: 1 } satisfies AgentOptions)
+  }
+
+  /** The Keep-Alive field of the latest answer. */
+  announced(keepAlive: string): void {
+    const seconds = /(?:^|,)\s*timeout=(\d+)/i.exec(keepAlive)?.[1]
+    this.#idleMs = seconds === undefined ? IDLE_MS : Math.min(IDLE_MS, Number(seconds) * 1000 - MARGIN_MS)
   }
 
   override getName(options?: unknown): string {
@@ -39,12 +46,10 @@ export class ServiceAgent extends Agent {
 
   override keepSocketAlive(connection: Duplex): boolean {
     // One kept connection, whatever the visitor asks for by turns.
-    for (const other of Object.values(this.freeSockets).flat()) if (other !== undefined && other !== connection) this.#letGo(other)
-    const answer = (connection as { _httpMessage?: { res?: IncomingMessage } })._httpMessage?.res
-    const announced = /(?:^|,)\s*timeout=(\d+)/i.exec(String(answer?.headers['keep-alive'] ?? ''))?.[1]
-    const idleMs = announced === undefined ? IDLE_MS : Math.min(IDLE_MS, Number(announced) * 1000 - MARGIN_MS)
-    if (idleMs <= 0) return false
-    const timer = setTimeout(() => this.#letGo(connection), idleMs).unref()
+    for (const other of Object.values(this.freeSockets).flat())
+      if (other !== undefined && other !== connection) this.#letGo(other)
+    if (this.#idleMs <= 0) return false
+    const timer = setTimeout(() => this.#letGo(connection), this.#idleMs).unref()
     this.#idle.set(connection, timer)
     connection.once('close', () => this.#wake(connection))
     return true
@@ -52,12 +57,13 @@ export class ServiceAgent extends Agent {
 
   override reuseSocket(connection: Duplex, request: ClientRequest): void {
     this.#wake(connection)
-    super.reuseSocket(connection as never, request)
+    super.reuseSocket(connection, request)
   }
 
   /** The visitor is gone: ends what is kept, resets what is under way. */
   override destroy(): void {
-    for (const connection of Object.values(this.freeSockets).flat()) if (connection !== undefined) this.#letGo(connection)
+    for (const connection of Object.values(this.freeSockets).flat())
+      if (connection !== undefined) this.#letGo(connection)
     for (const connection of Object.values(this.sockets).flat()) connection?.destroy()
   }
 

@@ -25,7 +25,13 @@ export function upgradeOf(request: IncomingMessage): string | undefined {
 export function join(
   visitor: Socket,
   service: StreamDuplex,
-  { answer, rest, early, exchange, domain }: { answer: IncomingMessage; rest: Buffer; early: Buffer; exchange: Exchange; domain: string },
+  {
+    answer,
+    rest,
+    early,
+    exchange,
+    domain,
+  }: { answer: IncomingMessage; rest: Buffer; early: Buffer; exchange: Exchange; domain: string },
 ): void {
   const fields = answerFields(answer.rawHeaders, { status: 101, domain, trailers: false })
   fields.push('Connection', 'Upgrade', 'Upgrade', String(answer.headers.upgrade))

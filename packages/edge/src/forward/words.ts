@@ -9,28 +9,58 @@ export interface PageWords {
 type PageLanguage = 'en' | 'ja'
 
 const away = {
-  en: { title: 'This site is offline', text: 'The computer it runs on is not connected right now. Please try again in a moment.' },
-  ja: { title: 'このサイトは現在オフラインです', text: 'サイトを動かしているコンピューターが接続されていません。しばらくしてからもう一度お試しください。' },
+  en: {
+    title: 'This site is offline',
+    text: 'The computer it runs on is not connected right now. Please try again in a moment.',
+  },
+  ja: {
+    title: 'このサイトは現在オフラインです',
+    text: 'サイトを動かしているコンピューターが接続されていません。しばらくしてからもう一度お試しください。',
+  },
 }
 const broken = {
-  en: { title: 'The service broke off', text: 'The service behind this address closed the connection before it answered. Please try again.' },
-  ja: { title: 'サービスが途中で切断しました', text: 'このアドレスのサービスが、応答する前に接続を閉じました。もう一度お試しください。' },
+  en: {
+    title: 'The service broke off',
+    text: 'The service behind this address closed the connection before it answered. Please try again.',
+  },
+  ja: {
+    title: 'サービスが途中で切断しました',
+    text: 'このアドレスのサービスが、応答する前に接続を閉じました。もう一度お試しください。',
+  },
 }
 const busy = {
   en: { title: 'Too busy right now', text: 'There are too many visitors at the moment. Please try again shortly.' },
   ja: { title: '混み合っています', text: '現在アクセスが集中しています。少し待ってからもう一度お試しください。' },
 }
 const invalid = {
-  en: { title: 'This request is not valid', text: 'It was not passed on, because it can be understood in more than one way or breaks the rules of HTTP.' },
-  ja: { title: '不正なリクエストです', text: 'HTTP の規則に反しているか、複数の意味に取れるため、サービスには渡しませんでした。' },
+  en: {
+    title: 'This request is not valid',
+    text: 'It was not passed on, because it can be understood in more than one way or breaks the rules of HTTP.',
+  },
+  ja: {
+    title: '不正なリクエストです',
+    text: 'HTTP の規則に反しているか、複数の意味に取れるため、サービスには渡しませんでした。',
+  },
 }
 const unreachable = {
-  en: { title: 'The service does not answer', text: 'This address works, but the service behind it is not running or cannot be reached.' },
-  ja: { title: 'サービスが応答していません', text: 'アドレスは有効ですが、その先のサービスが動いていないか、接続できません。' },
+  en: {
+    title: 'The service does not answer',
+    text: 'This address works, but the service behind it is not running or cannot be reached.',
+  },
+  ja: {
+    title: 'サービスが応答していません',
+    text: 'アドレスは有効ですが、その先のサービスが動いていないか、接続できません。',
+  },
 }
 const tooLarge = {
-  en: { title: 'This request is too large', text: 'Its address line or its header fields are longer than this server takes. Clearing the cookies may help.' },
-  ja: { title: 'リクエストが大きすぎます', text: 'アドレスまたはヘッダーが、このサーバーで受け付けられる長さを超えています。Cookie を削除すると直ることがあります。' },
+  en: {
+    title: 'This request is too large',
+    text: 'Its address line or its header fields are longer than this server takes. Clearing the cookies may help.',
+  },
+  ja: {
+    title: 'リクエストが大きすぎます',
+    text: 'アドレスまたはヘッダーが、このサーバーで受け付けられる長さを超えています。Cookie を削除すると直ることがあります。',
+  },
 }
 
 const WORDS: Partial<Record<Code, Record<PageLanguage, PageWords>>> = {
@@ -46,8 +76,14 @@ const WORDS: Partial<Record<Code, Record<PageLanguage, PageWords>>> = {
   REACH_DENIED: unreachable,
   SERVICE_CERTIFICATE: unreachable,
   SERVICE_TIMEOUT: {
-    en: { title: 'The service takes too long', text: 'It accepted the request but did not answer in time. Please try again.' },
-    ja: { title: 'サービスの応答が遅すぎます', text: 'リクエストは届きましたが、時間内に応答がありませんでした。もう一度お試しください。' },
+    en: {
+      title: 'The service takes too long',
+      text: 'It accepted the request but did not answer in time. Please try again.',
+    },
+    ja: {
+      title: 'サービスの応答が遅すぎます',
+      text: 'リクエストは届きましたが、時間内に応答がありませんでした。もう一度お試しください。',
+    },
   },
   SERVICE_BROKE: broken,
   STREAM_ABORTED: broken,
@@ -62,8 +98,14 @@ const WORDS: Partial<Record<Code, Record<PageLanguage, PageWords>>> = {
     ja: { title: 'アクセスできません', text: 'このサイトの管理者が、アクセスできる範囲を制限しています。' },
   },
   MISDIRECTED: {
-    en: { title: 'Wrong connection for this address', text: 'The request was sent over a connection that belongs to another site. Please reload.' },
-    ja: { title: 'このアドレス用の接続ではありません', text: '別のサイト用の接続でリクエストが送られました。再読み込みしてください。' },
+    en: {
+      title: 'Wrong connection for this address',
+      text: 'The request was sent over a connection that belongs to another site. Please reload.',
+    },
+    ja: {
+      title: 'このアドレス用の接続ではありません',
+      text: '別のサイト用の接続でリクエストが送られました。再読み込みしてください。',
+    },
   },
   METHOD_REFUSED: {
     en: { title: 'This method is not allowed', text: 'TRACE and CONNECT are never passed on.' },

@@ -14,7 +14,10 @@ export class BodyRate {
   #willingMs = 0
   #sampledAt = performance.now()
 
-  constructor(limits: Pick<VisitorLimits, 'bodyBytesPerSecond' | 'bodyGraceMs'>, { willing, tooSlow }: { willing: () => boolean; tooSlow: () => void }) {
+  constructor(
+    limits: Pick<VisitorLimits, 'bodyBytesPerSecond' | 'bodyGraceMs'>,
+    { willing, tooSlow }: { willing: () => boolean; tooSlow: () => void },
+  ) {
     this.#limits = limits
     this.#timer = setInterval(
       () => {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Code } from '@engawa/shared/errors'
 import type { Admission, Visitor } from '../admit.ts'
 import { answer } from '../forward/answers.ts'
 import { type Asked, Exchange } from '../forward/http.ts'
@@ -44,8 +45,9 @@ export class Conversation {
   take(request: IncomingMessage, response: ServerResponse, upgrade?: Asked['upgrade']): void {
     const head = checkHead(request, this.#admission.settings.limits)
     const turn = async (): Promise<void> => {
-      if (response.destroyed) return
-      if (typeof head === 'string') return answer(request, response, head, { close: true })
+      // The answer before was the last on this connection: what came behind it is not for us to read.
+      if (response.destroyed || !this.#socket.writable) return
+      if (typeof head === 'string') return refuse(request, response, head)
       const asked: Asked = { visitor: this.visitor, head, request, response, agent: this.agent, cut: () => this.cut() }
       await new Exchange(this.#admission, upgrade === undefined ? asked : { ...asked, upgrade }).run()
     }
@@ -78,4 +80,11 @@ export class Conversation {
     }, HALF_CLOSED_MS)
     this.#socket.once('close', () => clearInterval(timer))
   }
+}
+
+/** Resolves when the connection is on its way down, so that nothing behind the request is served. */
+function refuse(request: IncomingMessage, response: ServerResponse, code: Code): Promise<void> {
+  const closed = new Promise<void>((resolve) => response.once('close', resolve))
+  answer(request, response, code, { close: true })
+  return closed
 }

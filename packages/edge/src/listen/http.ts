@@ -52,8 +52,12 @@ export class HttpFront {
     ;(this.#server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true
     this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#take(request, response))
     // Without this listener Node would say 100 itself before the service has.
-    this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => this.#take(request, response))
-    this.#server.on('upgrade', (request: IncomingMessage, socket: Socket, early: Buffer) => this.#upgrade(request, socket, early))
+    this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
+      this.#take(request, response),
+    )
+    this.#server.on('upgrade', (request: IncomingMessage, socket: Socket, early: Buffer) =>
+      this.#upgrade(request, socket, early),
+    )
     this.#server.on('connect', (_request: IncomingMessage, socket: Socket) => refuse(socket, 'METHOD_REFUSED'))
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#failed(error, socket))
     // This server never listens itself; the event starts its check of head time-outs.
@@ -127,13 +131,20 @@ export class HttpFront {
   #failed(error: NodeJS.ErrnoException, socket: Socket): void {
     const conversation = this.#conversations.get(socket)
     // In the middle of an exchange an answer of ours would be taken for a part of the service's.
-    if (error.code === 'ECONNRESET' || !socket.writable || conversation?.busy !== false) return conversation?.cut() ?? void socket.destroy()
+    if (error.code === 'ECONNRESET' || !socket.writable || conversation?.busy !== false)
+      return conversation?.cut() ?? void socket.destroy()
     refuse(socket, PARSER_CODES[error.code ?? ''] ?? 'REQUEST_INVALID')
   }
 }
 
 /** Plain HTTP on a port. Throws LISTEN_FAILED. */
-export async function startHttp({ address, admission }: { address: ListenAddress; admission: Admission }): Promise<RunningListener> {
+export async function startHttp({
+  address,
+  admission,
+}: {
+  address: ListenAddress
+  admission: Admission
+}): Promise<RunningListener> {
   const front = new HttpFront(admission)
   const listening = await listenTcp(address, (socket) => {
     const pass = admission.door.enter(socket.remoteAddress)

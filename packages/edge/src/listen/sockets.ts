@@ -17,13 +17,20 @@ export interface Listening {
 }
 
 /** Listens on TCP. Throws LISTEN_FAILED. Sockets come half-open-able and without delay. */
-export async function listenTcp(address: ListenAddress, accepted: (socket: Socket) => void, options: { paused?: boolean } = {}): Promise<Listening> {
+export async function listenTcp(
+  address: ListenAddress,
+  accepted: (socket: Socket) => void,
+  options: { paused?: boolean } = {},
+): Promise<Listening> {
   const sockets = new Set<Socket>()
-  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: options.paused ?? false }, (socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-    accepted(socket)
-  })
+  const server = createServer(
+    { allowHalfOpen: true, noDelay: true, pauseOnConnect: options.paused ?? false },
+    (socket) => {
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
+      accepted(socket)
+    },
+  )
   await begin(server, address)
   const bound = server.address()
   if (bound === null || typeof bound === 'string') throw new EngawaError('LISTEN_FAILED', 'no address after listening')
@@ -44,7 +51,8 @@ export async function listenTcp(address: ListenAddress, accepted: (socket: Socke
 
 function begin(server: Server, { host, port }: ListenAddress): Promise<void> {
   return new Promise((resolve, reject) => {
-    const failed = (cause: Error): void => reject(new EngawaError('LISTEN_FAILED', `cannot listen on ${host}:${port}: ${cause.message}`, { cause }))
+    const failed = (cause: Error): void =>
+      reject(new EngawaError('LISTEN_FAILED', `cannot listen on ${host}:${port}: ${cause.message}`, { cause }))
     server.once('error', failed)
     server.listen({ port, backlog: 1024, ...(host === '' ? {} : { host }) }, () => {
       server.off('error', failed)

@@ -28,7 +28,13 @@ export interface TlsListener {
 }
 
 /** The port that agents, visitors' HTTPS and passed-through TLS share, told apart by SNI. Throws LISTEN_FAILED. */
-export async function startTls({ address, admission, certificates, onCarrier, onPassed }: TlsListener): Promise<RunningListener> {
+export async function startTls({
+  address,
+  admission,
+  certificates,
+  onCarrier,
+  onPassed,
+}: TlsListener): Promise<RunningListener> {
   const { handshakeMs, unpeekedSockets } = admission.settings.limits
   const front = new HttpFront(admission)
   /** TLS hands out a socket of its own; its pair is found again by the visitor's address. */
@@ -53,8 +59,8 @@ export async function startTls({ address, admission, certificates, onCarrier, on
   tls.on('secureConnection', (socket: TLSSocket) => {
     const pair = wires.get(`${socket.remoteAddress}:${socket.remotePort}`)
     socket.on('error', () => socket.destroy())
-    if (pair === undefined) return void socket.destroy()
-    front.take(socket, pair)
+    if (pair === undefined) socket.destroy()
+    else front.take(socket, pair)
   })
   tls.on('tlsClientError', (_error, socket) => socket.destroy())
 
@@ -75,7 +81,8 @@ export async function startTls({ address, admission, certificates, onCarrier, on
     socket.once('close', () => pass.leave())
     socket.on('error', () => {})
     const tunnel = serverName === undefined ? undefined : tunnelNamed(admission.table, serverName)
-    if (serverName !== undefined && tunnel?.protocol === 'tls') return onPassed === undefined ? alert(socket, UNRECOGNIZED_NAME) : onPassed(socket, serverName)
+    if (serverName !== undefined && tunnel?.protocol === 'tls')
+      return onPassed === undefined ? alert(socket, UNRECOGNIZED_NAME) : onPassed(socket, serverName)
     if (!certificates.knows(serverName)) return alert(socket, UNRECOGNIZED_NAME)
     if (serverName === undefined) renew()
     const key = `${socket.remoteAddress}:${socket.remotePort}`

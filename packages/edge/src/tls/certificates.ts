@@ -33,7 +33,12 @@ export class Certificates {
   readonly #made = new Map<string, Made>()
 
   /** `bareHosts`: what the edge is called without a tunnel's name, addresses included. */
-  constructor({ table, issuer, domain, bareHosts }: { table: Pick<TunnelTable, 'byHost' | 'all'>; issuer: Issuer; domain: string; bareHosts: readonly string[] }) {
+  constructor({
+    table,
+    issuer,
+    domain,
+    bareHosts,
+  }: { table: Pick<TunnelTable, 'byHost' | 'all'>; issuer: Issuer; domain: string; bareHosts: readonly string[] }) {
     this.#table = table
     this.#issuer = issuer
     this.#domain = domain
@@ -61,7 +66,8 @@ export class Certificates {
     const name = bare ? this.#domain : serverName
     const now = performance.now()
     const known = this.#made.get(name)
-    const made = known !== undefined && now - known.at < FRESH_MS ? known : this.#make(bare ? this.#bareHosts : [name], now)
+    const made =
+      known !== undefined && now - known.at < FRESH_MS ? known : this.#make(bare ? this.#bareHosts : [name], now)
     // Set anew, so that the map's order is that of use.
     this.#made.delete(name)
     const [oldest] = this.#made.keys()

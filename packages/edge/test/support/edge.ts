@@ -24,10 +24,10 @@ export interface SmallEdge {
 /** Plain HTTP in front of one tunnel, `blog.example.com`, whose service is a node:http server with this listener. */
 export async function smallEdge(
   t: Test,
-  listener: RequestListener,
+  listener: (...asked: Parameters<RequestListener>) => unknown,
   options: { limits?: Partial<VisitorLimits>; domain?: string; trustedProxies?: string[] } = {},
 ): Promise<SmallEdge> {
-  const service = createServer(listener)
+  const service = createServer((request, response) => void listener(request, response))
   const port = await listen(t, service)
   const link = new FakeLink(port)
   const table = new FakeTable()
@@ -41,9 +41,17 @@ export async function smallEdge(
 
 export function makeAdmission(
   table: FakeTable,
-  { limits = {}, domain = 'example.com', trustedProxies = [] }: { limits?: Partial<VisitorLimits>; domain?: string; trustedProxies?: string[] } = {},
+  {
+    limits = {},
+    domain = 'example.com',
+    trustedProxies = [],
+  }: { limits?: Partial<VisitorLimits>; domain?: string; trustedProxies?: string[] } = {},
 ): Admission {
-  return new Admission({ table, log: quiet, settings: { domain, trustedProxies, limits: { ...LIMITS.parse(undefined), ...limits } } })
+  return new Admission({
+    table,
+    log: quiet,
+    settings: { domain, trustedProxies, limits: { ...LIMITS.parse(undefined), ...limits } },
+  })
 }
 
 export async function listen(t: Test, server: NetServer): Promise<number> {

@@ -44,7 +44,11 @@ export class FakeTable implements TunnelTable {
 
   byPort(protocol: 'tcp' | 'udp', port: number): Tunnel | undefined {
     return this.tunnels.find(
-      (tunnel) => tunnel.protocol === protocol && tunnel.ports !== undefined && tunnel.ports[0] <= port && port <= tunnel.ports[1],
+      (tunnel) =>
+        tunnel.protocol === protocol &&
+        tunnel.ports !== undefined &&
+        tunnel.ports[0] <= port &&
+        port <= tunnel.ports[1],
     )
   }
 

@@ -12,6 +12,8 @@ export interface Listening {
   readonly host: string
   readonly port: number
   readonly sockets: ReadonlySet<Socket>
+  /** The socket is no visitor's: closing does not wait for it. */
+  release(socket: Socket): void
   /** Takes nothing new. Resolves when its sockets have gone; those that are there after `drainMs` are destroyed. */
   close(drainMs: number): Promise<void>
 }
@@ -23,11 +25,16 @@ export async function listenTcp(
   options: { paused?: boolean } = {},
 ): Promise<Listening> {
   const sockets = new Set<Socket>()
+  const waiting = new Set<() => void>()
+  const release = (socket: Socket): void => {
+    if (!sockets.delete(socket) || sockets.size > 0) return
+    for (const emptied of waiting) emptied()
+  }
   const server = createServer(
     { allowHalfOpen: true, noDelay: true, pauseOnConnect: options.paused ?? false },
     (socket) => {
       sockets.add(socket)
-      socket.once('close', () => sockets.delete(socket))
+      socket.once('close', () => release(socket))
       accepted(socket)
     },
   )
@@ -38,12 +45,15 @@ export async function listenTcp(
     host: bound.address,
     port: bound.port,
     sockets,
+    release,
     close: async (drainMs) => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.close(() => {})
+      if (sockets.size === 0) return
+      const empty = new Promise<void>((resolve) => waiting.add(resolve))
       const timer = setTimeout(() => {
         for (const socket of sockets) socket.resetAndDestroy()
       }, drainMs)
-      await closed
+      await empty
       clearTimeout(timer)
     },
   }

@@ -75,7 +75,11 @@ export async function startTls({
   })
 
   function sort(socket: Socket, { serverName }: ClientHello): void {
-    if (serverName?.endsWith(CARRIER_ZONE) === true) return onCarrier(socket, serverName)
+    if (serverName?.endsWith(CARRIER_ZONE) === true) {
+      // A drain ends visitors first: the carriers are what their answers come by.
+      listening.release(socket)
+      return onCarrier(socket, serverName)
+    }
     const pass = admission.door.enter(socket.remoteAddress)
     if (typeof pass === 'string') return void socket.resetAndDestroy()
     socket.once('close', () => pass.leave())

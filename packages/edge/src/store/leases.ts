@@ -13,6 +13,8 @@ export interface Lease {
   readonly path: string | undefined
   readonly ports: PortRange | undefined
   readonly target: string
+  /** False once the agent has taken it off: the name stays its own, and its ports stay closed. */
+  readonly published: boolean
 }
 
 export class LeaseRows {
@@ -22,17 +24,18 @@ export class LeaseRows {
     this.#database = database
   }
 
+  /** The one taken first comes first. */
   all(): Lease[] {
-    return this.#database.prepare('SELECT * FROM leases ORDER BY name').all().map(toLease)
+    return this.#database.prepare('SELECT * FROM leases ORDER BY rowid').all().map(toLease)
   }
 
   /** Takes the name, or changes what goes with it. */
   put(lease: Lease, now: number): void {
     this.#database
       .prepare(
-        `INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        `INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (name) DO UPDATE SET agent = excluded.agent, protocol = excluded.protocol, hosts = excluded.hosts,
-           path = excluded.path, first_port = excluded.first_port, last_port = excluded.last_port, target = excluded.target`,
+           path = excluded.path, first_port = excluded.first_port, last_port = excluded.last_port, target = excluded.target, published = excluded.published`,
       )
       .run(
         lease.name,
@@ -43,6 +46,7 @@ export class LeaseRows {
         lease.ports?.[0] ?? null,
         lease.ports?.[1] ?? null,
         lease.target,
+        lease.published ? 1 : 0,
         now,
       )
   }
@@ -66,5 +70,6 @@ function toLease(row: Record<string, SQLOutputValue>): Lease {
     path: row['path'] === null ? undefined : String(row['path']),
     ports: first === null ? undefined : [Number(first), Number(row['last_port'])],
     target: String(row['target']),
+    published: row['published'] === 1,
   }
 }

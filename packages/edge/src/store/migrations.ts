@@ -39,6 +39,7 @@ export const MIGRATIONS: readonly string[] = [
     first_port INTEGER,
     last_port INTEGER,
     target TEXT NOT NULL,
+    published INTEGER NOT NULL,
     taken_at INTEGER NOT NULL
   ) STRICT;
   CREATE INDEX leases_by_agent ON leases (agent);

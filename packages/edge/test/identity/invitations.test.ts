@@ -51,7 +51,16 @@ t.test('one for a known name replaces its key; names pass on', async (t) => {
   const grant = { names: ['blog'], hosts: ['www.a.jp'] }
   const { agent } = useLine(store, inviteTo(store, 'home', grant), key(1))
   store.leases.put(
-    { name: 'blog', agent: agent.id, protocol: 'http', hosts: [], path: undefined, ports: undefined, target: '' },
+    {
+      name: 'blog',
+      agent: agent.id,
+      protocol: 'http',
+      hosts: [],
+      path: undefined,
+      ports: undefined,
+      target: '',
+      published: true,
+    },
     1,
   )
   const replacing = inviteTo(store, 'home')
@@ -73,7 +82,16 @@ t.test('a revoked agent keeps nothing and cannot come back', async (t) => {
   const first = inviteTo(store, 'home')
   const { agent } = useLine(store, first, key(1))
   store.leases.put(
-    { name: 'blog', agent: agent.id, protocol: 'http', hosts: [], path: undefined, ports: undefined, target: '' },
+    {
+      name: 'blog',
+      agent: agent.id,
+      protocol: 'http',
+      hosts: [],
+      path: undefined,
+      ports: undefined,
+      target: '',
+      published: true,
+    },
     1,
   )
   const printedBefore = inviteTo(store, 'home')

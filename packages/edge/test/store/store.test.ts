@@ -23,6 +23,7 @@ t.test('what is stored is there after closing, for the owner alone', async (t) =
     path: undefined,
     ports: undefined,
     target: '8080',
+    published: true,
   } as const
   t.equal(first.meta.nextGeneration(), 1)
   t.equal(first.meta.effective, undefined)
@@ -46,7 +47,15 @@ t.test('a lease changes in place, and goes with its agent', async (t) => {
   const store = openStore(pathOf(t))
   t.teardown(() => store.close())
   store.agents.add({ name: 'home', key: key(1), grant: { hosts: [] }, now: 1 })
-  const lease = { name: 'ssh', agent: 1, protocol: 'tcp', hosts: [], path: undefined, target: 'tcp://22' } as const
+  const lease = {
+    name: 'ssh',
+    agent: 1,
+    protocol: 'tcp',
+    hosts: [],
+    path: undefined,
+    target: 'tcp://22',
+    published: true,
+  } as const
   store.leases.put({ ...lease, ports: [22, 22] }, 1)
   store.leases.put({ ...lease, ports: [2222, 2223] }, 2)
   t.match(store.leases.all(), [{ ports: [2222, 2223] }])

@@ -11,6 +11,7 @@ import { codeOf } from '@engawa/shared/errors'
 import type { Stream } from '@engawa/shared/mux/events'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
+import { temporaryFolder } from './support/folder.ts'
 import { SmallEdge } from './support/edge.ts'
 
 class Ear {
@@ -38,7 +39,7 @@ class Ear {
 
 async function world(t: Test) {
   const edge = await SmallEdge.start(t)
-  const folder = join(t.testdir({}), 'data')
+  const folder = join(temporaryFolder(t), 'data')
   await joinEdge(folder, edge.joinLine)
   const agent = new Agent({ folder, identity: needIdentity(folder), log: pino({ level: 'silent' }) })
   t.teardown(() => agent.end())
@@ -94,7 +95,7 @@ function listen(stream: Stream) {
 
 t.test('joining keeps the key private and the edge known', async (t) => {
   const edge = await SmallEdge.start(t)
-  const folder = join(t.testdir({}), 'data')
+  const folder = join(temporaryFolder(t), 'data')
   const identity = await joinEdge(folder, `agent join ${edge.joinLine}`)
   t.equal(identity.agent, 'home')
   t.equal(statSync(folder).mode & 0o777, 0o700)
@@ -105,7 +106,7 @@ t.test('joining keeps the key private and the edge known', async (t) => {
 
 t.test('a lost answer costs nothing: the next try brings the same key', async (t) => {
   const edge = await SmallEdge.start(t)
-  const folder = join(t.testdir({}), 'data')
+  const folder = join(temporaryFolder(t), 'data')
   edge.refuses.join = 'INVITATION_EXPIRED'
   await t.rejects(joinEdge(folder, edge.joinLine), { code: 'INVITATION_EXPIRED' })
   const inode = statSync(join(folder, 'key.pem')).ino
@@ -120,7 +121,7 @@ t.test('an edge with another key is told nothing', async (t) => {
   const line = edge.joinLine
   const { encodeJoin, decodeJoin } = await import('@engawa/shared/join')
   const wrong = encodeJoin({ ...decodeJoin(line), addresses: [`127.0.0.1:${other.port}`] })
-  await t.rejects(joinEdge(join(t.testdir({}), 'data'), wrong), { code: 'PIN_MISMATCH' })
+  await t.rejects(joinEdge(join(temporaryFolder(t), 'data'), wrong), { code: 'PIN_MISMATCH' })
 })
 
 t.test('a target is published and its service reached', async (t) => {

@@ -161,7 +161,7 @@ export class Session {
       else if (!carrier.suspect && carrier.isSilent(now)) this.#suspect(carrier)
     }
     this.#judge()
-    if (core.awaySince !== undefined && now - core.awaySince >= this.#graceMs) {
+    if (core.awaySince !== undefined && now >= core.awaySince + this.#graceMs) {
       core.end('GRACE_EXPIRED', 'no carrier for the whole grace', false)
     }
   }

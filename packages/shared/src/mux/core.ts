@@ -270,9 +270,9 @@ export class Core implements StreamOwner {
     carrier.answered()
   }
 
-  #arrived(carrier: CarrierEnd, { type, owner, to }: Entry<EntryOwner>): void {
+  #arrived(carrier: CarrierEnd, { type, owner, from, to }: Entry<EntryOwner>): void {
     if (owner === undefined) {
-      if (type === LOST) this.given.told(carrier.number, 'frame')
+      if (type === LOST) this.given.told(carrier.number, from)
       return
     }
     if (type === CREDIT) return

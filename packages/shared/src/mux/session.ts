@@ -128,7 +128,7 @@ export class Session {
     const carrier = core.carriers.get(number)
     if (carrier === undefined || core.over !== undefined) return
     core.now = now
-    if (!carrier.hasRead) core.given.told(number, 'handshake')
+    if (!carrier.hasRead) core.given.told(number, 0)
     carrier.read(bytes.length, now)
     this.#guarded(() => carrier.reader.feed(bytes))
     carrier.noteReceived(now)

@@ -18,7 +18,14 @@ const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8').re
 /** As the hosts of repositories make them: lower case, spaces to hyphens, no punctuation. */
 function anchorsOf(markdown: string): Set<string> {
   const titles = [...markdown.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => title)
-  return new Set(titles.map((title) => title.toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-')))
+  return new Set(
+    titles.map((title) =>
+      title
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  )
 }
 
 t.test('every link of a document leads somewhere', async (t) => {

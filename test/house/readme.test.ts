@@ -44,7 +44,8 @@ t.test('both READMEs name the same flags, files and codes', async (t) => {
 })
 
 t.test('both READMEs state the same figures', async (t) => {
-  const figures = (text: string): string[] => each(proseOf(text), /(?<![\w.-])(\d[\d.,–]*\d|\d\d+)(?![\w.]*\w)/g).toSorted()
+  const figures = (text: string): string[] =>
+    each(proseOf(text), /(?<![\w.-])(\d[\d.,–]*\d|\d\d+)(?![\w.]*\w)/g).toSorted()
   t.same(figures(japanese), figures(english))
 })
 

@@ -23,6 +23,17 @@ function shapeOf(text: string): string[] {
   })
 }
 
+/** Where a page leads, but for its link to the other language. */
+const linksOf = (text: string, other: string): string[] =>
+  each(text, /(?:\]\(|src(?:set)?=")([^)"]+)[)"]/g)
+    .filter((link) => link !== other)
+    .toSorted()
+
+const wordsOf = (text: string): string[] => [...new Set(each(proseOf(text), CODE_WORD))].toSorted()
+
+const figuresOf = (text: string): string[] =>
+  each(proseOf(text), /(?<![\w.-])(\d[\d.,–]*\d|\d\d+)(?![\w.]*\w)/g).toSorted()
+
 t.test('both READMEs have the same commands', async (t) => {
   t.ok(blocksOf(english).length > 0)
   t.same(blocksOf(japanese), blocksOf(english))
@@ -33,20 +44,15 @@ t.test('both READMEs have the same headings, lists, tables and paragraphs in the
 })
 
 t.test('both READMEs lead to the same places, but for the link to each other', async (t) => {
-  const links = (text: string, other: string): string[] =>
-    each(text, /(?:\]\(|src(?:set)?=")([^)"]+)[)"]/g).filter((link) => link !== other)
-  t.same(links(japanese, 'README.md').toSorted(), links(english, 'README.ja.md').toSorted())
+  t.same(linksOf(japanese, 'README.md'), linksOf(english, 'README.ja.md'))
 })
 
 t.test('both READMEs name the same flags, files and codes', async (t) => {
-  const words = (text: string): string[] => [...new Set(each(proseOf(text), CODE_WORD))].toSorted()
-  t.same(words(japanese), words(english))
+  t.same(wordsOf(japanese), wordsOf(english))
 })
 
 t.test('both READMEs state the same figures', async (t) => {
-  const figures = (text: string): string[] =>
-    each(proseOf(text), /(?<![\w.-])(\d[\d.,–]*\d|\d\d+)(?![\w.]*\w)/g).toSorted()
-  t.same(figures(japanese), figures(english))
+  t.same(figuresOf(japanese), figuresOf(english))
 })
 
 t.test('the two commands of the README are scripts of package.json', async (t) => {

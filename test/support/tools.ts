@@ -1,0 +1,37 @@
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+interface Skipper {
+  skip: (why: string) => unknown
+}
+
+/** Where a program lies; sbin too, which is not on everyone's PATH. */
+export function findTool(name: string): string | undefined {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/local/sbin']
+  return folders.map((folder) => join(folder, name)).find(isExecutable)
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Its path, or undefined after the test has been told to skip, with the reason.
+ * Under ENGAWA_REQUIRE_ALL=1 a missing tool is a failure: the build machine has them all.
+ */
+export function requireTool(t: Skipper, ...names: readonly string[]): boolean {
+  const missing = names.filter((name) => findTool(name) === undefined)
+  if (missing.length === 0) return true
+  const why = `needs ${missing.join(', ')}, not installed here`
+  if (process.env['ENGAWA_REQUIRE_ALL'] === '1') throw new Error(why)
+  t.skip(why)
+  return false
+}
+
+/** Full figures instead of the short form: `npm run test:long`. */
+export const LONG: boolean = process.env['ENGAWA_LONG'] === '1'

@@ -1,10 +1,6 @@
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-interface Skipper {
-  skip: (why: string) => unknown
-}
-
 /** Where a program lies; sbin too, which is not on everyone's PATH. */
 export function findTool(name: string): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/local/sbin']
@@ -21,16 +17,15 @@ function isExecutable(file: string): boolean {
 }
 
 /**
- * Its path, or undefined after the test has been told to skip, with the reason.
- * Under ENGAWA_REQUIRE_ALL=1 a missing tool is a failure: the build machine has them all.
+ * For a test's options, `{ skip: without('ssh') }`: the reason to skip it, or false when all is there.
+ * Under ENGAWA_REQUIRE_ALL=1 a missing tool throws: the build machine has them all.
  */
-export function requireTool(t: Skipper, ...names: readonly string[]): boolean {
+export function without(...names: readonly string[]): string | false {
   const missing = names.filter((name) => findTool(name) === undefined)
-  if (missing.length === 0) return true
+  if (missing.length === 0) return false
   const why = `needs ${missing.join(', ')}, not installed here`
   if (process.env['ENGAWA_REQUIRE_ALL'] === '1') throw new Error(why)
-  t.skip(why)
-  return false
+  return why
 }
 
 /** Full figures instead of the short form: `npm run test:long`. */

@@ -5,7 +5,7 @@ import { seededHash } from '../bytes.ts'
 import { run, runHashed } from '../command.ts'
 import { Program } from '../program.ts'
 import { connect, read } from '../socket.ts'
-import { requireTool } from '../tools.ts'
+import { without } from '../tools.ts'
 
 async function services(t: { teardown: (end: () => Promise<void>) => unknown }): Promise<Record<string, unknown>> {
   const script = `${import.meta.dirname}/../services/serve.ts`
@@ -24,8 +24,7 @@ t.test('the bulk service sends what the seed says and hashes what it gets', asyn
   t.match((await read(up)).toString(), /^5 2cf24dba5fb0a30e/)
 })
 
-t.test('the web service streams, takes ranges, hashes, mirrors and echoes', async (t) => {
-  if (!requireTool(t, 'curl')) return
+t.test('the web service streams, takes ranges, hashes, mirrors and echoes', { skip: without('curl') }, async (t) => {
   const { http } = await services(t)
   const url = `http://127.0.0.1:${Number(http)}`
   const whole = await runHashed(['curl', '-sS', `${url}/bytes?seed=a&size=1000000`])

@@ -31,6 +31,16 @@ export interface Services {
   readonly bulk: number
 }
 
+/** A tunnel as the agent's `tunnel` event tells of it. */
+export interface Published {
+  readonly name: string
+  readonly protocol: string
+  readonly public: string
+  /** The port in `public`; NaN where it has none. */
+  readonly port: number
+  readonly target: string
+}
+
 /** One edge, its agents and their services, each a process of its own with a folder of its own. */
 export class World {
   readonly domain: string
@@ -148,15 +158,15 @@ export class World {
     return this.start(`agent ${who}`, agentCommand('expose', ...args, '--json', '--data', this.agentData(who)))
   }
 
-  /** As `expose`, once every target is published: the program and its `tunnel` events as they came. */
+  /** As `expose`, once every target is published: the program and its tunnels in the targets' order. */
   async publish(
     who: string,
     targets: string | readonly string[],
     ...flags: readonly string[]
-  ): Promise<{ agent: Program; tunnels: Event[]; tunnel: Event }> {
+  ): Promise<{ agent: Program; tunnels: Published[]; tunnel: Published }> {
     const list = typeof targets === 'string' ? [targets] : targets
     const agent = this.expose(who, ...list, ...flags)
-    const tunnels: Event[] = []
+    const tunnels: Published[] = []
     for (let after = 0; tunnels.length < list.length; ) {
       // oxlint-disable-next-line no-await-in-loop -- events come one after the other
       const event = await agent.until((said) => said.event === 'tunnel' || said.event === 'refused', {
@@ -165,8 +175,10 @@ export class World {
       })
       after = agent.events.indexOf(event) + 1
       if (event.event === 'refused') throw new Error(`refused: ${JSON.stringify(event)}\n${this.edge.report()}`)
-      tunnels.push(event)
+      tunnels.push(toPublished(event))
     }
+    // Events come in the edge's order.
+    tunnels.sort((a, b) => list.findIndex((target) => isFor(a, target)) - list.findIndex((target) => isFor(b, target)))
     const [tunnel] = tunnels
     if (tunnel === undefined) throw new Error('no target given')
     return { agent, tunnels, tunnel }
@@ -203,6 +215,17 @@ export class World {
   #address(name: string): string {
     return String(this.#ready?.[name])
   }
+}
+
+function toPublished(event: Event): Published {
+  const { name, protocol, public: address, target } = event
+  const port = Number(/:(\d+)$/.exec(String(address))?.[1])
+  return { name: String(name), protocol: String(protocol), public: String(address), port, target: String(target) }
+}
+
+/** Tests give targets that end with their port. */
+function isFor({ target }: Published, typed: string): boolean {
+  return /\d+$/.exec(target)?.[0] === /\d+$/.exec(typed)?.[0]
 }
 
 interface Owner {

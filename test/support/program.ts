@@ -30,7 +30,9 @@ function guard(child: ChildProcess): void {
   process.on('exit', () => {
     for (const other of running) other.kill('SIGKILL')
   })
-  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
+    if (process.listenerCount(signal) === 0) process.once(signal, () => process.exit(1))
+  }
 }
 
 /** The environment of every program under test: this process's, without what would change language, defaults or speed. */

@@ -66,7 +66,7 @@ async function bulkSample({ pids, bulkPort }: Way): Promise<Sample> {
 async function httpSample({ pids, httpPort }: Way, host: string): Promise<Sample> {
   let count = 0
   const cpu = await cpuOf(pids, async () => {
-    count = await requests(httpPort, host, '/bytes?seed=b&size=1024', CONNECTIONS, HTTP_MS)
+    count = await requests(httpPort, host, '/kilobyte', CONNECTIONS, HTTP_MS)
   })
   return { cost: (cpu * 1e6) / count, speed: count / (HTTP_MS / 1000) }
 }

@@ -20,7 +20,13 @@ export function httpService(label: string): http.Server {
     gates.delete(name)
   }
 
-  const routes: Readonly<Record<string, Answer>> = { '/bytes': bytes, '/hash': hash, '/mirror': mirror, '/gate': gate }
+  const routes: Readonly<Record<string, Answer>> = {
+    '/bytes': bytes,
+    '/hash': hash,
+    '/mirror': mirror,
+    '/gate': gate,
+    '/kilobyte': kilobyte,
+  }
 
   const server = http.createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://service')
@@ -68,6 +74,13 @@ const bytes: Answer = (request, response, url) => {
   const body = seededStream(seed, to - from + 1, from)
   response.once('close', () => body.destroy())
   body.pipe(response)
+}
+
+const KILOBYTE = Buffer.alloc(1024, 'x')
+
+/** The cheapest answer there is, for measuring the way to it. */
+const kilobyte: Answer = (_, response) => {
+  response.end(KILOBYTE)
 }
 
 /** What came in the body. With `?seed=S` it also says whether that is the seeded stream. */

@@ -65,7 +65,9 @@ const AGENT: readonly Case[] = [
   ['join engawa9:AAAA', 2],
   ['expose 8080', 2, /join/],
   ['up', 2, /join/],
-  ['leave', 2, /join/],
+  ['leave', 1, /no agent/],
+  ['ls', 1, /no agent/],
+  ['status', 1, /no agent/],
 ]
 
 const AGENT_JOINED: readonly Case[] = [

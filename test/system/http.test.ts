@@ -139,7 +139,8 @@ t.test('a host nobody published is told so, in the form asked for', withCurl, as
   const json = await run(here.curl('nobody', '/', '--include', '--header', 'Accept: application/json'))
   t.match(json.stdout, /^HTTP\/1\.1 404 /)
   t.match(json.stdout, /engawa-error: HOST_UNKNOWN\r\n/i)
-  const page = await run(here.curl('nobody', '/', '--include', '--header', 'Accept: text/html'))
+  const asks = ['--header', 'Accept: text/html', '--header', 'Accept-Language: ja']
+  const page = await run(here.curl('nobody', '/', '--include', ...asks))
   t.match(page.stdout, /content-type: text\/html/i)
   t.match(page.stdout, /[ぁ-ん]/)
 })

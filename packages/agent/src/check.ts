@@ -28,15 +28,18 @@ export async function checkPublic(bound: Bound, settings: CheckSettings): Promis
   if (web && bound.check === undefined) return { ok: false, failed: 'skipped' }
   const addresses = await addressesOf(name, settings)
   if (addresses.length === 0) return { ok: false, failed: 'name', detail: name }
-  let last: CheckResult = { ok: false, failed: 'skipped' }
+  let reached: CheckResult = { ok: false, failed: 'skipped', detail: name }
   for (const address of addresses) {
-    last = web
+    const result = web
       ? await ask(new URL(`/.well-known/engawa/${bound.check}`, url), address, bound.check ?? '', settings)
       : await touch(address, Number(port), settings)
     // Each address that the name leads to is one that visitors may get.
-    if (!last.ok) return elsewhere(last, address, settings) ? { ...last, failed: 'address', detail: address } : last
+    if (result.ok) reached = result
+    else if (result.failed !== 'skipped') {
+      return elsewhere(address, settings) ? { ...result, failed: 'address', detail: address } : result
+    }
   }
-  return last
+  return reached
 }
 
 /** RFC 6761: `localhost` and all below it are this machine, also where the resolver does not know that. */
@@ -54,8 +57,8 @@ async function addressesOf(name: string, { stepMs = STEP_MS }: CheckSettings): P
 }
 
 /** A failure at another address than the edge's own: the name leads elsewhere. */
-function elsewhere({ failed }: CheckResult, address: string, { edgeAddress }: CheckSettings): boolean {
-  return failed !== 'skipped' && isIP(address) === isIP(edgeAddress) && address !== edgeAddress
+function elsewhere(address: string, { edgeAddress }: CheckSettings): boolean {
+  return isIP(address) === isIP(edgeAddress) && address !== edgeAddress
 }
 
 const UNROUTED = new Set(['ENETUNREACH', 'EADDRNOTAVAIL', 'EAFNOSUPPORT'])

@@ -34,7 +34,7 @@ export class Checks {
 
   close(): void {
     this.#closed = true
-    for (const published of [...this.#timers.keys()]) this.forget(published)
+    for (const published of this.#timers.keys()) this.forget(published)
   }
 
   async #look(published: Published, round: number): Promise<void> {

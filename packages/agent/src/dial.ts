@@ -105,16 +105,19 @@ export class Dialler {
     const standing = this.#standing
     if (standing === undefined) this.#loggingIn = true
     else if (standing.session.figures.streams > 0) this.#later(URGENT_MS)
-    this.#reach(address, dial, standing).then(
-      () => {
-        this.#done(dial, standing)
-        if (this.#wanting && this.#dials.size === 0) this.#later(URGENT_MS)
-      },
-      (error: unknown) => {
-        this.#done(dial, standing)
-        this.#failed(address, error)
-      },
-    )
+    void this.#try(address, dial, standing)
+  }
+
+  async #try(address: string, dial: AbortController, standing: Standing | undefined): Promise<void> {
+    let failure: unknown
+    try {
+      await this.#reach(address, dial, standing)
+    } catch (error) {
+      failure = error
+    }
+    this.#done(dial, standing)
+    if (failure !== undefined) this.#failed(address, failure)
+    else if (this.#wanting && this.#dials.size === 0) this.#later(URGENT_MS)
   }
 
   #done(dial: AbortController, standing: Standing | undefined): void {

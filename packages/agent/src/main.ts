@@ -36,5 +36,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+// Whoever read our output has gone (`agent ls | head -1`).
+process.stdout.on('error', () => process.exit(1))
 process.exitCode = await main(process.argv.slice(2))
 setTimeout(() => process.exit(), LEAVE_MS).unref()

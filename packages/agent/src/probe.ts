@@ -54,17 +54,19 @@ export class Watch {
 
   close(): void {
     this.#closed = true
-    for (const published of [...this.#silent.keys()]) this.forget(published)
+    for (const published of this.#silent.keys()) this.forget(published)
   }
 
   #lookAgain(published: Published): void {
-    const timer = setTimeout(async () => {
-      const failure = await probe(published.wish)
-      if (!this.#silent.has(published)) return
-      if (failure === undefined) this.tried(published, undefined)
-      else this.#lookAgain(published)
-    }, AGAIN_MS)
+    const timer = setTimeout(() => void this.#look(published), AGAIN_MS)
     this.#silent.set(published, timer.unref())
+  }
+
+  async #look(published: Published): Promise<void> {
+    const failure = await probe(published.wish)
+    if (!this.#silent.has(published)) return
+    if (failure === undefined) this.tried(published, undefined)
+    else this.#lookAgain(published)
   }
 
   #tell({ owner, name, wish }: Published, failure: Code | undefined): void {

@@ -5,16 +5,19 @@ import { CODES, type CodeRow } from '../src/errors.ts'
 const DOC = new URL('../../../docs/errors.md', import.meta.url)
 const CODE = /^`([A-Z_]+)`$/
 
-interface Documented extends CodeRow {
+interface Documented {
+  readonly code: string
+  readonly row: CodeRow
+  /** What happened, and what to do. */
   readonly text: readonly string[]
 }
 
 /** The rows of docs/errors.md: its columns by their titles, the scope by the line below the section's title. */
-function read(markdown: string): [code: string, row: Documented][] {
+function read(markdown: string): Documented[] {
   return markdown.split(/^## /m).flatMap((section) => {
     const scope = /^Scope: `(\w+)`/m.exec(section)?.[1]
     const [titles, ...rows] = section.split('\n').filter((line) => line.startsWith('| '))
-    return rows.flatMap((line) => {
+    return rows.map((line) => {
       const cell = new Map(cells(titles ?? '').map((title, index) => [title, cells(line)[index] ?? '']))
       const code = CODE.exec(cell.get('Code') ?? '')?.[1]
       if (code === undefined) throw new Error(`no code in: ${line}`)
@@ -25,9 +28,8 @@ function read(markdown: string): [code: string, row: Documented][] {
         ...(Number.isNaN(status) ? {} : { status }),
         scope: scope as CodeRow['scope'],
         fault: cell.get('Fault') as CodeRow['fault'],
-        text: [cell.get('What happened') ?? '', cell.get('What to do') ?? ''],
       }
-      return [[code, row] as [string, Documented]]
+      return { code, row, text: [cell.get('What happened') ?? '', cell.get('What to do') ?? ''] }
     })
   })
 }
@@ -43,28 +45,28 @@ const documented = read(readFileSync(DOC, 'utf8'))
 
 t.test('docs/errors.md explains every code once, and none besides', async (t) => {
   t.same(
-    documented.map(([code]) => code),
+    documented.map(({ code }) => code),
     Object.keys(CODES),
     'the same codes in the same order',
   )
 })
 
 t.test('docs/errors.md gives the number, status, fault and scope of errors.ts', async (t) => {
-  for (const [code, { text, ...row }] of documented) {
+  for (const { code, row } of documented) {
     t.same(row, (CODES as Record<string, CodeRow>)[code], code)
   }
 })
 
 t.test('every code says what happened and what to do', async (t) => {
-  for (const [code, { text }] of documented) {
+  for (const { code, text } of documented) {
     for (const sentence of text) t.match(sentence, /^\S.{7,}[.?)]$/, code)
   }
 })
 
 t.test('a row that differs is found', async (t) => {
-  const [[code, row] = []] = read(
+  const found = read(
     '## One stream\n\nScope: `stream`.\n\n| Code | Number | Fault | What happened | What to do |\n|---|---|---|---|---|\n| `CANCELLED` | 2 | edge | It ended so. | Do nothing. |\n',
   )
-  t.equal(code, 'CANCELLED')
-  t.same(row, { wire: 2, scope: 'stream', fault: 'edge', text: ['It ended so.', 'Do nothing.'] })
+  const row = { wire: 2, scope: 'stream', fault: 'edge' }
+  t.same(found, [{ code: 'CANCELLED', row, text: ['It ended so.', 'Do nothing.'] }])
 })

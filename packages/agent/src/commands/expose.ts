@@ -10,7 +10,7 @@ export async function expose(context: Context): Promise<number> {
   const identity = needIdentity(folder)
   const { json, qr } = line.flags
   const show = openShow({ words: line.words, language: line.language, json: json === true, qr: qr === true })
-  const log = openLog(context, 'warn', (text) => show.log(text))
+  const log = openLog(context, 'warn', (entry) => show.log(entry))
   try {
     return await run({
       folder,
@@ -29,9 +29,15 @@ export async function expose(context: Context): Promise<number> {
 
 function wishesOf({ line }: Context): Wish[] {
   const { name, host, path, port, reach } = line.flags
-  const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
-  const list = (value: unknown): string[] | undefined => (Array.isArray(value) ? (value as string[]) : undefined)
   return line.rest.map((target) =>
     parseWish({ target, name: text(name), host: list(host), path: text(path), port: text(port), reach: list(reach) }),
   )
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+function list(value: unknown): string[] | undefined {
+  return Array.isArray(value) ? (value as string[]) : undefined
 }

@@ -12,7 +12,7 @@ export async function up(context: Context): Promise<number> {
   let wishes = loadConfig(configFile, line.language)
   const { json } = line.flags
   const show = openShow({ words: line.words, language: line.language, json: json === true, qr: false })
-  const log = openLog(context, 'info', (text) => show.log(text))
+  const log = openLog(context, 'info', (entry) => show.log(entry))
   const reload = (apply: () => void): void => {
     try {
       wishes = loadConfig(configFile, line.language)

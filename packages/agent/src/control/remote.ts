@@ -38,9 +38,10 @@ export async function follow(
   }
   const lines = createInterface({ input: response })
   lines.on('line', (line) => tell(JSON.parse(line) as ShownEvent))
-  response.on('error', () => {})
+  // A holder that was killed breaks the answer off: the same as its end.
+  lines.on('error', () => {})
   return {
-    ended: new Promise((resolve) => lines.once('close', resolve)),
+    ended: new Promise((resolve) => response.once('close', resolve)),
     close: () => void response.destroy(),
   }
 }

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { join } from 'node:path'
 import { codeOf, EngawaError, rowOf } from '@engawa/shared/errors'
 import { keepOwner } from '@engawa/shared/folder'
+import { complaint } from '../complaint.ts'
 import type { ShownEvent } from '../events.ts'
 import type { Owner } from '../tunnels.ts'
 import { parseWish, type TypedWish, type Wish } from '../wish.ts'
@@ -41,7 +42,11 @@ export async function startControl(folder: string, holder: Holder): Promise<Cont
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
     answer(holder, request, response).catch((error: unknown) => fail(response, error))
   })
-  await listen(server, path)
+  try {
+    await listen(server, path)
+  } catch (cause) {
+    throw complaint('LISTEN_FAILED', (words) => words.socketFailed(path, (cause as Error).message), cause)
+  }
   keepOwner(path)
   return {
     async close(): Promise<void> {

@@ -52,7 +52,7 @@ export const en: Words = {
   nameTwice: (name) => `the name ${name} stands here twice`,
   noConfig: (file) => `${file} is not there: list your tunnels in it, e.g.  tunnels: [{ target: 8080 }]`,
   configEmpty: (file) => `${file} lists no tunnels`,
-  upHeld: 'another process holds the session; registering with it',
+  socketFailed: (path, why) => `${path} cannot be made (${why}): is the path longer than 107 bytes, or the folder not yours?`,
 
   joined: (agent, edge) => `Joined: this is agent ${agent} of the edge at ${edge}.`,
   joinNext: 'Now publish something, for example: agent expose 8080',

@@ -27,7 +27,7 @@ export function explain(event: AgentEvent, words: Words): string | undefined {
       return clean(event.message)
     case 'reloaded':
       return words.reloaded(event.tunnels)
-    case 'config_refused':
+    default:
       return words.configRefused(event.message)
   }
 }

@@ -55,7 +55,8 @@ export const ja: Words = {
   nameTwice: (name) => `${name} という名前が 2 回出てきます`,
   noConfig: (file) => `${file} がありません。公開するものを書いてください。例:  tunnels: [{ target: 8080 }]`,
   configEmpty: (file) => `${file} に公開するものが書かれていません`,
-  upHeld: '別のプロセスがエッジとつながっているので、そこに登録します',
+  socketFailed: (path, why) =>
+    `${path} を作れません (${why})。パスが 107 バイトより長いか、フォルダーに書き込めないのではありませんか?`,
 
   joined: (agent, edge) => `参加しました。エッジ ${edge} のエージェント ${agent} です。`,
   joinNext: '次は公開してみましょう。例: agent expose 8080',

@@ -54,6 +54,11 @@ export class Screen {
     this.#out.write(SHOW_CURSOR)
   }
 
+  /** Some pseudo terminals say 0. */
+  get #size(): { columns: number; rows: number } {
+    return { columns: this.#out.columns || 80, rows: this.#out.rows || 24 }
+  }
+
   #soon(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
@@ -63,7 +68,7 @@ export class Screen {
 
   #draw(): void {
     if (this.#closed) return
-    const { columns = 80, rows = 24 } = this.#out
+    const { columns, rows } = this.#size
     // One row less: the cursor stands below the block.
     const lines = this.#board.render(columns, rows - 1, true)
     this.#out.write(`${this.#erase()}${lines.join('\n')}\n`)
@@ -72,7 +77,7 @@ export class Screen {
 
   /** Goes back to the first line of the block: what was drawn may have been wrapped anew by a narrower window. */
   #erase(): string {
-    const { columns = 80 } = this.#out
+    const { columns } = this.#size
     const rows = this.#drawn.reduce(
       (sum, line) => sum + Math.max(1, Math.ceil(widthOf(stripVTControlCharacters(line)) / columns)),
       0,

@@ -33,7 +33,7 @@ export function openShow({ words, language, json, qr }: ShowSettings): Show {
 }
 
 function inJapanese(event: ShownEvent): ShownEvent {
-  return 'ja' in event && event.ja !== undefined ? ({ ...event, message: event.ja } as ShownEvent) : event
+  return 'ja' in event && event.ja !== undefined ? { ...event, message: event.ja } : event
 }
 
 function jsonShow(): Show {
@@ -48,8 +48,11 @@ function jsonShow(): Show {
   }
 }
 
+function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
 function plainShow(words: Words, qr: boolean): Show {
-  const say = (text: string): void => void process.stdout.write(`${text}\n`)
   const shown = new Set<string>()
   return {
     tell(event): void {

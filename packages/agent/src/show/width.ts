@@ -30,7 +30,7 @@ export function widthOf(text: string): number {
 function columnsOf(character: string): number {
   const code = character.codePointAt(0) ?? 0
   if (code < 0x1100) return /\p{M}/u.test(character) ? 0 : 1
-  if (/[\p{M}\u200b-\u200f\ufe0f]/u.test(character)) return 0
+  if (/\p{M}|[\u200b-\u200f]|\ufe0f/u.test(character)) return 0
   return WIDE.some(([from, to]) => code >= from && code <= to) ? 2 : 1
 }
 
@@ -63,7 +63,7 @@ export function wrap(text: string, columns: number): string[] {
     }
     if (line !== '' || word.trim() !== '') line += word
     while (widthOf(line) > columns + 2) {
-      const head = [...line].slice(0, columns).join('')
+      const head = line.slice(0, columns)
       lines.push(head)
       line = line.slice(head.length)
     }

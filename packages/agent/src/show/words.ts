@@ -48,7 +48,7 @@ export interface Words {
   readonly nameTwice: (name: string) => string
   readonly noConfig: (file: string) => string
   readonly configEmpty: (file: string) => string
-  readonly upHeld: string
+  readonly socketFailed: (path: string, why: string) => string
   // Joining and reaching the edge
   readonly joined: (agent: string, edge: string) => string
   readonly joinNext: string

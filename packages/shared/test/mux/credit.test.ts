@@ -45,7 +45,10 @@ t.test('W2 credit returns when bytes were taken, not when they arrive', async (t
   const agent = new Bench('agent')
   const stream = agent.opened(1)
   agent.say(1, dataFrame(1, 0, Buffer.alloc(16_384)))
-  t.same(agent.pass(200).filter(({ type }) => type === 'credit'), [])
+  t.same(
+    agent.pass(200).filter(({ type }) => type === 'credit'),
+    [],
+  )
   stream.consumed(16_384)
   t.match(agent.hearOnly('credit'), [{ stream: 1 }])
 })
@@ -111,7 +114,7 @@ t.test('W4 what is granted and not consumed stays under the budget: OPENs of an 
   const edge = new Bench('edge', { maxStreams: 64, budgetBytes })
   for (let count = 0; count < 64; count++) edge.session.open(Buffer.alloc(46))
   const granted = edge.hearOnly('open').map(({ credit }) => credit)
-  t.ok(granted.reduce((sum, credit) => sum + credit, 0) <= budgetBytes, `${granted.join(' ')}`)
+  t.ok(granted.reduce((sum, credit) => sum + credit, 0) <= budgetBytes, granted.join(' '))
   t.ok(Math.min(...granted) >= 16_384, 'every stream has its 16 KiB')
   t.ok(edge.session.figures.grantedBytes <= budgetBytes)
 })
@@ -138,7 +141,10 @@ t.test('W4 what is granted and not consumed stays under the budget: streams that
     agent.now += 1
     for (const { stream, limit } of agent.hearOnly('credit')) limits[stream - 1] = limit
     agent.ack()
-    most = Math.max(most, limits.reduce((sum, limit, index) => sum + limit - (taken[index] ?? 0), 0))
+    most = Math.max(
+      most,
+      limits.reduce((sum, limit, index) => sum + limit - (taken[index] ?? 0), 0),
+    )
   }
   t.ok(most <= budgetBytes, `${most} of ${budgetBytes}`)
   t.ok(Math.max(...limits.map((limit, index) => limit - (taken[index] ?? 0))) > 16_384, 'a fast one has grown')
@@ -149,7 +155,10 @@ t.test('W4 a stream gets more than 16 KiB only after it has moved bytes', async 
   const stream = agent.opened(1)
   t.same(agent.hearOnly('credit'), [])
   stream.consumed(0)
-  t.same(agent.pass(5000).filter(({ type }) => type === 'credit'), [])
+  t.same(
+    agent.pass(5000).filter(({ type }) => type === 'credit'),
+    [],
+  )
 })
 
 t.test('W4 bytes of an ended stream that wait for a slow consumer still count', async (t) => {

@@ -33,8 +33,12 @@ if (isReplay && process.env['ENGAWA_SCHEDULES'] === undefined) {
 } else {
   for (let batch = 0; batch < BATCHES; batch++) {
     const from = (first + batch * 100_000_007) >>> 0
-    t.test(`${COUNT / BATCHES} random schedules from seed ${from} on keep every byte`, { timeout: 900_000 }, async () => {
-      for (let index = 0; index < COUNT / BATCHES; index++) check((from + index) >>> 0)
-    })
+    t.test(
+      `${COUNT / BATCHES} random schedules from seed ${from} on keep every byte`,
+      { timeout: 900_000 },
+      async () => {
+        for (let index = 0; index < COUNT / BATCHES; index++) check((from + index) >>> 0)
+      },
+    )
   }
 }

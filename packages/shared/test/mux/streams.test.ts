@@ -59,8 +59,20 @@ const S2: [name: string, frames: Frame[]][] = [
   ['DATA past the received offset', [dataFrame(1, 0, 'ab'), dataFrame(1, 3, 'd')]],
   ['DATA past the final offset', [dataFrame(1, 0, 'ab'), { type: 'end', stream: 1, final: 3 }, dataFrame(1, 2, 'cd')]],
   ['an END below the received offset', [dataFrame(1, 0, 'ab'), { type: 'end', stream: 1, final: 1 }]],
-  ['a second END further on', [{ type: 'end', stream: 1, final: 3 }, { type: 'end', stream: 1, final: 4 }]],
-  ['a second END further back', [{ type: 'end', stream: 1, final: 3 }, { type: 'end', stream: 1, final: 0 }]],
+  [
+    'a second END further on',
+    [
+      { type: 'end', stream: 1, final: 3 },
+      { type: 'end', stream: 1, final: 4 },
+    ],
+  ],
+  [
+    'a second END further back',
+    [
+      { type: 'end', stream: 1, final: 3 },
+      { type: 'end', stream: 1, final: 0 },
+    ],
+  ],
   ['DATA after the end', [{ type: 'end', stream: 1, final: 0 }, dataFrame(1, 0, 'a')]],
 ]
 
@@ -219,7 +231,11 @@ t.test('S7 the accepter begins on the carrier that the OPEN came on', async (t) 
   agent.attach(2)
   agent.settle(1)
   agent.settle(2)
-  for (const [id, carrier] of [[1, 2], [2, 1], [3, 2]] as const) {
+  for (const [id, carrier] of [
+    [1, 2],
+    [2, 1],
+    [3, 2],
+  ] as const) {
     const stream = agent.opened(id, carrier)
     stream.accept()
     stream.write(Buffer.from('answer'))
@@ -275,21 +291,24 @@ t.test('S7 a stream of which everything had arrived goes on elsewhere, too', asy
   t.match(agent.hearOnly('data', 2), [{ offset: 10, bytes: Buffer.from('abc') }])
 })
 
-t.test('S8 the opener says no CREDIT of a stream that it has not heard of, so that none can overtake the OPEN', async (t) => {
-  const edge = new Bench('edge')
-  edge.attach(2)
-  edge.settle(1)
-  edge.settle(2)
-  const stream = edge.session.open(Buffer.alloc(46))
-  const opened = [1, 2].filter((carrier) => edge.hearOnly('open', carrier).length > 0)
-  t.equal(opened.length, 1)
-  const other = opened[0] === 1 ? 2 : 1
-  t.same(edge.hearOnly('credit', other), [])
-  // Heard on the other carrier: from now on CREDIT may ride any.
-  edge.say(other, dataFrame(1, 0, Buffer.alloc(16_384)))
-  stream.consumed(16_384)
-  t.equal([...edge.hearOnly('credit', 1), ...edge.hearOnly('credit', 2)].length, 1)
-})
+t.test(
+  'S8 the opener says no CREDIT of a stream that it has not heard of, so that none can overtake the OPEN',
+  async (t) => {
+    const edge = new Bench('edge')
+    edge.attach(2)
+    edge.settle(1)
+    edge.settle(2)
+    const stream = edge.session.open(Buffer.alloc(46))
+    const opened = [1, 2].filter((carrier) => edge.hearOnly('open', carrier).length > 0)
+    t.equal(opened.length, 1)
+    const other = opened[0] === 1 ? 2 : 1
+    t.same(edge.hearOnly('credit', other), [])
+    // Heard on the other carrier: from now on CREDIT may ride any.
+    edge.say(other, dataFrame(1, 0, Buffer.alloc(16_384)))
+    stream.consumed(16_384)
+    t.equal([...edge.hearOnly('credit', 1), ...edge.hearOnly('credit', 2)].length, 1)
+  },
+)
 
 t.test('S9 an OPEN received by the edge is a violation', async (t) => {
   const edge = new Bench('edge')

@@ -35,8 +35,8 @@ export type SideName = 'edge' | 'agent'
 export function newLane(index: number): Lane {
   return {
     index,
-    up: half(2 * index),
-    down: half(2 * index + 1),
+    up: newHalf(2 * index),
+    down: newHalf(2 * index + 1),
     edge: undefined,
     agent: undefined,
     edgeReset: false,
@@ -48,7 +48,7 @@ export function newLane(index: number): Lane {
   }
 }
 
-function half(lane: number): Half {
+function newHalf(lane: number): Half {
   return { lane, written: 0, ended: false, received: 0, endSeen: false, waiting: 0 }
 }
 
@@ -61,7 +61,8 @@ export function openingOf(index: number): Buffer {
 
 export function laneOfOpening(bytes: Uint8Array): number {
   const buffer = Buffer.from(bytes)
-  if (buffer.length !== 46 || buffer.subarray(4).some((byte) => byte !== 0xa5)) throw new Error('opening: it was changed')
+  if (buffer.length !== 46 || buffer.subarray(4).some((byte) => byte !== 0xa5))
+    throw new Error('opening: it was changed')
   return buffer.readUInt32LE(0)
 }
 

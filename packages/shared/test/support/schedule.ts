@@ -1,5 +1,6 @@
 import { type Half, isGone, type Lane, nextBytes, type SideName } from './lane.ts'
 import { MOST_PATTERN_BYTES } from './pattern.ts'
+import type { Pipe } from './pipe.ts'
 import type { Random } from './random.ts'
 import { type DialFate, type Link, type Side, World, type WorldSettings } from './world.ts'
 
@@ -18,6 +19,8 @@ const REST_MS = 180_000
 
 const FATES: readonly DialFate[] = ['works', 'works', 'works', 'attachLost', 'welcomeLost', 'welcomeLate']
 const SIZES: readonly number[] = [1, 1, 20, 300, 4096, 4097, 16_384, 20_000, 40_000]
+/** When an end hears that a carrier is gone. */
+const NEWS_MS: readonly number[] = [0, 1, 30, 400, 400, NEVER]
 const PAUSES: readonly number[] = [0, 1, 5, 20, 21, 60, 200, 600, 1100, 3100, 11_000]
 
 type Act = (world: World, a: number, b: number) => void
@@ -56,6 +59,11 @@ function end(lane: Lane, name: SideName): void {
   if (half.ended) return
   half.ended = true
   lane[name]?.end()
+}
+
+/** Any offset of what is under way. */
+function somewhere(pipe: Pipe, salt: number): number {
+  return (salt * 2654435761) % (pipe.pendingBytes + 1)
 }
 
 const ACTS = {
@@ -103,12 +111,10 @@ const ACTS = {
   cut(world, a, b) {
     const link = at(world.links, a)
     if (link === undefined) return
-    const keep = (pipe: Link['toEdge'], salt: number): number => (salt * 2654435761) % (pipe.pendingBytes + 1)
-    const hears = (bits: number): number => [0, 1, 30, 400, 400, NEVER][bits % 6] as number
     world.cut(
       link,
-      { toEdge: keep(link.toEdge, b), toAgent: keep(link.toAgent, a + b) },
-      { edge: hears(b), agent: hears(b >> 4) },
+      { toEdge: somewhere(link.toEdge, b), toAgent: somewhere(link.toAgent, a + b) },
+      { edge: NEWS_MS[b % 6] as number, agent: NEWS_MS[(b >> 4) % 6] as number },
     )
   },
   close(world, a, b) {
@@ -135,7 +141,7 @@ const ACTS = {
   },
   pull(world, a, b) {
     const side = world.side(sideOf(a))
-    if (side.sleepsUntil <= world.now) world.pumpSide(side, SIZES[b % SIZES.length] as number)
+    if (side.sleepsUntil <= world.now) world.pumpSide(side, SIZES[b % SIZES.length])
   },
 } satisfies Record<string, Act>
 
@@ -272,7 +278,8 @@ function checkEmpty(world: World, side: Side): void {
   const kept = { streams, bufferedBytes, grantedBytes }
   if (streams + bufferedBytes + grantedBytes > 0) throw new Error(`${side.name} keeps ${JSON.stringify(kept)}`)
   for (const { number, inFlightBytes } of side.session.carriers) {
-    if (inFlightBytes > 0) throw new Error(`${side.name} keeps ${inFlightBytes} bytes in the ledger of carrier ${number}`)
+    if (inFlightBytes > 0)
+      throw new Error(`${side.name} keeps ${inFlightBytes} bytes in the ledger of carrier ${number}`)
   }
   const sent = world.sentMessages[side.name === 'edge' ? 'agent' : 'edge'].length
   if (side.messages.length !== sent) throw new Error(`${side.name} got ${side.messages.length} of ${sent} messages`)

@@ -399,10 +399,6 @@ export class World {
   /** The agent may refuse a stream while its consumers are behind with as many as it may have, also with ended ones. */
   get #agentIsFull(): boolean {
     if (this.lanes.length < this.settings.maxStreams) return false
-    const isKept = (lane: Lane): boolean => {
-      if (lane.agent === undefined || isGone(lane, 'agent')) return false
-      return !lane.down.ended || !lane.up.endSeen || lane.up.waiting > 0 
-    }
     return this.lanes.filter(isKept).length >= this.settings.maxStreams
   }
 
@@ -415,4 +411,9 @@ export class World {
     if (side.name === 'edge') lane.edgeTold = true
     else lane.agentTold = true
   }
+}
+
+function isKept(lane: Lane): boolean {
+  if (lane.agent === undefined || isGone(lane, 'agent')) return false
+  return !lane.down.ended || !lane.up.endSeen || lane.up.waiting > 0
 }

@@ -182,7 +182,8 @@ t.test('random frames in random slices: the reader agrees with the oracle, and s
     let size = 0
     for (const frame of frames) size += write(writer, frame)
     const isSized = size === bytes.length && writer.size === bytes.length
-    if (!isSized || !Buffer.concat(writer.take()).equals(bytes)) throw new Error(`writer differs: seed ${seed}, round ${round}`)
+    if (!isSized || !Buffer.concat(writer.take()).equals(bytes))
+      throw new Error(`writer differs: seed ${seed}, round ${round}`)
   }
 })
 

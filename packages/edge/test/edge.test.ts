@@ -77,7 +77,7 @@ async function commandIn(folder: string, line: readonly string[]) {
     columns: 80,
     outIsTty: false,
     errIsTty: false,
-    onSignal: () => () => {},
+    onSignal: () => {},
   })
   return { exit, out, err }
 }

@@ -80,6 +80,7 @@ export class HttpFront {
   /** From now on each answer closes its connection. */
   drain(): void {
     this.#draining = true
+    for (const conversation of this.#conversations.values()) conversation.drain()
     this.#server.closeIdleConnections()
   }
 

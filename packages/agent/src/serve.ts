@@ -159,7 +159,7 @@ export class Server {
   async drain(mostMs: number): Promise<void> {
     this.#draining = true
     const until = performance.now() + mostMs
-    while (this.#busy() && performance.now() < until) await setTimeoutPromise(DRAIN_LOOK_MS)
+    while (this.busy && performance.now() < until) await setTimeoutPromise(DRAIN_LOOK_MS)
   }
 
   close(): void {
@@ -171,7 +171,7 @@ export class Server {
    * An HTTP connection whose service has answered and that has been quiet since is idle: keep-alive would hold every
    * drain up for nothing.
    */
-  #busy(): boolean {
+  get busy(): boolean {
     for (const { published, answered, quietSince } of this.#live) {
       const http = published.wish.target.protocol === 'http'
       if (!(http && answered && performance.now() - quietSince > QUIET_MS)) return true

@@ -11,8 +11,8 @@ import { codeOf } from '@engawa/shared/errors'
 import type { Stream } from '@engawa/shared/mux/events'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
-import { temporaryFolder } from './support/folder.ts'
 import { SmallEdge } from './support/edge.ts'
+import { temporaryFolder } from './support/folder.ts'
 
 class Ear {
   readonly heard: ShownEvent[] = []

@@ -58,6 +58,9 @@ export class Board {
       case 'traffic':
         this.#row(event.name, '').traffic = event
         break
+      case 'link':
+        this.#link = words.connected(event.edge, event.rtt_ms)
+        break
       case 'request':
         this.#requests.unshift(requestLine(event, at))
         this.#requests.length = Math.min(this.#requests.length, MOST_REQUESTS)
@@ -132,5 +135,14 @@ export function requestLine(request: RequestEvent, at: Date): string {
   const { method, status, ms, path, visitor, code } = request
   const answer = `${String(status).padStart(3)} ${`${Math.round(ms)} ms`.padStart(8)}`
   const why = code === undefined ? '' : ` ${code}`
-  return `${clockText(at)} ${clean(method).padEnd(6)} ${answer}  ${clean(visitor)}  ${clean(path)}${why}`
+  return `${clockText(at)} ${clean(method).padEnd(6)} ${answer}  ${clean(visitor)}  ${clean(readable(path))}${why}`
+}
+
+/** Percent signs stand for other scripts most of the time. */
+function readable(path: string): string {
+  try {
+    return decodeURI(path)
+  } catch {
+    return path
+  }
 }

@@ -39,7 +39,7 @@ function inJapanese(event: ShownEvent): ShownEvent {
 function jsonShow(): Show {
   return {
     tell(event): void {
-      if (event.event === 'request' || event.event === 'traffic') return
+      if (event.event === 'request' || event.event === 'traffic' || event.event === 'link') return
       process.stdout.write(`${JSON.stringify({ ...event, ja: undefined })}\n`)
     },
     say: () => {},
@@ -56,7 +56,7 @@ function plainShow(words: Words, qr: boolean): Show {
   const shown = new Set<string>()
   return {
     tell(event): void {
-      if (event.event === 'traffic') return
+      if (event.event === 'traffic' || event.event === 'link') return
       if (event.event === 'request') return say(requestLine(event, new Date()))
       if (event.event === 'tunnel') {
         say(`${clean(event.public)} -> ${event.target}`)

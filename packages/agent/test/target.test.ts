@@ -90,6 +90,7 @@ const BAD: readonly (readonly [typed: string, says: RegExp])[] = [
 
 const LATER = [
   'https://nas.local:5001',
+  'https://nas.local',
   'https://5001',
   'h2c://:50051',
   'udp://19132',

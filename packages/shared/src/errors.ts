@@ -80,6 +80,9 @@ export const CODES = {
   TOO_MANY: { scope: 'request', fault: 'visitor', status: 429 },
   EDGE_BUSY: { scope: 'request', fault: 'edge', status: 503 },
   BLOCKED: { scope: 'request', fault: 'visitor', status: 403 },
+  // What the admin API answers besides
+  TOKEN_INVALID: { scope: 'request', fault: 'user', status: 401 },
+  PATH_UNKNOWN: { scope: 'request', fault: 'user', status: 404 },
   // Commands and files
   FLAG_INVALID: { scope: 'command', fault: 'user' },
   CONFIG_INVALID: { scope: 'command', fault: 'user' },

@@ -50,11 +50,17 @@ export interface Tunnel {
   readonly target: string
   /** Answered at `/.well-known/engawa/TOKEN`. */
   readonly check: string | undefined
-  /** Undefined while the agent is away. */
+  /** Undefined while the agent is away, also while its session has no carrier. */
   readonly live: Live | undefined
   /** Monotonic milliseconds when it was last live; 0 if never since the edge's start. */
   readonly lastLiveAt: number
   readonly traffic: Traffic
+}
+
+/** A range that must begin or cease to listen. An HTTP tunnel with ports speaks HTTP there, whatever the Host says. */
+export interface PortChange {
+  readonly tunnel: Tunnel
+  readonly listen: boolean
 }
 
 /** Who is published where. Written by attach.ts alone; listeners and the admin API read it. */
@@ -69,6 +75,9 @@ export interface TunnelTable {
    * Rejects with AGENT_AWAY (`EngawaError`), at once when there is no hope or no room to wait (1,000 waiting, `bytes` of 16 MiB in all).
    */
   whenLive(tunnel: Tunnel, waiting?: { bytes?: number; signal?: AbortSignal }): Promise<Live>
-  /** Called when a TCP or UDP range must begin or cease to listen. */
-  onPorts(listener: (change: { tunnel: Tunnel; listen: boolean }) => void): void
+  /**
+   * Called at once for every range that is to listen now, and then with each change. `bound` is answered when what
+   * the listener gives back has resolved: let it do so when the ports listen (or cannot).
+   */
+  onPorts(listener: (change: PortChange) => unknown): void
 }

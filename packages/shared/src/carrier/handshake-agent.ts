@@ -31,13 +31,22 @@ import { WebSocketCarrier } from './websocket.ts'
 export interface DialOptions extends DialTarget {
   /** For reaching the edge up to its challenge, and again for each answer. */
   readonly timeoutMs?: number
+  /** Gives up, also while an answer is awaited. */
   readonly signal?: AbortSignal
+  /** Default: zeros inside TLS, random on a plain carrier, which an intermediary might read. */
+  readonly mask?: 'zero' | 'random'
 }
 
 /** What a login or an attach won. Set the carrier's handlers at once: nothing is read before. */
 export interface Admitted {
   readonly welcome: Welcome
   readonly carrier: Carrier
+}
+
+interface Bound {
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
+  readonly what: string
 }
 
 const ANSWER_MS = 10_000
@@ -60,14 +69,14 @@ export async function dialCarrier(options: DialOptions): Promise<Challenge> {
           ? socket.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER_LABEL, NO_CONTEXT)
           : Buffer.alloc(EXPORTER_BYTES)
       const { socket: upgraded, head } = await upgrade(socket, options.servername)
-      const mask = socket instanceof TLSSocket ? 'zero' : 'random'
+      const mask = options.mask ?? (socket instanceof TLSSocket ? 'zero' : 'random')
       const carrier = new WebSocketCarrier(upgraded, { role: 'agent', mask, head })
       try {
         const message = parseChallenge(await carrier.readText())
         if (edge !== undefined && !edge.equals(Buffer.from(message.edge, 'base64url'))) {
           throw new EngawaError('PIN_MISMATCH', 'the edge claims another identity than its certificate')
         }
-        return new Challenge(carrier, message, exporter, timeoutMs)
+        return new Challenge(carrier, message, exporter, { timeoutMs, signal: options.signal, what: 'the edge' })
       } catch (error) {
         carrier.destroy()
         throw error
@@ -81,12 +90,12 @@ export class Challenge {
   readonly #carrier: WebSocketCarrier
   readonly #message: ChallengeMessage
   readonly #binding: Binding
-  readonly #timeoutMs: number
+  readonly #bound: Bound
 
-  constructor(carrier: WebSocketCarrier, message: ChallengeMessage, exporter: Uint8Array, timeoutMs: number) {
+  constructor(carrier: WebSocketCarrier, message: ChallengeMessage, exporter: Uint8Array, bound: Bound) {
     this.#carrier = carrier
     this.#message = message
-    this.#timeoutMs = timeoutMs
+    this.#bound = bound
     this.#binding = {
       nonce: Buffer.from(message.nonce, 'base64url'),
       edge: Buffer.from(message.edge, 'base64url'),
@@ -142,8 +151,7 @@ export class Challenge {
   #ask(asking: Asking, fields: object, key: KeyObject): Promise<string> {
     const body = JSON.stringify(fields)
     const signature = signatureOf(key, signedBytes(asking, this.#binding, body))
-    const waiting = { timeoutMs: this.#timeoutMs, signal: undefined, what: 'the edge' }
-    return within(waiting, (_, onAbort) => {
+    return within(this.#bound, (_, onAbort) => {
       onAbort(() => this.#carrier.destroy())
       const answer = this.#carrier.readText()
       this.#carrier.sendText(JSON.stringify({ type: asking, body, signature }))
@@ -163,12 +171,6 @@ export class Challenge {
     if (!(error instanceof EngawaError) || error.code !== 'SESSION_UNKNOWN') this.#carrier.close()
     throw error
   }
-}
-
-interface Bound {
-  readonly timeoutMs: number
-  readonly signal: AbortSignal | undefined
-  readonly what: string
 }
 
 /** Runs with a bound in time: past it throws EDGE_TIMEOUT; CANCELLED when the outer signal aborts. */

@@ -160,11 +160,11 @@ export class CarrierEnd {
 
   isSilent(now: Millis): boolean {
     const since = this.silentSince
-    return since !== undefined && now - since >= this.#patienceMs
+    return since !== undefined && now >= since + this.#patienceMs
   }
 
   isDead(now: Millis): boolean {
-    return this.#ping !== undefined && now - Math.max(this.#ping.at, this.lastReadAt) >= LOST_MS
+    return this.#ping !== undefined && now >= Math.max(this.#ping.at, this.lastReadAt) + LOST_MS
   }
 
   /** The process was held up: what came late was our own look at the clock. protocol.md [R8] */

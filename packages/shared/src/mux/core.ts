@@ -46,7 +46,7 @@ export class Core implements StreamOwner {
   carriersLost = 0
   framesDropped = 0
   /** Opened here and not yet with an id. */
-  unnumbered = 0
+  readonly unnumbered: Set<MuxStream> = new Set()
   /** The next id to give. */
   nextId = 1
   /** Streams whose OPEN is out and not known to have arrived, by id. */
@@ -97,18 +97,28 @@ export class Core implements StreamOwner {
     return undefined
   }
 
+  /** Streams that hold credit: those reset here hold none, those with bytes for a slow consumer do, also after their end. */
+  get live(): number {
+    if (this.streams.size < this.maxStreams) return this.streams.size
+    let live = 0
+    for (const { closed, window } of this.streams.values()) if (!closed || window.consumed < window.received) live++
+    return live
+  }
+
   wake(stream: MuxStream): void {
     if (this.over !== undefined) return
     if (stream.resetCode !== undefined && stream.openFrame === 'due' && stream.id === 0 && stream !== this.control) {
       this.bury(stream)
-      this.unnumbered--
     } else this.place(stream)
     this.onWork?.()
   }
 
   credit(stream: MuxStream, consumed: number): void {
+    if (stream.resetCode !== undefined) return
     const rtt = stream.pin?.pace.smoothedRtt ?? this.#anyRtt()
-    if (stream.resetCode !== undefined || !stream.window.take(consumed, this.now, rtt)) return
+    const isDue = stream.window.take(consumed, this.now, rtt)
+    this.settle(stream)
+    if (!isDue) return
     this.creditDue.add(stream)
     this.onWork?.()
   }
@@ -125,7 +135,7 @@ export class Core implements StreamOwner {
       return false
     }
     stream.id = this.nextId++
-    this.unnumbered--
+    this.unnumbered.delete(stream)
     this.streams.set(stream.id, stream)
     this.#openings.push(stream)
     return true
@@ -183,6 +193,7 @@ export class Core implements StreamOwner {
     this.creditDue.delete(stream)
     this.#homeless.delete(stream)
     this.#spanned.delete(stream)
+    this.unnumbered.delete(stream)
     if (this.streams.get(stream.id) === stream) this.streams.delete(stream.id)
   }
 
@@ -209,7 +220,7 @@ export class Core implements StreamOwner {
     this.given.add(carrier.number, carrier, carrier.reader.ledgered, false)
     this.given.carrierGone(carrier.number)
     this.emit({ type: 'carrierLost', carrier: carrier.number, why })
-    for (const stream of [this.control, ...this.streams.values()]) {
+    for (const stream of [this.control, ...this.streams.values(), ...this.unnumbered]) {
       if (stream.pin === carrier && stream.outstanding === 0) this.place(stream)
     }
     this.housePlaceless()
@@ -270,9 +281,9 @@ export class Core implements StreamOwner {
     carrier.answered()
   }
 
-  #arrived(carrier: CarrierEnd, { type, owner, to }: Entry<EntryOwner>): void {
+  #arrived(carrier: CarrierEnd, { type, owner, from, to }: Entry<EntryOwner>): void {
     if (owner === undefined) {
-      if (type === LOST) this.given.told(carrier.number, 'frame')
+      if (type === LOST) this.given.told(carrier.number, from)
       return
     }
     if (type === CREDIT) return
@@ -292,12 +303,13 @@ export class Core implements StreamOwner {
   end(code: Code, reason: string, byPeer: boolean): void {
     if (this.over !== undefined) return
     this.over = { code, reason, byPeer }
-    for (const stream of new Set([...this.streams.values(), ...this.#homeless, ...this.#spanned])) {
-      if (stream === this.control || stream.buried || stream.resetCode !== undefined) continue
+    for (const stream of [...this.streams.values(), ...this.unnumbered]) {
+      if (stream.buried || stream.resetCode !== undefined) continue
       stream.die('STREAM_ABORTED')
       this.emit({ type: 'reset', stream, code: 'STREAM_ABORTED' })
     }
     this.streams.clear()
+    this.unnumbered.clear()
     this.creditDue.clear()
     this.#homeless.clear()
     this.#spanned.clear()

@@ -2,6 +2,12 @@ import { MAX_LOST_ENTRIES } from '../wire/limits.ts'
 import type { CarrierEnd } from './carrier.ts'
 import type { LostEntry } from './events.ts'
 
+/** `frame`: which LOST it is, 0 for a handshake. An earlier LOST that arrives says nothing of a later one. */
+interface Telling {
+  readonly on: number
+  readonly frame: number
+}
+
 interface Record {
   readonly number: number
   /** What we had sent on it waits here for the peer's count; undefined once it is known, or if there was nothing. */
@@ -11,7 +17,7 @@ interface Record {
   /** The peer's count has come. */
   heard: boolean
   /** The carrier that takes our count to the peer, and how; undefined while it has yet to be said. */
-  telling: { readonly on: number; readonly by: 'handshake' | 'frame' } | undefined
+  telling: Telling | undefined
 }
 
 /**
@@ -21,6 +27,8 @@ interface Record {
  */
 export class GivenUp {
   readonly #records = new Map<number, Record>()
+  /** The LOST that was made last; each has a number of its own. */
+  lastFrame = 0
 
   get overflowing(): boolean {
     return this.#records.size > MAX_LOST_ENTRIES
@@ -37,17 +45,18 @@ export class GivenUp {
   /** Everything not known to be agreed, for the handshake of carrier `on`. */
   report(on: number): LostEntry[] {
     return [...this.#records.values()].map((record) => {
-      record.telling = { on, by: 'handshake' }
+      record.telling = { on, frame: 0 }
       return [record.number, record.received]
     })
   }
 
-  /** What is still to be said, for a LOST frame on carrier `on`. */
+  /** What is still to be said, for a LOST frame on carrier `on`; `lastFrame` is its number then. */
   takeUntold(on: number): LostEntry[] {
     const entries: LostEntry[] = []
     for (const record of this.#records.values()) {
       if (record.telling !== undefined || entries.length === MAX_LOST_ENTRIES) continue
-      record.telling = { on, by: 'frame' }
+      if (entries.length === 0) this.lastFrame++
+      record.telling = { on, frame: this.lastFrame }
       entries.push([record.number, record.received])
     }
     return entries
@@ -58,12 +67,12 @@ export class GivenUp {
     return false
   }
 
-  /** What carrier `on` was to say `by` that way has arrived. */
-  told(on: number, by: 'handshake' | 'frame'): void {
+  /** What carrier `on` was to say in that LOST, or in its handshake (0), has arrived. */
+  told(on: number, frame: number): void {
     for (const record of this.#records.values()) {
-      if (record.telling?.on !== on || record.telling.by !== by) continue
+      if (record.telling?.on !== on || record.telling.frame !== frame) continue
       if (record.heard) this.#records.delete(record.number)
-      else record.telling = { on: 0, by }
+      else record.telling = { on: 0, frame }
     }
   }
 

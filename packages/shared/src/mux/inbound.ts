@@ -30,7 +30,7 @@ export class Inbound implements FrameSink {
       else core.framesDropped++
       return
     }
-    const full = liveStreams(core) >= core.maxStreams
+    const full = core.live >= core.maxStreams
     const window = new ReceiveWindow(core.pool, core.firstCredit)
     const stream = new MuxStream(core, id, opening.slice(), credit, window, false)
     stream.pin = this.#carrier
@@ -149,11 +149,4 @@ export class Inbound implements FrameSink {
     this.#core.emit({ type: 'ended', stream })
     this.#core.settle(stream)
   }
-}
-
-function liveStreams(core: Core): number {
-  if (core.streams.size < core.maxStreams) return core.streams.size
-  let live = 0
-  for (const stream of core.streams.values()) if (!stream.closed) live++
-  return live
 }

@@ -56,8 +56,9 @@ export class Outbound {
   }
 
   #lost(carrier: CarrierEnd): void {
-    const entries = this.#core.given.takeUntold(carrier.number)
-    if (entries.length > 0) carrier.sent(LOST, undefined, this.#writer.lost(entries), this.#core.now)
+    const { given, now } = this.#core
+    const entries = given.takeUntold(carrier.number)
+    if (entries.length > 0) carrier.sent(LOST, undefined, this.#writer.lost(entries), now, given.lastFrame)
   }
 
   /** protocol.md [S8] */

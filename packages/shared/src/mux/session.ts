@@ -128,7 +128,7 @@ export class Session {
     const carrier = core.carriers.get(number)
     if (carrier === undefined || core.over !== undefined) return
     core.now = now
-    if (!carrier.hasRead) core.given.told(number, 'handshake')
+    if (!carrier.hasRead) core.given.told(number, 0)
     carrier.read(bytes.length, now)
     this.#guarded(() => carrier.reader.feed(bytes))
     carrier.noteReceived(now)
@@ -161,7 +161,7 @@ export class Session {
       else if (!carrier.suspect && carrier.isSilent(now)) this.#suspect(carrier)
     }
     this.#judge()
-    if (core.awaySince !== undefined && now - core.awaySince >= this.#graceMs) {
+    if (core.awaySince !== undefined && now >= core.awaySince + this.#graceMs) {
       core.end('GRACE_EXPIRED', 'no carrier for the whole grace', false)
     }
   }
@@ -187,7 +187,7 @@ export class Session {
   /** Whether the session has room for one more stream. */
   get canOpen(): boolean {
     const core = this.#core
-    return core.over === undefined && core.streams.size + core.unnumbered < core.maxStreams
+    return core.over === undefined && core.streams.size + core.unnumbered.size < core.maxStreams
   }
 
   /** Edge: a new stream. Throws SESSION_FULL, or STREAM_ABORTED once the session is over. */
@@ -195,10 +195,11 @@ export class Session {
     const core = this.#core
     if (core.over !== undefined) throw new EngawaError('STREAM_ABORTED', 'the session is over')
     if (!this.canOpen) throw new EngawaError('SESSION_FULL', 'the session has as many streams as it may')
-    const credit = core.pool.free * 2 > core.pool.shared ? GENEROUS_CREDIT : STREAM_FLOOR
+    const isAmple = core.pool.free * 2 > core.pool.shared
+    const credit = STREAM_FLOOR + (isAmple ? Math.min(GENEROUS_CREDIT - STREAM_FLOOR, core.pool.free >> 3) : 0)
     const window = new ReceiveWindow(core.pool, credit)
     const stream = new MuxStream(core, 0, opening, this.#peerCredit, window, true)
-    core.unnumbered++
+    core.unnumbered.add(stream)
     core.wake(stream)
     return stream
   }
@@ -243,13 +244,13 @@ export class Session {
   get figures(): SessionFigures {
     const core = this.#core
     return {
-      streams: core.streams.size + core.unnumbered,
+      streams: core.streams.size + core.unnumbered.size,
       resentBytes: core.resentBytes,
       carriersLost: core.carriersLost,
       framesDropped: core.framesDropped,
       datagramsDropped: core.flows.dropped,
       bufferedBytes: core.kept + core.pool.waiting,
-      grantedBytes: core.pool.used + STREAM_FLOOR * core.streams.size,
+      grantedBytes: core.pool.used + STREAM_FLOOR * core.live,
     }
   }
 

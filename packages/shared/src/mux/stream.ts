@@ -188,10 +188,10 @@ export class MuxStream implements Stream {
     this.#owner.emit({ type: 'drain', stream: this })
   }
 
-  /** Nothing of it is still to be sent or acknowledged. */
+  /** Nothing of it is still to be sent, acknowledged or consumed: what waits for a slow consumer is still granted. */
   get settled(): boolean {
     if (this.buried) return true
-    if (this.state !== 'closed') return false
+    if (this.state !== 'closed' || this.window.consumed < this.window.received) return false
     if (this.resetCode !== undefined) return this.resetFrame === 'acked' || this.resetFrame === 'none'
     return this.endFrame === 'acked' && this.buffer.base === this.buffer.end && this.outstanding === 0
   }

@@ -1,0 +1,64 @@
+import { chmodSync, openSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Address } from '@engawa/shared/addresses'
+import { keepOwner } from '@engawa/shared/folder'
+import type { Logger } from 'pino'
+import { accessByToken, adminToken } from './access.ts'
+import type { Office } from './office.ts'
+import { adminServer } from './server.ts'
+
+/** What `sun_path` holds, without its final zero. unix(7) */
+const MAX_SOCKET_PATH = 107
+
+export interface AdminOptions {
+  readonly folder: string
+  /** Undefined: no TCP, the socket alone. */
+  readonly address: Address | undefined
+  readonly office: Office
+  readonly log: Logger
+}
+
+export interface RunningAdmin {
+  /** The real port of the TCP listener. */
+  readonly address: Address | undefined
+  close(): Promise<void>
+}
+
+/** Serves the API on `DIR/admin.sock`, and on TCP with the token. Only the holder of the folder's lock may call it. Throws as `listen` does. */
+export async function startAdmin({ folder, address, office, log }: AdminOptions): Promise<RunningAdmin> {
+  const token = adminToken(folder)
+  const inner = await adminServer(office, log, undefined)
+  const path = join(folder, 'admin.sock')
+  rmSync(path, { force: true })
+  await inner.listen({ path: socketPath(folder) })
+  chmodSync(path, 0o600)
+  keepOwner(path)
+  try {
+    const outer = address && (await listenTcp(office, log, token, address))
+    return {
+      address: outer?.address,
+      close: async () => {
+        await Promise.all([inner.close(), outer?.close()])
+        rmSync(path, { force: true })
+      },
+    }
+  } catch (error) {
+    await inner.close()
+    throw error
+  }
+}
+
+async function listenTcp(office: Office, log: Logger, token: string, address: Address): Promise<RunningAdmin> {
+  const app = await adminServer(office, log, accessByToken(token, [address.host]))
+  await app.listen({ host: address.host === '' ? '::' : address.host, port: address.port })
+  const bound = app.server.address()
+  const port = typeof bound === 'object' && bound !== null ? bound.port : address.port
+  return { address: { host: address.host, port }, close: () => app.close() }
+}
+
+/** `DIR/admin.sock`, also where DIR is too long for a socket's address: then by way of the opened folder. */
+export function socketPath(folder: string): string {
+  const path = join(folder, 'admin.sock')
+  if (Buffer.byteLength(path) <= MAX_SOCKET_PATH) return path
+  return `/proc/self/fd/${openSync(folder, 'r')}/admin.sock`
+}

@@ -1,0 +1,108 @@
+import type { ReadyEvent } from '../events.ts'
+import type { Gatekeeper } from '../identity/gatekeeper.ts'
+import { remoteOf } from '../report.ts'
+import type { Store } from '../store/store.ts'
+import type { TunnelTable } from '../tunnel/tunnel.ts'
+import type { Office } from './office.ts'
+import { type Presence, StorePeople } from './people.ts'
+import type { AgentReport, InvitationReport, InvitationRequest, StatusReport, TunnelReport } from './schemas.ts'
+
+export interface LiveOfficeOptions {
+  readonly store: Store
+  readonly pin: Uint8Array
+  readonly gatekeeper: Gatekeeper
+  readonly table: TunnelTable
+  readonly folder: string
+  readonly generation: number
+  /** Undefined until it is ready. */
+  readonly ready: () => ReadyEvent | undefined
+  readonly draining: () => boolean
+}
+
+/** Answers for a running edge. */
+export class LiveOffice implements Office {
+  readonly #options: LiveOfficeOptions
+  readonly #people: StorePeople
+  readonly #started = Date.now()
+  readonly #startedAt = performance.now()
+
+  constructor(options: LiveOfficeOptions) {
+    const { store, pin } = options
+    this.#options = options
+    this.#people = new StorePeople({ store, pin: () => pin, presence: (agent) => this.#presence(agent) })
+  }
+
+  agents(): AgentReport[] {
+    return this.#people.agents()
+  }
+
+  invite(request: InvitationRequest): InvitationReport {
+    return this.#people.invite(request)
+  }
+
+  revoke(name: string): void {
+    this.#options.gatekeeper.revoke(name)
+  }
+
+  rename(from: string, to: string): string {
+    return this.#options.gatekeeper.rename(from, to)
+  }
+
+  tunnels(): TunnelReport[] {
+    return this.#options.table.all().map((tunnel) => ({
+      name: tunnel.name,
+      agent: tunnel.agent,
+      protocol: tunnel.protocol,
+      public: tunnel.public,
+      urls: [...tunnel.urls],
+      target: tunnel.target,
+      live: tunnel.live !== undefined,
+      ...tunnel.traffic,
+    }))
+  }
+
+  status(): StatusReport {
+    const { ready: readiness, draining: drains, gatekeeper, table, folder, generation, store } = this.#options
+    const ready = readiness()
+    const draining = drains()
+    const { sessions } = gatekeeper
+    const tunnels = table.all()
+    const sum = (figure: 'received' | 'sent'): number => tunnels.reduce((all, { traffic }) => all + traffic[figure], 0)
+    return {
+      serves: ready !== undefined && !draining,
+      draining,
+      version: ready?.version ?? '',
+      pid: process.pid,
+      started: new Date(this.#started).toISOString(),
+      uptimeMs: Math.round(performance.now() - this.#startedAt),
+      generation,
+      domain: ready?.domain ?? '',
+      http: ready?.http ?? 'off',
+      https: ready?.https ?? 'off',
+      carrier: ready?.carrier ?? 'off',
+      admin: ready?.admin ?? 'off',
+      data: folder,
+      agents: {
+        online: sessions.filter(({ paused }) => !paused).length,
+        known: store.agents.all().filter(({ key }) => key !== undefined).length,
+      },
+      tunnels: { live: tunnels.filter(({ live }) => live !== undefined).length, all: tunnels.length },
+      streams: sessions.reduce((sum, { figures }) => sum + figures.streams, 0),
+      received: sum('received'),
+      sent: sum('sent'),
+      memoryBytes: process.memoryUsage.rss(),
+    }
+  }
+
+  #presence(agent: number): Presence | undefined {
+    const link = this.#options.gatekeeper.sessions.findLast(({ agentId }) => agentId === agent)
+    if (link === undefined) return undefined
+    return {
+      state: link.paused ? 'away' : 'online',
+      session: link.session,
+      remote: remoteOf(link),
+      carriers: link.carriers.length,
+      since: link.since,
+    }
+  }
+}

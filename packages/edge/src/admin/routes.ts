@@ -1,0 +1,84 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { Office } from './office.ts'
+import {
+  agentReport,
+  doneReport,
+  errorReport,
+  healthReport,
+  invitationReport,
+  invitationRequest,
+  nameParameter,
+  renameRequest,
+  statusReport,
+  tunnelReport,
+} from './schemas.ts'
+
+const refusals = { '4xx': errorReport, '5xx': errorReport }
+
+/** The API's paths, the same on TCP and on the Unix socket. */
+export const routes: (office: Office) => FastifyPluginAsyncZod = (office) => async (app) => {
+  app.get(
+    '/api/health',
+    {
+      config: { open: true },
+      schema: { summary: 'Whether it serves', security: [], response: { 200: healthReport, 503: healthReport } },
+    },
+    async (_request, reply) => {
+      const serves = office.status().serves
+      return reply.code(serves ? 200 : 503).send({ status: serves ? ('serving' as const) : ('stopping' as const) })
+    },
+  )
+  app.get(
+    '/api/status',
+    { schema: { summary: 'Health in one screen', response: { 200: statusReport, ...refusals } } },
+    async () => office.status(),
+  )
+  app.get(
+    '/api/agents',
+    { schema: { summary: 'Every agent that has joined', response: { 200: z.array(agentReport), ...refusals } } },
+    async () => office.agents(),
+  )
+  app.get(
+    '/api/tunnels',
+    { schema: { summary: 'Tunnels, live and reserved', response: { 200: z.array(tunnelReport), ...refusals } } },
+    async () => office.tunnels(),
+  )
+  app.post(
+    '/api/invitations',
+    {
+      schema: {
+        summary: 'Make a join line for one agent',
+        body: invitationRequest,
+        response: { 201: invitationReport, ...refusals },
+      },
+    },
+    async (request, reply) => reply.code(201).send(office.invite(request.body)),
+  )
+  app.post(
+    '/api/agents/:name/revoke',
+    {
+      schema: {
+        summary: 'Cut an agent off at once, for good',
+        params: nameParameter,
+        response: { 200: doneReport, ...refusals },
+      },
+    },
+    async (request) => {
+      office.revoke(request.params.name)
+      return { name: request.params.name }
+    },
+  )
+  app.post(
+    '/api/agents/:name/rename',
+    {
+      schema: {
+        summary: 'Give an agent another name',
+        params: nameParameter,
+        body: renameRequest,
+        response: { 200: doneReport, ...refusals },
+      },
+    },
+    async (request) => ({ name: office.rename(request.params.name, request.body.name) }),
+  )
+}

@@ -1,0 +1,105 @@
+import type { BlockList } from 'node:net'
+import { type Code, EngawaError } from '@engawa/shared/errors'
+import type { Stream } from '@engawa/shared/mux/events'
+import type { Endpoint } from '@engawa/shared/wire/opening'
+import type { Logger } from 'pino'
+import { blockListOf, Door } from './guard/door.ts'
+import type { VisitorLimits } from './guard/limits.ts'
+import type { Authority } from './route/host.ts'
+import { isBare, routeHttp } from './route/route.ts'
+import type { Live, Tunnel, TunnelTable } from './tunnel/tunnel.ts'
+
+/** What the listeners need to know of the edge. */
+export interface VisitorSettings {
+  readonly domain: string
+  /** CIDRs of proxies in front of the edge whose word on the visitor is taken. */
+  readonly trustedProxies: readonly string[]
+  readonly limits: VisitorLimits
+}
+
+/** Who came, and where to. */
+export interface Visitor {
+  readonly peer: Endpoint
+  readonly local: Endpoint
+  readonly secure: boolean
+  /** SNI, lower case; undefined without TLS, or when none was sent. */
+  readonly serverName: string | undefined
+}
+
+/** What a visitor wants. */
+export type Wanted =
+  | { readonly protocol: 'http'; readonly authority: Authority; readonly path: string }
+  | { readonly protocol: 'tcp'; readonly port: number }
+
+/** A guard sees who asks for what. It answers; it never waits or touches a socket. */
+export type Guard = (visitor: Visitor, tunnel: Tunnel) => Code | undefined
+
+/** A tunnel that is there: `open` as many streams as are needed. */
+export interface Reached {
+  readonly tunnel: Tunnel
+  readonly live: Live
+  /** Throws SESSION_FULL. */
+  open(): Stream
+}
+
+/** The one order for every visitor: door, route, guards, a live agent, a stream. */
+export class Admission {
+  readonly table: TunnelTable
+  readonly settings: VisitorSettings
+  readonly log: Logger
+  readonly door: Door
+  readonly trusted: BlockList
+  readonly #guards: readonly Guard[]
+
+  constructor({
+    table,
+    settings,
+    log,
+    guards = [],
+  }: { table: TunnelTable; settings: VisitorSettings; log: Logger; guards?: readonly Guard[] }) {
+    this.table = table
+    this.settings = settings
+    this.log = log
+    this.#guards = guards
+    this.trusted = blockListOf(settings.trustedProxies)
+    this.door = new Door(settings.limits, this.trusted)
+  }
+
+  /** Which tunnel, if any. Throws HOST_UNKNOWN, MISDIRECTED or what a guard says. */
+  find(visitor: Visitor, wanted: Wanted): Tunnel {
+    const tunnel = wanted.protocol === 'http' ? this.#findHttp(visitor, wanted) : this.table.byPort('tcp', wanted.port)
+    if (tunnel === undefined) throw new EngawaError('HOST_UNKNOWN')
+    for (const guard of this.#guards) {
+      const code = guard(visitor, tunnel)
+      if (code !== undefined) throw new EngawaError(code)
+    }
+    return tunnel
+  }
+
+  /** Waits for the tunnel's agent as the table allows. Throws AGENT_AWAY. */
+  async reach(
+    tunnel: Tunnel,
+    visitor: Visitor,
+    { port, ...waiting }: { port?: number; bytes?: number; signal?: AbortSignal },
+  ): Promise<Reached> {
+    const live = tunnel.live ?? (await this.table.whenLive(tunnel, waiting))
+    const portIndex = port === undefined ? 0 : port - (tunnel.ports?.[0] ?? port)
+    const { protocol } = tunnel
+    const opening = { service: live.service, portIndex, protocol, visitor: visitor.peer, public: visitor.local }
+    return { tunnel, live, open: () => live.link.open(opening) }
+  }
+
+  #findHttp(
+    { secure, serverName }: Visitor,
+    { authority, path }: { authority: Authority; path: string },
+  ): Tunnel | undefined {
+    const { domain } = this.settings
+    // The certificate shown is the one for the SNI alone, or for the bare address.
+    const covered = serverName === undefined ? isBare(authority, domain) : authority.name === serverName
+    if (secure && !covered) throw new EngawaError('MISDIRECTED')
+    const tunnel = routeHttp(this.table, { authority, path, domain })
+    if (tunnel === undefined || tunnel.protocol === 'http') return tunnel
+    // A passed-through name: its agent alone may answer for it.
+    throw new EngawaError(secure ? 'MISDIRECTED' : 'HOST_UNKNOWN')
+  }
+}

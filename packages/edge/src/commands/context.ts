@@ -1,0 +1,33 @@
+import type { Language } from '@engawa/shared/say'
+import type { Words } from '../show/words.ts'
+import type { Flags } from './grammar.ts'
+
+/** The world around one command, so that tests can be it. */
+export interface Terminal {
+  readonly out: (text: string) => void
+  readonly err: (text: string) => void
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly columns: number
+  /** A person reads stdout, or stderr. */
+  readonly outIsTty: boolean
+  readonly errIsTty: boolean
+  /** Calls back on SIGTERM and SIGINT; the answer ends that. */
+  readonly onSignal: (listener: () => void) => () => void
+}
+
+/** What a command gets to work with. */
+export interface Context {
+  readonly terminal: Terminal
+  readonly words: Words
+  readonly language: Language
+  /** What follows the command, as many as it wants. */
+  readonly args: readonly string[]
+  readonly flags: Flags
+  /** The data folder. */
+  readonly folder: string
+}
+
+/** One line of `--json`. */
+export function jsonLine(value: unknown): string {
+  return `${JSON.stringify(value)}\n`
+}

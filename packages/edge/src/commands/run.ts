@@ -1,0 +1,75 @@
+import { styleText } from 'node:util'
+import { startEdge } from '../edge.ts'
+import type { EdgeEvent, ReadyEvent } from '../events.ts'
+import { createLog } from '../log.ts'
+import { eventLine } from '../show/events.ts'
+import { facts } from '../show/table.ts'
+import { type Context, jsonLine } from './context.ts'
+import { EXIT } from './exits.ts'
+import { type ReadSettings, readSettings } from './settings.ts'
+
+/** `edge run`: serves until SIGTERM or SIGINT. The first one drains, the second stops at once. */
+export async function run(context: Context): Promise<number> {
+  const { terminal, words, flags, folder } = context
+  const read = readSettings(context)
+  // A person who watches reads the events; the log then only breaks in with what is wrong.
+  const usual = terminal.errIsTty && flags.json !== true ? 'warn' : 'info'
+  const log = createLog((flags['log-level'] as 'info' | undefined) ?? usual, terminal.err)
+  const stopping = new AbortController()
+  let signals = 0
+  let hurry: () => void = () => {}
+  const hurried = new Promise<void>((resolve) => {
+    hurry = resolve
+  })
+  const unsubscribe = terminal.onSignal(() => {
+    signals++
+    stopping.abort()
+    if (signals > 1) hurry()
+  })
+  try {
+    const edge = await startEdge(read.settings, {
+      folder,
+      log,
+      onEvent: (event) => terminal.out(flags.json === true ? jsonLine(event) : told(event, context, read)),
+    })
+    await aborted(stopping.signal)
+    log.info({ drainMs: read.drainMs }, 'stopping')
+    if (flags.json !== true) terminal.out(`${words.runStopping(Math.ceil(read.drainMs / 1000))}\n`)
+    await edge.stop(signals > 1 ? 0 : read.drainMs, hurried)
+    if (flags.json !== true) terminal.out(`${words.runStopped}\n`)
+    return EXIT.done
+  } finally {
+    unsubscribe()
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
+function told(event: EdgeEvent, context: Context, read: ReadSettings): string {
+  if (event.event !== 'ready') return `${eventLine(event, context.words)}\n`
+  return greeting(event, context, read)
+}
+
+/** Where it serves, and what to type next. */
+function greeting(ready: ReadyEvent, { words, flags, terminal }: Context, { fallback }: ReadSettings): string {
+  const say = (text: string): string => (text === 'off' ? words.off : text)
+  const bold = (text: string): string => (terminal.outIsTty ? styleText('bold', text, { validateStream: false }) : text)
+  const data = flags.data === undefined ? '' : ` --data ${flags.data}`
+  const lines = [
+    `${bold(words.runTitle(ready.version))}\n`,
+    facts([
+      [words.runDomain, ready.domain],
+      [words.runHttp, say(ready.http)],
+      [words.runHttps, say(ready.https)],
+      [words.runAgents, say(ready.carrier)],
+      [words.runAdmin, ready.admin === 'off' ? words.off : `http://${ready.admin}`],
+    ]),
+    fallback ? `${words.runPortsFallback(ready.http, ready.https)}\n` : '',
+    `\n${words.runNext}\n\n  ${bold(`edge invite home${data}`)}\n\n`,
+    `${words.runAgainst}\n`,
+  ]
+  return lines.join('')
+}

@@ -1,0 +1,39 @@
+import type { TunnelReport } from '../admin/schemas.ts'
+import { size } from '../show/figures.ts'
+import { table } from '../show/table.ts'
+import { type Context, jsonLine } from './context.ts'
+import { askRunning } from './control.ts'
+import { EXIT } from './exits.ts'
+
+/** `edge tunnels` */
+export async function tunnels(context: Context): Promise<number> {
+  const { terminal, words, flags } = context
+  const list = await askRunning<TunnelReport[]>(context, '/api/tunnels')
+  if (flags.json === true) {
+    for (const tunnel of list) terminal.out(jsonLine(tunnel))
+    return EXIT.done
+  }
+  if (list.length === 0) {
+    terminal.out(`${words.tunnelsNone}\n`)
+    return EXIT.done
+  }
+  const heads = words.tunnelsHeads
+  const rows = list.map((tunnel) => [
+    tunnel.public,
+    tunnel.agent,
+    tunnel.target === '' ? '-' : tunnel.target,
+    words.tunnelStates[tunnel.live ? 'live' : 'reserved'],
+    String(tunnel.open),
+    String(tunnel.total),
+    size(tunnel.received),
+    size(tunnel.sent),
+  ])
+  const order = ['address', 'agent', 'target', 'state', 'open', 'total', 'received', 'sent'] as const
+  terminal.out(
+    table(
+      order.map((key) => heads[key]),
+      rows,
+    ),
+  )
+  return EXIT.done
+}

@@ -1,0 +1,101 @@
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import { type Code, rowOf } from '@engawa/shared/errors'
+import { page } from './page.ts'
+import { wordsOf } from './words.ts'
+
+/** An answer of the edge's own. */
+export interface Answer {
+  readonly status: number
+  readonly fields: Record<string, string>
+  readonly body: string
+}
+
+/** Seconds after which a visitor may try again: an agent is back within the first steps of its back-off. */
+const RETRY_AFTER_S = 5
+
+/** In the form and language that the visitor asked for. */
+export function answerFor(
+  code: Code,
+  wishes: { accept?: string | undefined; acceptLanguage?: string | undefined },
+): Answer {
+  const status = rowOf(code).status ?? 500
+  const language = prefers(wishes.acceptLanguage, ['en', 'ja']) === 'ja' ? 'ja' : 'en'
+  const { title, text } = wordsOf(code, language)
+  const form = prefers(wishes.accept, ['text/plain', 'application/json', 'text/html'])
+  const [type, body] =
+    form === 'text/html'
+      ? ['text/html; charset=utf-8', page({ language, title, text, status, code })]
+      : form === 'application/json'
+        ? ['application/json; charset=utf-8', `${JSON.stringify({ status, code, title, message: text })}\n`]
+        : ['text/plain; charset=utf-8', `${title} (${code})\n${text}\n`]
+  return {
+    status,
+    body,
+    fields: {
+      'Content-Type': type,
+      'Content-Length': String(Buffer.byteLength(body)),
+      'Content-Language': language,
+      'Engawa-Error': code,
+      'Cache-Control': 'no-store',
+      Vary: 'Accept, Accept-Language',
+      'X-Content-Type-Options': 'nosniff',
+      'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+      ...(status === 503 || status === 429 ? { 'Retry-After': String(RETRY_AFTER_S) } : {}),
+      ...(status === 405 ? { Allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' } : {}),
+    },
+  }
+}
+
+/** Answers a request instead of its service. Does nothing when an answer is under way. `close`: nothing more is read from this visitor's connection. */
+export function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  code: Code,
+  options: { close?: boolean } = {},
+): void {
+  if (response.headersSent) return
+  const { accept, 'accept-language': acceptLanguage } = request.headers
+  const { status, fields, body } = answerFor(code, { accept, acceptLanguage })
+  response.writeHead(status, options.close === true ? { ...fields, Connection: 'close' } : fields)
+  response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+/** For what never became a request: the parser gave up, or the door is shut. */
+export function rawAnswer(code: Code): string {
+  const { status, fields, body } = answerFor(code, { accept: 'text/plain' })
+  const lines = Object.entries({ ...fields, Connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`)
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`
+}
+
+/** The best of `offers` by a field of qualities (RFC 9110 §12.4.2, §12.5); the first where the visitor does not care, or nothing fits. */
+export function prefers(field: string | undefined, offers: readonly string[]): string | undefined {
+  const ranges = (field ?? '*').slice(0, 1024).split(',').map(parseRange)
+  const ranked = offers
+    .map((offer) => ({ offer, ...fitOf(offer, ranges) }))
+    .filter(({ quality }) => quality > 0)
+    .toSorted((a, b) => b.quality - a.quality || b.precision - a.precision || a.position - b.position)
+  return (ranked[0] ?? { offer: offers[0] }).offer
+}
+
+interface Range {
+  readonly range: string
+  readonly quality: number
+}
+
+function parseRange(part: string): Range {
+  const [range = '', ...parameters] = part.split(';').map((text) => text.trim().toLowerCase())
+  const q = parameters.find((text) => text.startsWith('q='))
+  const quality = q === undefined ? 1 : Number(q.slice(2))
+  return { range, quality: quality >= 0 && quality <= 1 ? quality : 0 }
+}
+
+/** The most precise range decides. */
+function fitOf(offer: string, ranges: readonly Range[]): { quality: number; precision: number; position: number } {
+  let fit = { quality: 0, precision: 0, position: 0 }
+  ranges.forEach(({ range, quality }, position) => {
+    const exact = range === offer || range.startsWith(`${offer}-`)
+    const precision = exact ? 3 : range === `${offer.split('/')[0]}/*` ? 2 : range === '*/*' || range === '*' ? 1 : 0
+    if (precision > fit.precision) fit = { quality, precision, position }
+  })
+  return fit
+}

@@ -1,0 +1,338 @@
+import { type ClientRequest, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type Code, codeOf, EngawaError, rowOf } from '@engawa/shared/errors'
+import type { Stream } from '@engawa/shared/mux/events'
+import { StreamDuplex } from '@engawa/shared/stream/duplex'
+import type { Admission, Reached, Visitor } from '../admit.ts'
+import { BodyRate } from '../guard/body-rate.ts'
+import type { CheckedHead } from '../guard/head.ts'
+import { pathOf } from '../route/route.ts'
+import type { Tunnel } from '../tunnel/tunnel.ts'
+import { answer } from './answers.ts'
+import { checkAnswer } from './check.ts'
+import { Countdown } from './countdown.ts'
+import { answerFields, requestFields, trailerFields } from './headers.ts'
+import type { ServiceAgent, ServiceOptions } from './service.ts'
+
+/** One request of a visitor and the means to answer it. */
+export interface Asked {
+  readonly visitor: Visitor
+  readonly head: CheckedHead
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly agent: ServiceAgent
+  /** Cuts the visitor's connection with a RST: an answer that broke off must never look whole. */
+  readonly cut: () => void
+  /** For an upgrade: the protocol asked for, and what to do at the service's 101. */
+  readonly upgrade?: {
+    readonly protocol: string
+    switched(answer: IncomingMessage, service: StreamDuplex, rest: Buffer, exchange: Exchange): void
+  }
+}
+
+/** RFC 9110 §9.2.2 */
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
+/** What the log and the agent are told of a visitor who left before the answer; nobody is sent it. */
+const LEFT = 499
+/** How long the rest of an unwanted body is read and dropped, so that the visitor sees the answer and not a RST. */
+const LINGER_MS = 5000
+
+/** Carries one request to the service and its answer back, neither of them whole in memory. */
+export class Exchange {
+  readonly #admission: Admission
+  readonly #asked: Asked
+  readonly #path: string
+  readonly #startedAt: number = performance.now()
+  readonly #left = new AbortController()
+  readonly #silence: Countdown
+  #tunnel: Tunnel | undefined
+  #reached: Reached | undefined
+  #upstream: ClientRequest | undefined
+  #rate: BodyRate | undefined
+  #unpause: (() => void) | undefined
+  #code: Code | undefined
+  #interim = 0
+  #continued = false
+  #switched = false
+  #receivedBefore = 0
+  #received = 0
+  #sent = 0
+
+  constructor(admission: Admission, asked: Asked) {
+    this.#admission = admission
+    this.#asked = asked
+    this.#path = pathOf(asked.request.url ?? '')
+    this.#silence = new Countdown(admission.settings.limits.responseHeadMs, () => this.#fail('SERVICE_TIMEOUT'))
+  }
+
+  /** Resolves when nothing of this exchange is left. Never rejects. */
+  async run(): Promise<void> {
+    const { response, request, visitor, head } = this.#asked
+    const closed = new Promise<void>((resolve) => response.once('close', resolve))
+    response.once('close', () => this.#left.abort())
+    response.once('finish', () => this.#linger())
+    try {
+      this.#tunnel = this.#admission.find(visitor, { protocol: 'http', authority: head.authority, path: this.#path })
+      this.#tunnel.traffic.total++
+      this.#tunnel.traffic.open++
+      const token = checkAnswer(this.#tunnel, this.#path)
+      if (token !== undefined) {
+        response.writeHead(200, {
+          'Content-Type': 'text/plain; charset=utf-8',
+          'Content-Length': token.length,
+          'Cache-Control': 'no-store',
+        })
+        response.end(request.method === 'HEAD' ? undefined : token)
+      } else {
+        const bytes = request.rawHeaders.reduce((sum, text) => sum + text.length + 2, (request.url ?? '').length)
+        this.#reached = await this.#admission.reach(this.#tunnel, visitor, { bytes, signal: this.#left.signal })
+        if (!this.#left.signal.aborted) this.#send(this.#reached)
+      }
+    } catch (error) {
+      this.#fail(codeOf(error), error)
+    }
+    await closed
+    this.#finish()
+  }
+
+  #send(reached: Reached): void {
+    const { agent, request, visitor, head, upgrade } = this.#asked
+    const { link, service } = reached.live
+    const method = request.method ?? 'GET'
+    const options: ServiceOptions = {
+      agent,
+      method,
+      path: request.url ?? '/',
+      headers: requestFields(
+        request.rawHeaders,
+        { peer: visitor.peer, secure: visitor.secure, trusted: this.#admission.trusted },
+        { method, upgrade: upgrade?.protocol },
+      ),
+      maxHeaderSize: this.#admission.settings.limits.responseHeadBytes,
+      joinDuplicateHeaders: false,
+      service: `${link.session}/${service}`,
+      open: () => reached.open(),
+    }
+    const upstream = httpRequest(options)
+    this.#upstream = upstream
+    upstream.on('socket', (connection: Duplex) => {
+      this.#receivedBefore = streamOf(connection)?.received ?? 0
+    })
+    upstream.on('continue', () => this.#continue())
+    upstream.on('information', (interim) => this.#inform(interim.statusCode, interim.rawHeaders))
+    upstream.on('response', (incoming) => this.#answered(incoming))
+    upstream.on('upgrade', (incoming, connection, rest) => this.#switch(incoming, connection, rest))
+    upstream.on('error', (error) => this.#broke(upstream, error))
+    this.#unpause?.()
+    this.#unpause = link.onPause((paused) => (paused ? this.#silence.pause() : this.#silence.resume()))
+    this.#silence.restart()
+    if (link.paused) this.#silence.pause()
+    if (head.hasBody) this.#pour(upstream, reached)
+    else upstream.end()
+  }
+
+  /** The body, as fast as the service takes it. */
+  #pour(upstream: ClientRequest, { live }: Reached): void {
+    const { request } = this.#asked
+    const expects = request.headers.expect !== undefined
+    const rate = new BodyRate(this.#admission.settings.limits, {
+      willing: () => !request.isPaused() && !live.link.paused && (!expects || this.#continued || this.#received > 0),
+      tooSlow: () => this.#fail('REQUEST_TIMEOUT'),
+    })
+    this.#rate = rate
+    upstream.flushHeaders()
+    request.on('data', (chunk: Buffer) => {
+      this.received(chunk.length)
+      rate.received(chunk.length)
+      // A long upload is no silence of the service.
+      if (!this.#asked.response.headersSent) this.#silence.restart()
+      if (!upstream.write(chunk)) request.pause()
+    })
+    upstream.on('drain', () => request.resume())
+    request.once('end', () => {
+      rate.stop()
+      upstream.addTrailers(trailerFields(request.rawTrailers))
+      upstream.end()
+    })
+  }
+
+  #continue(): void {
+    this.#continued = true
+    if (this.#mayInform()) this.#asked.response.writeContinue()
+  }
+
+  #inform(status: number, raw: readonly string[]): void {
+    if (++this.#interim > this.#admission.settings.limits.interimResponses) return this.#fail('SERVICE_BROKE')
+    // 100 has been passed on by `continue`; 101 never gets here.
+    if (status === 100 || !this.#mayInform()) return
+    const { response } = this.#asked
+    const fields = answerFields(raw, { status, domain: this.#admission.settings.domain, trailers: false })
+    try {
+      response.writeInformation(status, recordOf(fields))
+    } catch (error) {
+      this.#fail('SERVICE_BROKE', error)
+    }
+  }
+
+  /** RFC 9110 §15.2: nothing 1xx for an HTTP/1.0 visitor. */
+  #mayInform(): boolean {
+    const { request, response } = this.#asked
+    return !response.headersSent && !response.destroyed && request.httpVersion !== '1.0'
+  }
+
+  #answered(incoming: IncomingMessage): void {
+    const { request, response } = this.#asked
+    this.#silence.stop()
+    this.#rate?.stop()
+    if (response.headersSent || response.destroyed) return void incoming.destroy()
+    this.#asked.agent.announced(String(incoming.headers['keep-alive'] ?? ''))
+    const status = incoming.statusCode ?? 0
+    const fields = answerFields(incoming.rawHeaders, {
+      status,
+      domain: this.#admission.settings.domain,
+      trailers: request.httpVersion !== '1.0' && incoming.headers['transfer-encoding'] !== undefined,
+    })
+    // The visitor may hold its body back for good: what it sends next can't be told from it.
+    if (request.headers.expect !== undefined && !this.#continued && !request.complete)
+      fields.push('Connection', 'close')
+    try {
+      response.writeHead(status, incoming.statusMessage, fields)
+    } catch (error) {
+      incoming.destroy()
+      return this.#fail('SERVICE_BROKE', error)
+    }
+    incoming.on('data', (chunk: Buffer) => {
+      this.sent(chunk.length)
+      if (!response.write(chunk)) incoming.pause()
+    })
+    response.on('drain', () => incoming.resume())
+    incoming.once('end', () => {
+      if (incoming.rawTrailers.length > 0 && response.chunkedEncoding)
+        response.addTrailers(trailerFields(incoming.rawTrailers))
+      response.end()
+    })
+    incoming.once('error', (error) => this.#fail('SERVICE_BROKE', error))
+    // Usually the first of the body follows at once and goes in one write with the head; events may be far apart.
+    setImmediate(() => {
+      if (this.#sent === 0 && !response.writableEnded && !response.destroyed) response.flushHeaders()
+    })
+  }
+
+  #switch(incoming: IncomingMessage, connection: Duplex, rest: Buffer): void {
+    const { upgrade, response } = this.#asked
+    const given = (incoming.headers.upgrade ?? '').toLowerCase()
+    const asked =
+      upgrade?.protocol
+        .toLowerCase()
+        .split(',')
+        .map((text) => text.trim()) ?? []
+    const service = connection instanceof StreamDuplex ? connection : undefined
+    if (
+      upgrade === undefined ||
+      service === undefined ||
+      response.headersSent ||
+      response.destroyed ||
+      !asked.includes(given)
+    ) {
+      connection.destroy()
+      return this.#fail('SERVICE_BROKE')
+    }
+    this.#silence.stop()
+    this.#switched = true
+    upgrade.switched(incoming, service, rest, this)
+  }
+
+  #broke(upstream: ClientRequest, error: Error): void {
+    if (upstream !== this.#upstream) return
+    const { request, response, head } = this.#asked
+    const silent = (streamOf(upstream.socket)?.received ?? 0) === this.#receivedBefore
+    const again = upstream.reusedSocket && silent && !head.hasBody && IDEMPOTENT.has(request.method ?? '')
+    // It died idle, and our request met its end on the way. Its second connection is a new one, so this happens once.
+    if (again && this.#reached !== undefined && !response.headersSent && !response.destroyed)
+      return this.#sendAgain(this.#reached)
+    this.#fail(codeOf(error, 'SERVICE_BROKE'), error)
+  }
+
+  #sendAgain(reached: Reached): void {
+    try {
+      this.#send(reached)
+    } catch (error) {
+      this.#fail(codeOf(error), error)
+    }
+  }
+
+  /** Before the head: an answer that says why. After it: a cut. */
+  #fail(code: Code, cause?: unknown): void {
+    const { request, response, visitor, cut } = this.#asked
+    if (this.#code !== undefined || this.#switched || response.destroyed || response.writableFinished) return
+    this.#code = code
+    this.#silence.stop()
+    this.#rate?.stop()
+    const { status, scope } = rowOf(code)
+    if (code === 'INTERNAL') this.#admission.log.error({ err: cause, tunnel: this.#tunnel?.name }, 'request failed')
+    else
+      this.#admission.log.debug({ code, tunnel: this.#tunnel?.name, visitor: visitor.peer.address }, 'request failed')
+    if (response.headersSent) cut()
+    else
+      answer(request, response, status !== undefined ? code : scope === 'session' ? 'AGENT_AWAY' : 'SERVICE_BROKE', {
+        close: code === 'REQUEST_TIMEOUT',
+      })
+    this.#upstream?.destroy()
+  }
+
+  /** The answer is out, the rest of the body is unwanted. */
+  #linger(): void {
+    const { request, cut } = this.#asked
+    if (request.complete) return
+    this.#upstream?.destroy()
+    request.removeAllListeners('data')
+    request.resume()
+    const timer = setTimeout(cut, LINGER_MS).unref()
+    request.once('close', () => clearTimeout(timer))
+  }
+
+  /** Bytes that went to the visitor. */
+  sent(bytes: number): void {
+    this.#sent += bytes
+    if (this.#tunnel !== undefined) this.#tunnel.traffic.sent += bytes
+  }
+
+  /** Bytes that came from the visitor. */
+  received(bytes: number): void {
+    this.#received += bytes
+    if (this.#tunnel !== undefined) this.#tunnel.traffic.received += bytes
+  }
+
+  #finish(): void {
+    const { request, response, visitor } = this.#asked
+    this.#silence.stop()
+    this.#rate?.stop()
+    this.#unpause?.()
+    const whole = this.#switched || response.writableFinished || this.#code !== undefined
+    if (!whole) this.#upstream?.destroy(new EngawaError('CANCELLED'))
+    if (this.#tunnel !== undefined) this.#tunnel.traffic.open--
+    this.#reached?.live.link.summarize({
+      type: 'request',
+      service: this.#reached.live.service,
+      method: request.method ?? '',
+      path: this.#path.slice(0, 1024),
+      status: this.#switched ? 101 : response.headersSent ? response.statusCode : LEFT,
+      ms: Math.round(performance.now() - this.#startedAt),
+      received: this.#received,
+      sent: this.#sent,
+      visitor: visitor.peer.address,
+      ...(whole ? (this.#code === undefined ? {} : { code: this.#code }) : { code: 'CANCELLED' as const }),
+    })
+  }
+}
+
+/** The mux stream below a service connection. */
+function streamOf(connection: Duplex | null): Stream | undefined {
+  return connection instanceof StreamDuplex ? connection.stream : undefined
+}
+
+function recordOf(fields: readonly string[]): Record<string, string[]> {
+  const record: Record<string, string[]> = {}
+  for (let at = 0; at + 1 < fields.length; at += 2) (record[fields[at] ?? ''] ??= []).push(fields[at + 1] ?? '')
+  return record
+}

@@ -1,0 +1,40 @@
+import type { Socket } from 'node:net'
+import { codeOf } from '@engawa/shared/errors'
+import { splice } from '@engawa/shared/stream/splice'
+import { endpoint } from '@engawa/shared/wire/opening'
+import type { Admission, Visitor } from '../admit.ts'
+
+/** Carries one connection to a tunnel's port, held while its agent is away. The socket has not been read from. */
+export async function forwardTcp(admission: Admission, socket: Socket, port: number): Promise<void> {
+  const visitor: Visitor = {
+    peer: endpoint(socket.remoteAddress, socket.remotePort),
+    local: endpoint(socket.localAddress, socket.localPort),
+    secure: false,
+    serverName: undefined,
+  }
+  const gone = new AbortController()
+  const left = (): void => gone.abort()
+  socket.once('close', left)
+  try {
+    const tunnel = admission.find(visitor, { protocol: 'tcp', port })
+    const { traffic } = tunnel
+    traffic.total++
+    traffic.open++
+    socket.once('close', () => traffic.open--)
+    const reached = await admission.reach(tunnel, visitor, { port, signal: gone.signal })
+    if (socket.destroyed) return
+    const stream = reached.open()
+    socket.off('close', left)
+    splice(socket, stream, {
+      onBytes: (fromSocket, toSocket) => {
+        traffic.received += fromSocket
+        traffic.sent += toSocket
+      },
+    })
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === 'INTERNAL') admission.log.error({ err: error, port }, 'connection failed')
+    else admission.log.debug({ code, port, visitor: visitor.peer.address }, 'connection refused')
+    socket.resetAndDestroy()
+  }
+}

@@ -1,0 +1,55 @@
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { StreamDuplex } from '@engawa/shared/stream/duplex'
+import { splice } from '@engawa/shared/stream/splice'
+import { answerFields } from './headers.ts'
+import type { Exchange } from './http.ts'
+
+/** h2c and TLS would hand the service bytes that no check has seen as requests: smuggling by upgrade. */
+const REFUSED = /^(?:h2c?|http\/|tls\/)/i
+
+/** The protocol that a request may be upgraded to. Without one the Upgrade field is dropped like every hop-by-hop field and the request goes on. */
+export function upgradeOf(request: IncomingMessage): string | undefined {
+  const { upgrade, 'content-length': length, 'transfer-encoding': encoding } = request.headers
+  const bodiless = encoding === undefined && (length === undefined || length === '0')
+  if (upgrade === undefined || !bodiless || request.method !== 'GET' || request.httpVersion !== '1.1') return undefined
+  // One protocol, one token: a list could be answered with any of it.
+  return /^[\w!#$%&'*+.^`|~/-]+$/.test(upgrade) && !REFUSED.test(upgrade) ? upgrade : undefined
+}
+
+/**
+ * After the service's 101: passes it on, then the bytes both ways, outside HTTP.
+ *
+ * `early` is what the visitor sent before it; it goes only now. `rest` came from the service together with its 101.
+ */
+export function join(
+  visitor: Socket,
+  service: StreamDuplex,
+  {
+    answer,
+    rest,
+    early,
+    exchange,
+    domain,
+  }: { answer: IncomingMessage; rest: Buffer; early: Buffer; exchange: Exchange; domain: string },
+): void {
+  const fields = answerFields(answer.rawHeaders, { status: 101, domain, trailers: false })
+  fields.push('Connection', 'Upgrade', 'Upgrade', String(answer.headers.upgrade))
+  let head = `HTTP/1.1 101 ${answer.statusMessage ?? ''}\r\n`
+  for (let at = 0; at < fields.length; at += 2) head += `${fields[at] ?? ''}: ${fields[at + 1] ?? ''}\r\n`
+  visitor.write(`${head}\r\n`, 'latin1')
+  // The Duplex is left behind: what it still holds goes first, then the stream itself is spliced.
+  const first = Buffer.concat([rest, (service.read() as Buffer | null) ?? Buffer.alloc(0)])
+  if (first.length > 0) visitor.write(first)
+  exchange.sent(first.length)
+  if (early.length > 0) visitor.unshift(early)
+  splice(visitor, service.stream, {
+    onBytes: (fromVisitor, toVisitor) => {
+      exchange.received(fromVisitor)
+      exchange.sent(toVisitor)
+    },
+  })
+  // An END that came in one turn with the 101 was told to the Duplex.
+  service.once('end', () => visitor.end())
+  service.resume()
+}

@@ -1,0 +1,50 @@
+import type { IncomingMessage } from 'node:http'
+import type { Code } from '@engawa/shared/errors'
+import { type Authority, parseHost } from '../route/host.ts'
+import type { VisitorLimits } from './limits.ts'
+
+/** A request head that leaves nothing to interpret. */
+export interface CheckedHead {
+  readonly authority: Authority
+  readonly hasBody: boolean
+}
+
+// Visible ASCII without `#` (RFC 9112 §3.2.1): Node lets a fragment through.
+const TARGET = /^\/[\x21\x22\x24-\x7e]*$/
+
+/**
+ * Refuses every head that two readers could take differently, above what Node's parser refuses by itself
+ * (bare CR and LF, NUL, obs-fold, Content-Length together with Transfer-Encoding, …). RFC 9112 §3, §6.
+ */
+export function checkHead(request: IncomingMessage, limits: VisitorLimits): CheckedHead | Code {
+  const { method, url = '', rawHeaders, httpVersion } = request
+  if (url.length > limits.requestTargetBytes) return 'TARGET_TOO_LONG'
+  if (rawHeaders.length > 2 * limits.requestFields) return 'HEAD_TOO_LARGE'
+  // TRACE would echo cookies and the edge's own fields; CONNECT asks for a forward proxy.
+  if (method === 'TRACE' || method === 'CONNECT') return 'METHOD_REFUSED'
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'REQUEST_INVALID'
+  if (!TARGET.test(url)) return 'REQUEST_INVALID'
+  let host: string | undefined
+  let length: string | undefined
+  let encoding: string | undefined
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] ?? '').toLowerCase()
+    const value = rawHeaders[at + 1] ?? ''
+    // CGI and WSGI turn `-` into `_`: `X_Forwarded_For` would become the edge's own field there.
+    if (name.includes('_')) return 'REQUEST_INVALID'
+    if (name === 'host') {
+      if (host !== undefined) return 'HOST_INVALID'
+      host = value
+    } else if (name === 'content-length') {
+      if (length !== undefined || !/^\d{1,16}$/.test(value)) return 'REQUEST_INVALID'
+      length = value
+    } else if (name === 'transfer-encoding') {
+      if (encoding !== undefined || value.toLowerCase() !== 'chunked' || httpVersion === '1.0') return 'REQUEST_INVALID'
+      encoding = value
+    }
+  }
+  if (length !== undefined && encoding !== undefined) return 'REQUEST_INVALID'
+  const authority = host === undefined ? undefined : parseHost(host)
+  if (authority === undefined) return 'HOST_INVALID'
+  return { authority, hasBody: encoding !== undefined || (length !== undefined && Number(length) > 0) }
+}

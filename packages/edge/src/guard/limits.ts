@@ -1,0 +1,20 @@
+import type { EdgeLimits } from '../limits.ts'
+
+/** What visitors may take: the part of the edge's limits that the way of a visitor obeys. */
+export type VisitorLimits = Pick<
+  EdgeLimits,
+  | 'connections'
+  | 'perAddress'
+  | 'unpeekedSockets'
+  | 'handshakeMs'
+  | 'requestHeadMs'
+  | 'requestHeadBytes'
+  | 'requestFields'
+  | 'requestTargetBytes'
+  | 'keepAliveIdleMs'
+  | 'bodyBytesPerSecond'
+  | 'bodyGraceMs'
+  | 'responseHeadMs'
+  | 'responseHeadBytes'
+  | 'interimResponses'
+>

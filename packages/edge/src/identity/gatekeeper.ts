@@ -1,0 +1,252 @@
+import { randomBytes } from 'node:crypto'
+import type { Clock } from '@engawa/shared/carrier/clock'
+import type { Admission, Gatekeeper as Deciding } from '@engawa/shared/carrier/handshake-edge'
+import type { AttachBody, JoinBody, Joined, LoginBody, Welcome } from '@engawa/shared/carrier/handshake-messages'
+import { type Code, EngawaError } from '@engawa/shared/errors'
+import { STREAM_FLOOR } from '@engawa/shared/wire/limits'
+import type { Endpoint } from '@engawa/shared/wire/opening'
+import ipaddr from 'ipaddr.js'
+import type { EdgeLimits } from '../limits.ts'
+import type { AgentRow } from '../store/agents.ts'
+import type { Store } from '../store/store.ts'
+import { AgentLink, type LinkObserver } from '../tunnel/attach.ts'
+import type { Registry } from '../tunnel/registry.ts'
+import { forgetAgent, renameAgent, revokeAgent } from './agents.ts'
+import type { CarrierCa } from './carrier-ca.ts'
+import { Failures } from './failures.ts'
+import { useInvitation } from './invitations.ts'
+
+/** What happens to sessions, for events and logs. */
+export interface GateObserver {
+  online(link: AgentLink): void
+  offline(link: AgentLink, code: Code, reason: string): void
+  resumed(link: AgentLink, awayMs: number, streams: number): void
+  carrierLost(link: AgentLink, carrier: number, left: number, why: string): void
+  /** A fault of ours. */
+  failed(agent: string, error: unknown): void
+}
+
+export interface GatekeeperOptions {
+  readonly store: Store
+  readonly ca: Pick<CarrierCa, 'certificate' | 'pin'>
+  readonly registry: Registry
+  readonly generation: number
+  readonly software: string
+  readonly graceMs: number
+  readonly limits: EdgeLimits['perAgent']
+  /** What agents are to dial, `HOST:PORT`. */
+  readonly addresses: () => readonly string[]
+  readonly observer: GateObserver
+  readonly clock: Clock
+}
+
+/** Decides who gets in, and keeps the sessions of those who did. protocol.md §2 */
+export class Gatekeeper implements Deciding {
+  readonly edge: Uint8Array
+  readonly generation: number
+  readonly software: string
+  readonly #options: GatekeeperOptions
+  readonly #sessions = new Map<string, AgentLink>()
+  /** Those whose agent is there now, as events have told. */
+  readonly #present = new Set<AgentLink>()
+  readonly #failures = new Failures()
+
+  constructor(options: GatekeeperOptions) {
+    this.#options = options
+    this.edge = options.ca.pin
+    this.generation = options.generation
+    this.software = options.software
+  }
+
+  get sessions(): readonly AgentLink[] {
+    return [...this.#sessions.values()]
+  }
+
+  credentials(session: string): { key: string; secret: Uint8Array } | undefined {
+    return this.#sessions.get(session)
+  }
+
+  login(body: LoginBody, remote: Endpoint): Admission {
+    const { store, limits } = this.#options
+    const agent = this.#demandAgent(Buffer.from(body.key, 'base64url'), remote)
+    const session = randomBytes(16).toString('base64url')
+    this.#replaceSessions(agent, { session, instance: body.instance, remote })
+    const secret = randomBytes(32)
+    const maxStreams = Math.min(body.maxStreams, limits.streams)
+    const link = this.#begin(agent, body, { session, secret, maxStreams })
+    this.#sawAgent(store, agent.id)
+    return {
+      welcome: {
+        ...this.#welcome(link, 1, maxStreams),
+        secret: secret.toString('base64url'),
+        lost: [],
+      },
+      start: (carrier) => {
+        link.start(1, carrier)
+        if (link.ended) return
+        this.#present.add(link)
+        this.#options.observer.online(link)
+      },
+    }
+  }
+
+  attach(body: AttachBody): Admission {
+    const link = this.#sessions.get(body.session)
+    if (link === undefined) throw new EngawaError('SESSION_UNKNOWN')
+    if (!link.mayAttach(body.carrier)) throw new EngawaError('CARRIER_STALE')
+    const lost = link.exchangeLost(body.carrier, body.lost)
+    if (link.ended) throw new EngawaError('SESSION_UNKNOWN')
+    return {
+      welcome: { ...this.#welcome(link, body.carrier, link.maxStreams), lost },
+      start: (carrier) => link.start(body.carrier, carrier),
+    }
+  }
+
+  join(body: JoinBody, remote: Endpoint): Joined {
+    const { store, ca, addresses } = this.#options
+    const key = Buffer.from(body.key, 'base64url')
+    try {
+      const { agent, replaced } = useInvitation(store, {
+        secret: Buffer.from(body.secret, 'base64url'),
+        key,
+        now: Date.now(),
+      })
+      if (replaced) this.#endAll(agent.id, 'REVOKED', 'another machine has joined in its place')
+      return {
+        agent: agent.name,
+        edge: Buffer.from(this.edge).toString('base64url'),
+        addresses: addresses(),
+        ca: ca.certificate,
+      }
+    } catch (error) {
+      throw this.#counted(error, remote)
+    }
+  }
+
+  /** Cuts the agent off at once; its names and ports are free. Throws AGENT_UNKNOWN. */
+  revoke(name: string): void {
+    const agent = revokeAgent(this.#options.store, name, Date.now())
+    this.#endAll(agent.id, 'REVOKED', 'revoked on the edge')
+    this.#options.registry.dropAgent(agent.id)
+  }
+
+  /** Throws AGENT_UNKNOWN, NAME_TAKEN, NAME_INVALID. Answers the new name as it is written now. */
+  rename(from: string, to: string): string {
+    const agent = renameAgent(this.#options.store, from, to)
+    this.#options.registry.renamed(agent.id)
+    return agent.name
+  }
+
+  /** Asks every agent to open nothing new. */
+  drain(): void {
+    for (const link of this.sessions) link.drain()
+  }
+
+  /** Ends every session, when the edge stops. */
+  close(code: Code, reason: string): void {
+    for (const link of this.sessions) link.end(code, reason)
+  }
+
+  #demandAgent(key: Uint8Array, remote: Endpoint): AgentRow {
+    const { store } = this.#options
+    const agent = store.agents.byKey(key)
+    if (agent !== undefined) return agent
+    if (store.agents.formerOwner(key) !== undefined) throw new EngawaError('REVOKED', 'this agent was revoked')
+    throw this.#counted(new EngawaError('AGENT_UNKNOWN', 'this edge knows no such agent'), remote)
+  }
+
+  #begin(agent: AgentRow, body: LoginBody, made: { session: string; secret: Buffer; maxStreams: number }): AgentLink {
+    const { graceMs, limits, registry, clock } = this.#options
+    const link = new AgentLink({
+      ...made,
+      agentId: agent.id,
+      instance: body.instance,
+      key: body.key,
+      software: body.software,
+      credit: body.credit,
+      graceMs,
+      limits,
+      registry,
+      observer: this.#linkObserver(),
+      clock,
+    })
+    this.#sessions.set(made.session, link)
+    return link
+  }
+
+  #welcome(link: AgentLink, carrier: number, maxStreams: number): Omit<Welcome, 'lost'> {
+    const { graceMs, addresses } = this.#options
+    return {
+      agent: link.agent,
+      session: link.session,
+      carrier,
+      generation: this.generation,
+      graceMs,
+      maxStreams,
+      credit: STREAM_FLOOR,
+      members: [{ addresses: addresses() }],
+    }
+  }
+
+  /** protocol.md [H9] */
+  #replaceSessions(agent: AgentRow, by: { session: string; instance: string; remote: Endpoint }): void {
+    for (const link of this.sessions) {
+      if (link.agentId !== agent.id) continue
+      if (link.instance === by.instance) link.end('SESSION_CLOSED', 'the same process has logged in anew')
+      else link.end('REPLACED', `by ${by.remote.address}, instance ${by.instance}, in place of session ${link.session}`)
+    }
+  }
+
+  #endAll(agent: number, code: Code, reason: string): void {
+    for (const link of this.sessions) if (link.agentId === agent) link.end(code, reason)
+  }
+
+  #linkObserver(): LinkObserver {
+    const { observer, registry, store } = this.#options
+    return {
+      left: (link) => {
+        forgetAgent(store, link.agentId)
+        registry.dropAgent(link.agentId)
+      },
+      carrierLost: (link, carrier, left, why) => observer.carrierLost(link, carrier, left, why),
+      away: (link) => {
+        this.#sawAgent(store, link.agentId)
+        if (this.#present.delete(link)) observer.offline(link, 'CARRIER_LOST', 'its last carrier is gone')
+      },
+      resumed: (link, awayMs, streams) => {
+        this.#present.add(link)
+        observer.resumed(link, awayMs, streams)
+      },
+      ended: (link, code, reason) => {
+        this.#sessions.delete(link.session)
+        this.#sawAgent(store, link.agentId)
+        if (this.#present.delete(link)) observer.offline(link, code, reason)
+      },
+      failed: (link, error) => observer.failed(link.agent, error),
+    }
+  }
+
+  /** Only for people to read: a full disk must not keep an agent out. */
+  #sawAgent(store: Store, id: number): void {
+    try {
+      store.agents.seen(id, Date.now())
+    } catch (error) {
+      this.#options.observer.failed(this.#options.registry.agentName(id), error)
+    }
+  }
+
+  /** What only a guess brings up is counted; who gives too many is told so, and learns no more from the answers. */
+  #counted(error: unknown, remote: Endpoint): unknown {
+    const guess =
+      error instanceof EngawaError && (error.code === 'INVITATION_UNKNOWN' || error.code === 'AGENT_UNKNOWN')
+    if (!guess || this.#failures.note(networkOf(remote), this.#options.clock.now())) return error
+    return new EngawaError('TOO_MANY_ATTEMPTS', 'too many failed attempts from this address: try again in a minute', {
+      cause: error,
+    })
+  }
+}
+
+/** IPv6: the /64, which is one customer's. */
+function networkOf({ family, address }: Endpoint): string {
+  return family === 6 ? Buffer.from(ipaddr.parse(address).toByteArray().slice(0, 8)).toString('hex') : address
+}

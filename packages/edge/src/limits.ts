@@ -1,0 +1,76 @@
+import { z } from 'zod'
+
+/** A whole number with its default and bounds. */
+function whole(usual: number, least: number, most: number = Number.MAX_SAFE_INTEGER): z.ZodDefault<z.ZodNumber> {
+  return z.number().int().min(least).max(most).default(usual)
+}
+
+const DAY_MS = 86_400_000
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/** `limits` of edge.yaml: the figures of promises.md, each with the attack or need it answers. Names say the unit where the type cannot. */
+export const LIMITS = z
+  .strictObject({
+    /** Visitors' connections in all; past it the edge refuses early. */
+    connections: whole(16_384, 1),
+    /** One address (IPv6: one /64), HTTP, TCP and TLS alike. */
+    perAddress: z
+      .strictObject({ connections: whole(256, 1), newPerSecond: whole(100, 1), burst: whole(300, 1) })
+      .prefault({}),
+    /** Sockets whose first bytes are not known yet; past it the oldest of the fullest address goes. */
+    unpeekedSockets: whole(1024, 1),
+    /** Slow clients: TLS handshake and first byte, then the request's head. */
+    handshakeMs: whole(10_000, 100, DAY_MS),
+    requestHeadMs: whole(10_000, 100, DAY_MS),
+    requestHeadBytes: whole(16 * KIB, KIB, MIB),
+    requestFields: whole(100, 1, 2000),
+    requestTargetBytes: whole(8 * KIB, 64, MIB),
+    /** Slow bodies (HTTP/1.1): the least rate, after a time of grace. */
+    bodyBytesPerSecond: whole(KIB, 0),
+    bodyGraceMs: whole(10_000, 0, DAY_MS),
+    http2IdleMs: whole(300_000, 1000, DAY_MS),
+    keepAliveIdleMs: whole(60_000, 100, DAY_MS),
+    /** A hostile local service. */
+    responseHeadBytes: whole(32 * KIB, KIB, MIB),
+    interimResponses: whole(10, 0, 1000),
+    /** How long a service may think before its answer begins. */
+    responseHeadMs: whole(120_000, 100, DAY_MS),
+    /** Share of the machine's memory (or the container's) from which on requests get 503, and then nothing is accepted. */
+    memoryBusyPercent: whole(70, 1, 100),
+    memoryFullPercent: whole(85, 1, 100),
+    /** Requests and connections that wait for an agent to come back. */
+    held: z
+      .strictObject({ forMs: whole(10_000, 0, DAY_MS), requests: whole(1000, 0), bytes: whole(16 * MIB, 0) })
+      .prefault({}),
+    udp: z
+      .strictObject({
+        flows: whole(4096, 1),
+        flowsPerAddress: whole(64, 1),
+        idleMs: whole(60_000, 1000, DAY_MS),
+      })
+      .prefault({}),
+    /** Carriers before their handshake is done; at the limit the oldest of that address goes, never the new one. */
+    carriers: z
+      .strictObject({
+        pending: whole(100, 1),
+        pendingPerAddress: whole(10, 1),
+        handshakeMs: whole(10_000, 100, DAY_MS),
+        handshakeBytes: whole(64 * KIB, KIB),
+      })
+      .prefault({}),
+    /** What one agent may hold and do. */
+    perAgent: z
+      .strictObject({
+        names: whole(100, 1),
+        ports: whole(2000, 1),
+        streams: whole(2048, 1, 65_536),
+        messagesPerSecond: whole(200, 1),
+        messageBurst: whole(400, 1),
+        bufferBytes: whole(64 * MIB, MIB),
+      })
+      .prefault({}),
+  })
+  .prefault({})
+
+export type EdgeLimits = z.output<typeof LIMITS>

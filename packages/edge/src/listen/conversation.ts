@@ -1,0 +1,90 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Code } from '@engawa/shared/errors'
+import type { Admission, Visitor } from '../admit.ts'
+import { answer } from '../forward/answers.ts'
+import { type Asked, Exchange } from '../forward/http.ts'
+import { ServiceAgent } from '../forward/service.ts'
+import { checkHead } from '../guard/head.ts'
+
+/** Requests sent ahead on one connection before the answers to the earlier ones; each keeps its head in memory. */
+const PIPELINED = 128
+/** A visitor that has ended its direction gets this much time between two bytes of the answer: it may just as well be gone. */
+const HALF_CLOSED_MS = 10_000
+
+/** One HTTP/1.1 connection of a visitor: its requests, one after another, and the service connection they share. */
+export class Conversation {
+  readonly visitor: Visitor
+  readonly agent: ServiceAgent = new ServiceAgent()
+  readonly #admission: Admission
+  readonly #socket: Socket
+  readonly #wire: Socket
+  readonly #waiting: (() => Promise<void>)[] = []
+  #busy = false
+
+  /** `wire`: the TCP socket itself, below TLS if there is any. */
+  constructor(admission: Admission, { visitor, socket, wire }: { visitor: Visitor; socket: Socket; wire: Socket }) {
+    this.#admission = admission
+    this.visitor = visitor
+    this.#socket = socket
+    this.#wire = wire
+    socket.once('close', () => this.agent.destroy())
+    socket.once('end', this.#watchHalfClosed)
+  }
+
+  /** The socket speaks another protocol from now on. */
+  leave(): void {
+    this.#socket.off('end', this.#watchHalfClosed)
+  }
+
+  get busy(): boolean {
+    return this.#busy
+  }
+
+  /** Node parses requests ahead of their answers; they are forwarded strictly in turn. */
+  take(request: IncomingMessage, response: ServerResponse, upgrade?: Asked['upgrade']): void {
+    const head = checkHead(request, this.#admission.settings.limits)
+    const turn = async (): Promise<void> => {
+      // The answer before was the last on this connection: what came behind it is not for us to read.
+      if (response.destroyed || !this.#socket.writable) return
+      if (typeof head === 'string') return refuse(request, response, head)
+      const asked: Asked = { visitor: this.visitor, head, request, response, agent: this.agent, cut: () => this.cut() }
+      await new Exchange(this.#admission, upgrade === undefined ? asked : { ...asked, upgrade }).run()
+    }
+    if (this.#waiting.length >= PIPELINED) return this.cut()
+    this.#waiting.push(turn)
+    if (!this.#busy) void this.#work()
+  }
+
+  async #work(): Promise<void> {
+    this.#busy = true
+    for (let turn = this.#waiting.shift(); turn !== undefined; turn = this.#waiting.shift()) {
+      // oxlint-disable-next-line no-await-in-loop -- one at a time is the point
+      await turn()
+    }
+    this.#busy = false
+  }
+
+  /** RST: without it a cut answer could be taken for a whole one. */
+  cut(): void {
+    this.#wire.resetAndDestroy()
+    this.#socket.destroy()
+  }
+
+  /** A visitor that has said FIN may wait for its answer, or be gone. As long as the answer moves it is there. */
+  readonly #watchHalfClosed = (): void => {
+    let written = this.#wire.bytesWritten
+    const timer = setInterval(() => {
+      if (this.#wire.bytesWritten === written) this.cut()
+      written = this.#wire.bytesWritten
+    }, HALF_CLOSED_MS)
+    this.#socket.once('close', () => clearInterval(timer))
+  }
+}
+
+/** Resolves when the connection is on its way down, so that nothing behind the request is served. */
+function refuse(request: IncomingMessage, response: ServerResponse, code: Code): Promise<void> {
+  const closed = new Promise<void>((resolve) => response.once('close', resolve))
+  answer(request, response, code, { close: true })
+  return closed
+}

@@ -1,0 +1,170 @@
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Code } from '@engawa/shared/errors'
+import { endpoint } from '@engawa/shared/wire/opening'
+import type { Admission } from '../admit.ts'
+import { rawAnswer } from '../forward/answers.ts'
+import { join, upgradeOf } from '../forward/upgrade.ts'
+import { Conversation } from './conversation.ts'
+import { type ListenAddress, listenTcp } from './sockets.ts'
+
+/** What a listener gives back. */
+export interface RunningListener {
+  readonly address: string
+  readonly port: number
+  /** Takes nothing new, lets what runs finish for `drainMs`, then cuts. */
+  close(drainMs: number): Promise<void>
+}
+
+/** What a visitor may send ahead of the service's 101; past it the kernel keeps it. */
+const EARLY_BYTES = 64 * 1024
+
+/** What the parser's errors mean; all else is REQUEST_INVALID. */
+const PARSER_CODES: Readonly<Record<string, Code>> = {
+  HPE_HEADER_OVERFLOW: 'HEAD_TOO_LARGE',
+  ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
+}
+
+/** Speaks HTTP/1.1 on sockets that others have accepted: plain ones, and those that TLS has opened. */
+export class HttpFront {
+  readonly #admission: Admission
+  readonly #server: Server
+  readonly #conversations = new Map<Socket, Conversation>()
+  #draining = false
+
+  constructor(admission: Admission) {
+    this.#admission = admission
+    const { requestHeadMs, requestHeadBytes, keepAliveIdleMs } = admission.settings.limits
+    this.#server = createServer({
+      maxHeaderSize: requestHeadBytes,
+      headersTimeout: requestHeadMs,
+      // Bodies have a rate instead: an upload may take days.
+      requestTimeout: 0,
+      keepAliveTimeout: keepAliveIdleMs,
+      connectionsCheckingInterval: Math.min(1000, requestHeadMs),
+      requireHostHeader: false,
+      insecureHTTPParser: false,
+      joinDuplicateHeaders: false,
+      shouldUpgradeCallback: (request) => upgradeOf(request) !== undefined,
+    })
+    // Node drops fields above this silently; checkHead counts and refuses instead.
+    this.#server.maxHeadersCount = 0
+    ;(this.#server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true
+    this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#take(request, response))
+    // Without this listener Node would say 100 itself before the service has.
+    this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
+      this.#take(request, response),
+    )
+    this.#server.on('upgrade', (request: IncomingMessage, socket: Socket, early: Buffer) =>
+      this.#upgrade(request, socket, early),
+    )
+    this.#server.on('connect', (_request: IncomingMessage, socket: Socket) => refuse(socket, 'METHOD_REFUSED'))
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#failed(error, socket))
+    // This server never listens itself; the event starts its check of head time-outs.
+    this.#server.emit('listening')
+  }
+
+  /** `wire`: the TCP socket, the same one unless TLS lies between. */
+  take(socket: Socket, { wire, serverName }: { wire: Socket; serverName?: string | undefined }): void {
+    const peer = endpoint(wire.remoteAddress, wire.remotePort)
+    const local = endpoint(wire.localAddress, wire.localPort)
+    const visitor = { peer, local, secure: socket !== wire, serverName }
+    this.#conversations.set(socket, new Conversation(this.#admission, { visitor, socket, wire }))
+    socket.once('close', () => this.#conversations.delete(socket))
+    this.#server.emit('connection', socket)
+  }
+
+  /** From now on each answer closes its connection. */
+  drain(): void {
+    this.#draining = true
+    this.#server.closeIdleConnections()
+  }
+
+  /** Ends the timers of a drained front. */
+  close(): void {
+    this.#server.close(() => {})
+  }
+
+  #take(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#draining) response.shouldKeepAlive = false
+    this.#conversations.get(request.socket)?.take(request, response)
+  }
+
+  #upgrade(request: IncomingMessage, socket: Socket, first: Buffer): void {
+    const conversation = this.#conversations.get(socket)
+    const protocol = upgradeOf(request)
+    if (conversation === undefined || protocol === undefined) return void socket.destroy()
+    // The service may well answer like to any request; Node has let go of the socket, so this puts a response on it again.
+    const response = new ServerResponse(request)
+    const drained = (): void => void response.emit('drain')
+    response.shouldKeepAlive = false
+    response.assignSocket(socket)
+    response.once('finish', () => {
+      response.detachSocket(socket)
+      socket.destroySoon()
+      response.emit('close')
+    })
+    socket.on('drain', drained)
+    socket.on('error', () => socket.destroy())
+    // Read on, so that a visitor who leaves is noticed; but not one byte of it goes on before the service's 101.
+    const held = [first]
+    let heldBytes = first.length
+    const hold = (chunk: Buffer): void => {
+      held.push(chunk)
+      heldBytes += chunk.length
+      if (heldBytes > EARLY_BYTES) socket.pause()
+    }
+    socket.on('data', hold)
+    conversation.take(request, response, {
+      protocol,
+      switched: (answer, service, rest, exchange) => {
+        socket.off('drain', drained)
+        socket.off('data', hold)
+        const early = Buffer.concat(held)
+        const { domain } = this.#admission.settings
+        conversation.leave()
+        join(socket, service, { answer, rest, early, exchange, domain })
+      },
+    })
+  }
+
+  #failed(error: NodeJS.ErrnoException, socket: Socket): void {
+    const conversation = this.#conversations.get(socket)
+    // In the middle of an exchange an answer of ours would be taken for a part of the service's.
+    if (error.code === 'ECONNRESET' || !socket.writable || conversation?.busy !== false)
+      return conversation?.cut() ?? void socket.destroy()
+    refuse(socket, PARSER_CODES[error.code ?? ''] ?? 'REQUEST_INVALID')
+  }
+}
+
+/** Plain HTTP on a port. Throws LISTEN_FAILED. */
+export async function startHttp({
+  address,
+  admission,
+}: {
+  address: ListenAddress
+  admission: Admission
+}): Promise<RunningListener> {
+  const front = new HttpFront(admission)
+  const listening = await listenTcp(address, (socket) => {
+    const pass = admission.door.enter(socket.remoteAddress)
+    socket.on('error', () => {})
+    if (typeof pass === 'string') return refuse(socket, pass)
+    socket.once('close', () => pass.leave())
+    front.take(socket, { wire: socket })
+  })
+  return {
+    address: listening.host,
+    port: listening.port,
+    close: async (drainMs) => {
+      front.drain()
+      await listening.close(drainMs)
+      front.close()
+    },
+  }
+}
+
+/** A last word, then the end: nothing more is read. */
+function refuse(socket: Socket, code: Code): void {
+  socket.end(rawAnswer(code), () => socket.destroy())
+}

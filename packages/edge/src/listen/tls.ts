@@ -1,0 +1,135 @@
+import type { Socket } from 'node:net'
+import { createServer, type TLSSocket } from 'node:tls'
+import type { Admission } from '../admit.ts'
+import { rawAnswer } from '../forward/answers.ts'
+import { tunnelNamed } from '../route/route.ts'
+import type { Certificates } from '../tls/certificates.ts'
+import type { ClientHello } from '../tls/client-hello.ts'
+import { peek } from '../tls/peek.ts'
+import { Unpeeked } from '../tls/unpeeked.ts'
+import { HttpFront, type RunningListener } from './http.ts'
+import { type ListenAddress, listenTcp } from './sockets.ts'
+
+/** The zone of agents' server names. protocol.md [C1] */
+const CARRIER_ZONE = '.carrier.engawa.internal'
+
+/** Alert records: fatal (2), then the description. RFC 8446 §6 */
+const UNRECOGNIZED_NAME: Buffer = Buffer.from([21, 3, 3, 0, 2, 2, 112])
+const DECODE_ERROR: Buffer = Buffer.from([21, 3, 3, 0, 2, 2, 50])
+
+export interface TlsListener {
+  readonly address: ListenAddress
+  readonly admission: Admission
+  readonly certificates: Certificates
+  /** An agent: its socket as it came, the peeked bytes unshifted, nothing flowing. */
+  readonly onCarrier: (socket: Socket, serverName: string) => void
+  /** A visitor of a `tls://` tunnel, in the same state. Without it such names are unknown. */
+  readonly onPassed?: (socket: Socket, serverName: string) => void
+}
+
+/** The port that agents, visitors' HTTPS and passed-through TLS share, told apart by SNI. Throws LISTEN_FAILED. */
+export async function startTls({
+  address,
+  admission,
+  certificates,
+  onCarrier,
+  onPassed,
+}: TlsListener): Promise<RunningListener> {
+  const { handshakeMs, unpeekedSockets } = admission.settings.limits
+  const front = new HttpFront(admission)
+  /** TLS hands out a socket of its own; its pair is found again by the visitor's address. */
+  const wires = new Map<string, { wire: Socket; serverName: string | undefined }>()
+  let certificate = certificates.bare()
+  const tls = createServer({
+    ...certificate,
+    SNICallback: (serverName, done) => {
+      try {
+        done(null, certificates.contextFor(normal(serverName)))
+      } catch (error) {
+        admission.log.error({ err: error, serverName }, 'no certificate could be made')
+        done(error instanceof Error ? error : new Error(String(error)))
+      }
+    },
+    ALPNProtocols: ['http/1.1'],
+    minVersion: 'TLSv1.2',
+    handshakeTimeout: handshakeMs,
+    allowHalfOpen: true,
+    noDelay: true,
+  })
+  tls.on('secureConnection', (socket: TLSSocket) => {
+    const pair = wires.get(`${socket.remoteAddress}:${socket.remotePort}`)
+    socket.on('error', () => socket.destroy())
+    if (pair === undefined) socket.destroy()
+    else front.take(socket, pair)
+  })
+  tls.on('tlsClientError', (_error, socket) => socket.destroy())
+
+  const waiting = new Unpeeked(unpeekedSockets)
+  const listening = await listenTcp(address, (socket) => {
+    waiting.add(socket)
+    peek(socket, handshakeMs, {
+      left: () => waiting.remove(socket),
+      hello: (hello) => sort(socket, hello),
+      invalid: (first) => reject(socket, first),
+    })
+  })
+
+  function sort(socket: Socket, { serverName }: ClientHello): void {
+    if (serverName?.endsWith(CARRIER_ZONE) === true) {
+      // A drain ends visitors first: the carriers are what their answers come by.
+      listening.release(socket)
+      return onCarrier(socket, serverName)
+    }
+    const pass = admission.door.enter(socket.remoteAddress)
+    if (typeof pass === 'string') return void socket.resetAndDestroy()
+    socket.once('close', () => pass.leave())
+    socket.on('error', () => {})
+    const tunnel = serverName === undefined ? undefined : tunnelNamed(admission.table, serverName)
+    if (serverName !== undefined && tunnel?.protocol === 'tls')
+      return onPassed === undefined ? alert(socket, UNRECOGNIZED_NAME) : onPassed(socket, serverName)
+    if (!certificates.knows(serverName)) return alert(socket, UNRECOGNIZED_NAME)
+    if (serverName === undefined) renew()
+    const key = `${socket.remoteAddress}:${socket.remotePort}`
+    wires.set(key, { wire: socket, serverName })
+    socket.once('close', () => wires.delete(key))
+    tls.emit('connection', socket)
+  }
+
+  /** Without SNI the server's own certificate is shown; it ages like the others. */
+  function renew(): void {
+    try {
+      const fresh = certificates.bare()
+      if (fresh === certificate) return
+      certificate = fresh
+      tls.setSecureContext({ ...fresh, minVersion: 'TLSv1.2', honorCipherOrder: true })
+    } catch (error) {
+      admission.log.error({ err: error }, 'the certificate could not be renewed')
+    }
+  }
+
+  return {
+    address: listening.host,
+    port: listening.port,
+    close: async (drainMs) => {
+      front.drain()
+      await listening.close(drainMs)
+      front.close()
+    },
+  }
+}
+
+/** Ends a socket with a fatal alert. */
+function alert(socket: Socket, record: Buffer): void {
+  socket.on('error', () => {})
+  socket.end(record, () => socket.destroy())
+}
+
+/** No ClientHello: plain HTTP gets a word, since people do type http:// with this port; everything else an alert. */
+function reject(socket: Socket, first: number | undefined): void {
+  const letter = first !== undefined && first >= 0x41 && first <= 0x5a
+  alert(socket, letter ? Buffer.from(rawAnswer('REQUEST_INVALID')) : DECODE_ERROR)
+}
+
+function normal(serverName: string): string {
+  return serverName.toLowerCase().replace(/\.$/, '')
+}

@@ -1,0 +1,22 @@
+#!/usr/bin/env node
+import { program } from './commands/program.ts'
+
+/** Columns where nobody can be asked, and the most that help fills. */
+const COLUMNS = { usual: 80, most: 100 }
+
+process.exitCode = await program(process.argv.slice(2), {
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+  env: process.env,
+  columns: Math.min(process.stdout.columns ?? COLUMNS.usual, COLUMNS.most),
+  outIsTty: process.stdout.isTTY === true,
+  errIsTty: process.stderr.isTTY === true,
+  onSignal: (listener) => {
+    process.on('SIGINT', listener)
+    process.on('SIGTERM', listener)
+    return () => {
+      process.off('SIGINT', listener)
+      process.off('SIGTERM', listener)
+    }
+  },
+})

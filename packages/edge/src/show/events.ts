@@ -1,0 +1,20 @@
+import type { EdgeEvent } from '../events.ts'
+import { printable } from './width.ts'
+import type { Words } from './words.ts'
+
+/** One event as a line for people; `ready` is told at greater length elsewhere. */
+export function eventLine(event: Exclude<EdgeEvent, { event: 'ready' }>, words: Words): string {
+  const agent = printable(event.agent)
+  switch (event.event) {
+    case 'agent_online':
+      return words.eventOnline(agent, event.remote)
+    case 'agent_offline':
+      return words.eventOffline(agent, words.offlineReasons[event.code as 'REVOKED'] ?? event.code)
+    case 'agent_resumed':
+      return words.eventResumed(agent, event.away_ms)
+    case 'tunnel_open':
+      return words.eventOpen(printable(event.public), agent)
+    case 'tunnel_closed':
+      return words.eventClosed(printable(event.public))
+  }
+}

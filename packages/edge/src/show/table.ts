@@ -1,0 +1,28 @@
+import { printable, width } from './width.ts'
+
+const GAP = '  '
+
+/** Rows under their heads, aligned by what a terminal shows. The last column is not padded. Cells are made printable. */
+export function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [heads, ...rows.map((row) => row.map(printable))]
+  const widths = heads.map((_, column) => Math.max(...lines.map((line) => width(line[column] ?? ''))))
+  return lines
+    .map(
+      (line) =>
+        `${line
+          .map((cell, column) => pad(cell, widths[column] ?? 0))
+          .join(GAP)
+          .trimEnd()}\n`,
+    )
+    .join('')
+}
+
+/** `label  value` lines, values aligned. */
+export function facts(pairs: readonly (readonly [label: string, value: string])[]): string {
+  const widest = Math.max(...pairs.map(([label]) => width(label)))
+  return pairs.map(([label, value]) => `  ${pad(label, widest)}${GAP}${printable(value)}\n`).join('')
+}
+
+function pad(cell: string, columns: number): string {
+  return cell + ' '.repeat(Math.max(0, columns - width(cell)))
+}

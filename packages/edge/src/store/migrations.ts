@@ -1,0 +1,47 @@
+/**
+ * The schema, one step an entry; `user_version` counts those done. An entry that has been released is never changed.
+ * Times are wall-clock milliseconds; they are shown to people and date invitations, nothing else hangs on them.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+
+  CREATE TABLE agents (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    key BLOB UNIQUE,               -- raw Ed25519 public key; NULL once revoked
+    limits TEXT NOT NULL,          -- the grant, JSON
+    joined_at INTEGER NOT NULL,
+    seen_at INTEGER,
+    revoked_at INTEGER
+  ) STRICT;
+
+  -- Keys that were good once: their owners are told REVOKED instead of AGENT_UNKNOWN.
+  CREATE TABLE old_keys (key BLOB PRIMARY KEY, agent TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+
+  CREATE TABLE invitations (
+    hash BLOB PRIMARY KEY,         -- SHA-256 of the secret, which is kept nowhere
+    name TEXT NOT NULL,
+    limits TEXT,                   -- NULL: a replaced agent keeps its grant
+    made_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    used_key BLOB,
+    used_at INTEGER
+  ) STRICT;
+
+  -- Who holds a name and what goes with it. It outlives sessions and restarts.
+  CREATE TABLE leases (
+    name TEXT PRIMARY KEY,
+    agent INTEGER NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    protocol TEXT NOT NULL,
+    hosts TEXT NOT NULL,           -- own domains, JSON list
+    path TEXT,
+    first_port INTEGER,
+    last_port INTEGER,
+    target TEXT NOT NULL,
+    published INTEGER NOT NULL,
+    taken_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX leases_by_agent ON leases (agent);
+  `,
+]

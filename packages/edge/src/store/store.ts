@@ -1,0 +1,86 @@
+import { closeSync, openSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { EngawaError } from '@engawa/shared/errors'
+import { keepOwner } from '@engawa/shared/folder'
+import { AgentRows } from './agents.ts'
+import { InvitationRows } from './invitations.ts'
+import { LeaseRows } from './leases.ts'
+import { MetaRows } from './meta.ts'
+import { MIGRATIONS } from './migrations.ts'
+
+/** How long to wait for another process that writes (an `edge invite` beside a running edge), ms. */
+const PATIENCE_MS = 5000
+
+/** The edge's memory on disk. Each call is durable when it returns; `transaction` makes several all or nothing. */
+export interface Store {
+  readonly meta: MetaRows
+  readonly agents: AgentRows
+  readonly invitations: InvitationRows
+  readonly leases: LeaseRows
+  transaction<Result>(work: () => Result): Result
+  close(): void
+}
+
+/** Opens or makes the database. Throws STATE_BROKEN when it is none, or one of a newer edge. */
+export function openStore(path: string): Store {
+  const database = open(path)
+  return {
+    meta: new MetaRows(database),
+    agents: new AgentRows(database),
+    invitations: new InvitationRows(database),
+    leases: new LeaseRows(database),
+    transaction: (work) => transact(database, work),
+    close: () => database.close(),
+  }
+}
+
+function open(path: string): DatabaseSync {
+  // SQLite gives its side files the mode and owner of the database: so that is made first, closed to others.
+  closeSync(openSync(path, 'a', 0o600))
+  keepOwner(path)
+  const database = new DatabaseSync(path, { timeout: PATIENCE_MS, enableForeignKeyConstraints: true })
+  try {
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+    migrate(database, path)
+    return database
+  } catch (cause) {
+    database.close()
+    if (cause instanceof EngawaError) throw cause
+    throw broken(`${path} cannot be read as the edge’s state`, `${path} をエッジの状態として読めません`, cause)
+  }
+}
+
+function migrate(database: DatabaseSync, path: string): void {
+  if (version(database) === MIGRATIONS.length) return
+  transact(database, () => {
+    // Another process may have been here between the look and the lock.
+    const done = version(database)
+    if (done > MIGRATIONS.length) {
+      throw broken(`${path} was made by a newer edge`, `${path} は新しい版のエッジが作ったものです`)
+    }
+    for (const step of MIGRATIONS.slice(done)) database.exec(step)
+    database.exec(`PRAGMA user_version = ${MIGRATIONS.length}`)
+  })
+}
+
+function version(database: DatabaseSync): number {
+  return Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
+}
+
+/** Nested calls join the outer transaction. */
+function transact<Result>(database: DatabaseSync, work: () => Result): Result {
+  if (database.isTransaction) return work()
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    const result = work()
+    database.exec('COMMIT')
+    return result
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK')
+    throw error
+  }
+}
+
+function broken(en: string, ja: string, cause?: unknown): EngawaError {
+  return new EngawaError('STATE_BROKEN', en, { cause, ja })
+}

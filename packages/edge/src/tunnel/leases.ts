@@ -1,0 +1,198 @@
+import { EngawaError } from '@engawa/shared/errors'
+import { parseDomain, parseName } from '@engawa/shared/names'
+import type { PortRange } from '@engawa/shared/ports'
+import type { Bind } from '@engawa/shared/wire/control'
+import type { Protocol } from '@engawa/shared/wire/opening'
+import { type Grant, mayHoldHost, mayHoldName } from '../identity/grant.ts'
+import type { AgentRow } from '../store/agents.ts'
+import type { Lease } from '../store/leases.ts'
+import type { Store } from '../store/store.ts'
+import { choosePorts, intersect, sizeOf, subtract } from './ports.ts'
+
+/** What may be held here. */
+export interface LeaseRules {
+  readonly domain: string
+  readonly protocols: ReadonlySet<Protocol>
+  readonly tcpPorts: readonly PortRange[]
+  readonly udpPorts: readonly PortRange[]
+  readonly limits: { readonly names: number; readonly ports: number }
+  /** Ports that the edge itself listens on. */
+  ownPorts(): readonly number[]
+  /** HTTP tunnels get a port of their own. contract.md, "With `--domain localhost`" */
+  portPerHttp(): boolean
+}
+
+/**
+ * Names that mean something to programs: whoever held them could lead other people's machines astray
+ * (proxy and mail set-up), or speak for the edge.
+ */
+const RESERVED = new Set(['autoconfig', 'autodiscover', 'edge', 'engawa', 'isatap', 'mta-sts', 'wpad'])
+
+/** Who holds which name, host and port: the store's leases in memory, and the rules for new ones. */
+export class Leases {
+  readonly #store: Store
+  readonly #rules: LeaseRules
+  readonly #byName = new Map<string, Lease>()
+
+  constructor(store: Store, rules: LeaseRules) {
+    this.#store = store
+    this.#rules = rules
+    for (const lease of store.leases.all()) this.#byName.set(lease.name, lease)
+  }
+
+  /** The one taken first comes first. */
+  all(): readonly Lease[] {
+    return [...this.#byName.values()]
+  }
+
+  get(name: string): Lease | undefined {
+    return this.#byName.get(name)
+  }
+
+  /**
+   * What `agent` would hold by this bind; nothing changes yet. `busy`: ports that other programs have.
+   * Throws the codes of bindings: NAME_…, HOST_…, PORT_…, TUNNEL_LIMIT, PROTOCOL_UNSUPPORTED.
+   */
+  claim(agent: AgentRow, bind: Bind, busy: readonly number[] = []): Lease {
+    if (!this.#rules.protocols.has(bind.protocol)) {
+      throw new EngawaError('PROTOCOL_UNSUPPORTED', `this edge does not publish ${bind.protocol}`)
+    }
+    const name = this.#claimName(agent, bind.name)
+    const byHost = bind.protocol === 'http' || bind.protocol === 'tls'
+    if (!byHost && (bind.hosts?.length ?? 0) > 0) {
+      throw new EngawaError('HOST_NOT_ALLOWED', `a ${bind.protocol} tunnel is reached by its port, not by a domain`)
+    }
+    const path = bind.protocol === 'http' ? cleanPath(bind.path) : undefined
+    return {
+      name,
+      agent: agent.id,
+      protocol: bind.protocol,
+      hosts: this.#claimHosts(agent, { name, path, hosts: bind.hosts ?? [] }),
+      path,
+      ports:
+        byHost && !(bind.protocol === 'http' && this.#rules.portPerHttp())
+          ? undefined
+          : this.#claimPorts(agent, bind, name, busy),
+      target: bind.target,
+      published: true,
+    }
+  }
+
+  /** Makes it so, on disk first; writes nothing where nothing changes, so that a full disk keeps no agent out. */
+  keep(lease: Lease): void {
+    const known = this.#byName.get(lease.name)
+    if (known !== undefined && JSON.stringify(known) === JSON.stringify(lease)) return
+    this.#store.leases.put(lease, Date.now())
+    this.#byName.set(lease.name, lease)
+  }
+
+  release(name: string): void {
+    this.#store.leases.remove(name)
+    this.#byName.delete(name)
+  }
+
+  /** After the store has let go of all that an agent held. */
+  forget(agent: number): void {
+    for (const [name, lease] of this.#byName) if (lease.agent === agent) this.#byName.delete(name)
+  }
+
+  #claimName(agent: AgentRow, text: string): string {
+    const name = parseName(text)
+    const holder = this.#byName.get(name)
+    const ownHost = `${name}.${this.#rules.domain}`
+    const taken = [...this.#byName.values()].some(
+      (lease) => lease.agent !== agent.id && (lease.name === name || lease.hosts.includes(ownHost)),
+    )
+    if (taken) throw new EngawaError('NAME_TAKEN', `the name ${name} is held by another agent`)
+    if (RESERVED.has(name)) throw new EngawaError('NAME_NOT_ALLOWED', `the name ${name} is reserved`)
+    if (!mayHoldName(agent.grant, name)) {
+      throw new EngawaError('NAME_NOT_ALLOWED', `the invitation of this agent does not allow the name ${name}`)
+    }
+    // What it held before its grant was narrowed or the limit lowered counts too, but may be had back.
+    if (holder === undefined && this.#of(agent.id).length >= this.#rules.limits.names) {
+      throw new EngawaError('TUNNEL_LIMIT', `an agent may hold ${this.#rules.limits.names} names: agent release NAME`)
+    }
+    return name
+  }
+
+  #claimHosts(agent: AgentRow, wanted: { name: string; path: string | undefined; hosts: readonly string[] }): string[] {
+    const hosts = [...new Set(wanted.hosts.map((text) => parseDomain(text)))].filter(
+      (host) => host !== `${wanted.name}.${this.#rules.domain}`,
+    )
+    for (const host of hosts) {
+      this.#demandHost(agent, host)
+      for (const other of this.#byName.values()) {
+        if (other.name === wanted.name || !this.hostsOf(other).includes(host)) continue
+        if (other.agent !== agent.id) throw new EngawaError('HOST_TAKEN', `${host} is held by another agent`)
+        if (other.path !== wanted.path) continue
+        throw new EngawaError('HOST_TAKEN', `${host}${wanted.path ?? ''} leads to this agent’s tunnel ${other.name}`)
+      }
+    }
+    return hosts
+  }
+
+  /** A name below the edge's domain is held as any name is, everything else only by a grant that says so. */
+  #demandHost(agent: AgentRow, host: string): void {
+    if (mayHoldHost(agent.grant, host)) return
+    const { domain } = this.#rules
+    const label = host.endsWith(`.${domain}`) ? host.slice(0, -domain.length - 1) : undefined
+    if (label !== undefined && !label.includes('.')) return void this.#claimName(agent, label)
+    throw new EngawaError('HOST_NOT_ALLOWED', `the invitation of this agent does not allow the domain ${host}`)
+  }
+
+  /** Every host that leads to a lease. */
+  hostsOf({ name, hosts, protocol }: Lease): readonly string[] {
+    return protocol === 'http' || protocol === 'tls' ? [`${name}.${this.#rules.domain}`, ...hosts] : []
+  }
+
+  #claimPorts(agent: AgentRow, bind: Bind, name: string, busy: readonly number[]): PortRange {
+    const { limits } = this.#rules
+    const udp = bind.protocol === 'udp'
+    const wished = bind.protocol === 'http' ? undefined : bind.port
+    const count = bind.protocol === 'http' ? 1 : (bind.count ?? (wished === undefined ? 1 : sizeOf(wished)))
+    const others = [...this.#byName.values()].filter((lease) => lease.name !== name && lease.ports !== undefined)
+    const own = others.reduce((sum, lease) => sum + (lease.agent === agent.id ? sizeOf(lease.ports ?? [1, 0]) : 0), 0)
+    if (own + count > limits.ports) throw new EngawaError('TUNNEL_LIMIT', `an agent may hold ${limits.ports} ports`)
+    const held = this.#byName.get(name)
+    return choosePorts(
+      {
+        want: wished,
+        exact: bind.exact === true && wished !== undefined,
+        count,
+        held: held?.protocol === bind.protocol ? held.ports : undefined,
+      },
+      {
+        permitted: this.#permitted(agent.grant, udp),
+        taken: [
+          ...others
+            .filter((lease) => (lease.protocol === 'udp') === udp)
+            .flatMap(({ ports }) => (ports === undefined ? [] : [ports])),
+          ...busy.map((port): PortRange => [port, port]),
+        ],
+      },
+    )
+  }
+
+  #permitted(grant: Grant, udp: boolean): PortRange[] {
+    const { tcpPorts, udpPorts } = this.#rules
+    const here = udp
+      ? udpPorts
+      : subtract(
+          tcpPorts,
+          this.#rules.ownPorts().map((port): PortRange => [port, port]),
+        )
+    return intersect(here, grant.ports ?? [[1, 65_535]])
+  }
+
+  #of(agent: number): Lease[] {
+    return [...this.#byName.values()].filter((lease) => lease.agent === agent)
+  }
+}
+
+/** `/PREFIX` without a final slash; undefined for all paths. Throws FLAG_INVALID. */
+function cleanPath(path: string | undefined): string | undefined {
+  const bare = path?.replace(/\/+$/, '') ?? ''
+  if (bare === '') return undefined
+  if (/^(?:\/(?!\.{1,2}(?:\/|$))[\w.~!$&'()*+,;=:@%-]+)+$/.test(bare)) return bare
+  throw new EngawaError('FLAG_INVALID', 'a path begins with / and has no empty part, no . or .., no ? and no #')
+}

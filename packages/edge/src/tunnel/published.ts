@@ -1,0 +1,84 @@
+import type { PortRange } from '@engawa/shared/ports'
+import type { Protocol } from '@engawa/shared/wire/opening'
+import type { Lease } from '../store/leases.ts'
+import type { Addresses } from './face.ts'
+import type { Link, Live, Traffic, Tunnel } from './tunnel.ts'
+
+/** A link as the registry needs it. */
+export interface AgentSession extends Link {
+  /** The agent's id in the store. */
+  readonly agentId: number
+  /** No new streams: no carrier at the moment, or its agent finishes what runs. */
+  readonly away: boolean
+}
+
+/** What is known elsewhere and may change while a tunnel stands. */
+export interface Look {
+  agentName(id: number): string
+  hosts(lease: Lease): readonly string[]
+  addresses(lease: Lease): Addresses
+}
+
+/** One lease with what the edge knows of it while it runs. */
+export class Published implements Tunnel {
+  lease: Lease
+  session: AgentSession | undefined
+  service = 0
+  check: string | undefined
+  lastLiveAt = 0
+  /** Its ports are to listen. */
+  listening = false
+  /** Closes the ports when the agent has been away for the grace. */
+  timer: unknown
+  readonly traffic: Traffic = { received: 0, sent: 0, total: 0, open: 0 }
+  readonly #look: Look
+  #live: Live | undefined
+
+  constructor(lease: Lease, look: Look) {
+    this.lease = lease
+    this.#look = look
+  }
+
+  get agent(): string {
+    return this.#look.agentName(this.lease.agent)
+  }
+
+  get name(): string {
+    return this.lease.name
+  }
+
+  get protocol(): Protocol {
+    return this.lease.protocol
+  }
+
+  get hosts(): readonly string[] {
+    return this.#look.hosts(this.lease)
+  }
+
+  get ports(): PortRange | undefined {
+    return this.lease.ports
+  }
+
+  get path(): string | undefined {
+    return this.lease.path
+  }
+
+  get public(): string {
+    return this.#look.addresses(this.lease).public
+  }
+
+  get urls(): readonly string[] {
+    return this.#look.addresses(this.lease).urls
+  }
+
+  get target(): string {
+    return this.lease.target
+  }
+
+  get live(): Live | undefined {
+    const { session, service } = this
+    if (session === undefined || session.away) return undefined
+    if (this.#live?.link !== session || this.#live.service !== service) this.#live = { link: session, service }
+    return this.#live
+  }
+}

@@ -1,0 +1,307 @@
+import { randomBytes } from 'node:crypto'
+import type { Clock } from '@engawa/shared/carrier/clock'
+import { EngawaError } from '@engawa/shared/errors'
+import type { PortRange } from '@engawa/shared/ports'
+import type { Bind, Bound } from '@engawa/shared/wire/control'
+import type { Protocol } from '@engawa/shared/wire/opening'
+import type { EdgeSettings } from '../config.ts'
+import type { Lease } from '../store/leases.ts'
+import type { Store } from '../store/store.ts'
+import { type Addresses, addressesOf, type Face } from './face.ts'
+import { Leases } from './leases.ts'
+import type { Probe } from './probe.ts'
+import { type AgentSession, Published } from './published.ts'
+import { Routes } from './routes.ts'
+import type { Live, PortChange, Tunnel, TunnelTable } from './tunnel.ts'
+import { Waiting } from './waiting.ts'
+
+/** How long after its start the edge waits for agents that it cannot have seen yet, ms. contract.md */
+const YOUNG_MS = 30_000
+/** How many freely chosen ports are tried when other programs have them. */
+const MOST_TRIES = 20
+
+export interface RegistryOptions {
+  readonly store: Store
+  readonly settings: Pick<EdgeSettings, 'domain' | 'tcpPorts' | 'udpPorts' | 'bind' | 'graceMs' | 'limits'>
+  readonly protocols: ReadonlySet<Protocol>
+  readonly clock: Clock
+  readonly probe: Probe
+  readonly opened: (tunnel: Tunnel) => void
+  readonly closed: (tunnel: Tunnel) => void
+}
+
+/** Who is published where: the leases, and the sessions behind them. */
+export class Registry implements TunnelTable {
+  readonly #options: RegistryOptions
+  readonly #leases: Leases
+  readonly #waiting: Waiting
+  readonly #tunnels = new Map<string, Published>()
+  readonly #routes = new Routes()
+  readonly #agentNames = new Map<number, string>()
+  readonly #listeners: ((change: PortChange) => unknown)[] = []
+  readonly #startedAt: number
+  #face: Face
+
+  constructor(options: RegistryOptions) {
+    const { store, settings, protocols, clock } = options
+    const { domain, tcpPorts, udpPorts, limits } = settings
+    this.#options = options
+    this.#startedAt = clock.now()
+    this.#face = { domain, http: 80, https: undefined, host: domain, portPerHttp: false, ownPorts: [] }
+    this.#leases = new Leases(store, {
+      domain,
+      protocols,
+      tcpPorts,
+      udpPorts,
+      limits: limits.perAgent,
+      ownPorts: () => this.#face.ownPorts,
+      portPerHttp: () => this.#face.portPerHttp,
+    })
+    this.#waiting = new Waiting(limits.held, clock)
+    for (const lease of this.#leases.all()) {
+      const tunnel = this.#add(lease)
+      if (lease.published) this.#listenFor(tunnel, settings.graceMs)
+    }
+  }
+
+  /** Says how the edge looks from outside: before agents are let in. */
+  show(face: Face): void {
+    this.#face = face
+  }
+
+  byHost(host: string, path: string): Tunnel | undefined {
+    return this.#routes.byHost(host, path)
+  }
+
+  bare(): Tunnel | undefined {
+    if (!this.#face.portPerHttp) return undefined
+    return this.all().find(({ protocol }) => protocol === 'http')
+  }
+
+  byPort(protocol: 'tcp' | 'udp', port: number): Tunnel | undefined {
+    return this.#routes.byPort(protocol, port)
+  }
+
+  all(): readonly Published[] {
+    return [...this.#tunnels.values()]
+  }
+
+  async whenLive(tunnel: Tunnel, waiting: { bytes?: number; signal?: AbortSignal } = {}): Promise<Live> {
+    if (tunnel.live !== undefined) return tunnel.live
+    const now = this.#options.clock.now()
+    const wasThere = tunnel.lastLiveAt > 0 && now - tunnel.lastLiveAt < this.#options.settings.graceMs
+    const young = now - this.#startedAt < YOUNG_MS
+    if (this.#tunnels.get(tunnel.name) !== tunnel || !(wasThere || young)) throw new EngawaError('AGENT_AWAY')
+    return this.#waiting.wait(tunnel, waiting)
+  }
+
+  onPorts(listener: (change: PortChange) => unknown): void {
+    this.#listeners.push(listener)
+    for (const tunnel of this.all()) if (tunnel.listening) listener({ tunnel, listen: true })
+  }
+
+  /** Publishes one service of a session. Throws the codes of bindings; nothing has changed then. */
+  async bind(session: AgentSession, bind: Bind): Promise<Bound> {
+    const lease = await this.#claim(session, bind)
+    const former = this.#tunnels.get(lease.name)
+    if (former?.session === session && former.service !== bind.service) {
+      throw new EngawaError('NAME_TAKEN', `the name ${lease.name} is in use for this agent’s target ${former.target}`)
+    }
+    const replaced = this.#serving(session, bind.service)
+    if (replaced !== undefined && replaced.name !== lease.name) this.#takeOff(replaced)
+    this.#leases.keep(lease)
+    const tunnel = this.#settle(former, lease)
+    const wasOpen = tunnel.session === session
+    tunnel.session = session
+    tunnel.service = bind.service
+    tunnel.check = randomBytes(16).toString('base64url')
+    this.#options.clock.clearTimer(tunnel.timer)
+    await this.#listen(tunnel, true)
+    this.#touch(tunnel)
+    if (!wasOpen) this.#options.opened(tunnel)
+    return {
+      type: 'bound',
+      service: bind.service,
+      name: tunnel.name,
+      public: tunnel.public,
+      urls: tunnel.urls,
+      ...(tunnel.ports === undefined ? {} : { ports: tunnel.ports }),
+      check: tunnel.check,
+    }
+  }
+
+  /** `agent rm`: off the air, the name stays its agent's. */
+  unbind(session: AgentSession, service: number): void {
+    const tunnel = this.#serving(session, service)
+    if (tunnel !== undefined) this.#takeOff(tunnel)
+  }
+
+  /** The service that stood behind it, if any. Throws NAME_UNKNOWN. */
+  release(session: AgentSession, name: string): number | undefined {
+    const tunnel = this.#tunnels.get(name.toLowerCase())
+    if (tunnel === undefined || tunnel.lease.agent !== session.agentId) {
+      throw new EngawaError('NAME_UNKNOWN', 'this agent holds no such name')
+    }
+    const service = tunnel.session === session ? tunnel.service : undefined
+    this.#leases.release(tunnel.name)
+    this.#drop(tunnel)
+    return service
+  }
+
+  /** The agent is away, or back: those who wait for it go on. */
+  changed(session: AgentSession): void {
+    for (const tunnel of this.#tunnels.values()) if (tunnel.session === session) this.#touch(tunnel)
+  }
+
+  /** The session is over. Names stay leased; ports stay open for what is left of the grace. */
+  detach(session: AgentSession, graceLeftMs: number): void {
+    for (const tunnel of this.#tunnels.values()) {
+      if (tunnel.session !== session) continue
+      this.#unplug(tunnel)
+      if (tunnel.listening) this.#listenFor(tunnel, graceLeftMs)
+    }
+  }
+
+  /** The agent is revoked or has left: the store has let go of all that it held. */
+  dropAgent(agent: number): void {
+    for (const tunnel of this.all()) if (tunnel.lease.agent === agent) this.#drop(tunnel)
+    this.#leases.forget(agent)
+    this.#agentNames.delete(agent)
+  }
+
+  /** The agent is called otherwise now. */
+  renamed(agent: number): void {
+    this.#agentNames.delete(agent)
+  }
+
+  agentName(id: number): string {
+    const known = this.#agentNames.get(id)
+    if (known !== undefined) return known
+    const name = this.#options.store.agents.byId(id)?.name ?? '?'
+    this.#agentNames.set(id, name)
+    return name
+  }
+
+  /** Stops all clocks, when the edge stops. */
+  close(): void {
+    for (const tunnel of this.#tunnels.values()) {
+      this.#options.clock.clearTimer(tunnel.timer)
+      this.#waiting.abandon(tunnel)
+    }
+  }
+
+  /** A lease whose ports no other program has. */
+  async #claim(session: AgentSession, bind: Bind): Promise<Lease> {
+    const { store, settings, probe } = this.#options
+    const agent = store.agents.byId(session.agentId)
+    if (agent?.key === undefined) throw new EngawaError('NAME_NOT_ALLOWED', 'this agent is not welcome any more')
+    const busy: number[] = []
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
+      const lease = this.#leases.claim(agent, bind, busy)
+      const { ports } = lease
+      if (ports === undefined || lease.protocol === 'udp' || this.#hasOpen(lease.name, ports)) return lease
+      const stolen = await probe(settings.bind, ports)
+      if (stolen === undefined) return this.#stillFree(lease)
+      if (bind.exact === true) {
+        throw new EngawaError('PORT_UNAVAILABLE', `another program on the edge’s machine has port ${stolen}`)
+      }
+      busy.push(stolen)
+    }
+    throw new EngawaError('PORT_UNAVAILABLE', 'other programs on the edge’s machine have every port that was tried')
+  }
+
+  /** While ports were probed another agent may have been quicker. */
+  #stillFree(lease: Lease): Lease {
+    const holder = this.#leases.get(lease.name)
+    if (holder !== undefined && holder.agent !== lease.agent) {
+      throw new EngawaError('NAME_TAKEN', `the name ${lease.name} is held by another agent`)
+    }
+    for (let port = lease.ports?.[0] ?? 1; port <= (lease.ports?.[1] ?? 0); port++) {
+      const other = this.#routes.byPort('tcp', port)
+      if (other === undefined || other.name === lease.name) continue
+      throw new EngawaError('PORT_TAKEN', `port ${port} is held by another tunnel`)
+    }
+    return lease
+  }
+
+  #hasOpen(name: string, ports: PortRange): boolean {
+    const tunnel = this.#tunnels.get(name)
+    return tunnel?.listening === true && String(tunnel.ports) === String(ports)
+  }
+
+  #serving(session: AgentSession, service: number): Published | undefined {
+    return this.all().find((tunnel) => tunnel.session === session && tunnel.service === service)
+  }
+
+  /** The tunnel of a lease, brought up to it; another session that had it loses it. */
+  #settle(former: Published | undefined, lease: Lease): Published {
+    if (former === undefined) return this.#add(lease)
+    if (String(former.ports) !== String(lease.ports) || former.protocol !== lease.protocol)
+      void this.#listen(former, false)
+    this.#routes.remove(former)
+    former.lease = lease
+    this.#routes.add(former)
+    return former
+  }
+
+  #takeOff(tunnel: Published): void {
+    void this.#listen(tunnel, false)
+    this.#unplug(tunnel)
+    try {
+      this.#leases.keep({ ...tunnel.lease, published: false })
+    } catch {
+      // On a full disk the port is closed all the same; only a restart would open it for the grace.
+    }
+  }
+
+  #drop(tunnel: Published): void {
+    void this.#listen(tunnel, false)
+    this.#routes.remove(tunnel)
+    this.#tunnels.delete(tunnel.name)
+    this.#unplug(tunnel)
+    this.#waiting.abandon(tunnel)
+  }
+
+  #unplug(tunnel: Published): void {
+    if (tunnel.session === undefined) return
+    if (!tunnel.session.away) tunnel.lastLiveAt = this.#options.clock.now()
+    tunnel.session = undefined
+    tunnel.check = undefined
+    this.#options.closed(tunnel)
+  }
+
+  #touch(tunnel: Published): void {
+    const { live } = tunnel
+    // A session that has just gone away was there until now.
+    if (live !== undefined || tunnel.session !== undefined) tunnel.lastLiveAt = this.#options.clock.now()
+    if (live !== undefined) this.#waiting.wake(tunnel, live)
+  }
+
+  /** Keeps the ports open for so long without an agent. */
+  #listenFor(tunnel: Published, ms: number): void {
+    const { clock } = this.#options
+    clock.clearTimer(tunnel.timer)
+    if (tunnel.ports === undefined) return
+    void this.#listen(tunnel, true)
+    tunnel.timer = clock.setTimer(() => void this.#listen(tunnel, false), Math.max(0, ms))
+  }
+
+  /** Resolves when the listeners that can tell have done it. */
+  async #listen(tunnel: Published, listen: boolean): Promise<void> {
+    if (!listen) this.#options.clock.clearTimer(tunnel.timer)
+    if (tunnel.ports === undefined || tunnel.listening === listen) return
+    tunnel.listening = listen
+    await Promise.all(this.#listeners.map((listener) => listener({ tunnel, listen })))
+  }
+
+  #add(lease: Lease): Published {
+    const tunnel = new Published(lease, {
+      agentName: (id) => this.agentName(id),
+      hosts: (it) => this.#leases.hostsOf(it),
+      addresses: (it): Addresses => addressesOf(it, this.#leases.hostsOf(it), this.#face),
+    })
+    this.#tunnels.set(lease.name, tunnel)
+    this.#routes.add(tunnel)
+    return tunnel
+  }
+}

@@ -1,0 +1,149 @@
+import { accessByToken } from '@engawa/edge/admin/access'
+import { adminServer } from '@engawa/edge/admin/server'
+import { createLog } from '@engawa/edge/log'
+import fc from 'fast-check'
+import type { InjectOptions } from 'fastify'
+import t from 'tap'
+import { paperOffice } from './office.ts'
+
+const TOKEN = 'x'.repeat(43)
+const log = createLog('fatal', () => {})
+const office = paperOffice()
+const open = await adminServer(office, log, undefined)
+const guarded = await adminServer(office, log, accessByToken(TOKEN, ['edge.example.com']))
+t.teardown(async () => {
+  await Promise.all([open.close(), guarded.close()])
+})
+
+const bearer = { authorization: `Bearer ${TOKEN}` }
+
+t.test('reads and changes over the socket need no token', async (t) => {
+  t.equal((await open.inject('/api/health')).body, '{"status":"serving"}')
+  t.equal((await open.inject('/api/status')).json().domain, 'localhost')
+  t.equal((await open.inject('/api/agents')).json()[0].name, 'home')
+  const made = await open.inject({ method: 'POST', url: '/api/invitations', payload: { name: 'home', expires: '2h' } })
+  t.equal(made.statusCode, 201)
+  t.match(made.json(), { name: 'home', reach: 'local' })
+  const renamed = await open.inject({ method: 'POST', url: '/api/agents/home/rename', payload: { name: 'house' } })
+  t.strictSame([renamed.statusCode, renamed.json()], [200, { name: 'house' }])
+  t.strictSame(office.calls.at(-1), ['rename', 'home', 'house'])
+})
+
+const REFUSED: readonly (readonly [what: string, ask: InjectOptions, status: number, code: string])[] = [
+  ['an unknown path', { url: '/api/nothing' }, 404, 'PATH_UNKNOWN'],
+  ['a wrong method', { url: '/api/agents', method: 'DELETE' }, 404, 'PATH_UNKNOWN'],
+  ['an unknown agent', { url: '/api/agents/nobody/revoke', method: 'POST' }, 404, 'AGENT_UNKNOWN'],
+  ['a taken name', { url: '/api/agents/home/rename', method: 'POST', payload: { name: 'taken' } }, 409, 'NAME_TAKEN'],
+  ['a wrong name', { url: '/api/invitations', method: 'POST', payload: { name: 'bad name' } }, 400, 'NAME_INVALID'],
+  ['no body', { url: '/api/invitations', method: 'POST' }, 400, 'REQUEST_INVALID'],
+  [
+    'an unknown field',
+    { url: '/api/invitations', method: 'POST', payload: { name: 'a', x: 1 } },
+    400,
+    'REQUEST_INVALID',
+  ],
+  ['a wrong type', { url: '/api/invitations', method: 'POST', payload: { name: 7 } }, 400, 'REQUEST_INVALID'],
+  [
+    'no JSON',
+    { url: '/api/invitations', method: 'POST', payload: '{', headers: { 'content-type': 'application/json' } },
+    400,
+    'REQUEST_INVALID',
+  ],
+  [
+    'a strange type',
+    { url: '/api/invitations', method: 'POST', payload: 'x', headers: { 'content-type': 'text/xml' } },
+    415,
+    'REQUEST_INVALID',
+  ],
+  [
+    'too much',
+    { url: '/api/invitations', method: 'POST', payload: { name: 'x'.repeat(100_000) } },
+    413,
+    'REQUEST_INVALID',
+  ],
+  ['a long name', { url: `/api/agents/${'x'.repeat(400)}/revoke`, method: 'POST' }, 414, 'REQUEST_INVALID'],
+  ['a broken escape', { url: '/api/agents/%zz/revoke', method: 'POST' }, 400, 'REQUEST_INVALID'],
+]
+for (const [what, ask, status, code] of REFUSED) {
+  t.test(`${what} is answered ${status} ${code}`, async (t) => {
+    const answer = await open.inject(ask)
+    t.equal(answer.statusCode, status)
+    t.strictSame(Object.keys(answer.json()).toSorted(), ['code', 'message'])
+    t.equal(answer.json().code, code)
+  })
+}
+
+t.test('what broke inside is not told', async (t) => {
+  const answer = await open.inject({ method: 'POST', url: '/api/agents/home/rename', payload: { name: 'broken' } })
+  t.equal(answer.statusCode, 500)
+  t.equal(answer.json().code, 'INTERNAL')
+  t.notMatch(answer.body, 'secret detail')
+})
+
+t.test('over TCP everything but health needs the token', async (t) => {
+  const host = 'localhost:7400'
+  t.equal((await guarded.inject({ url: '/api/health', headers: { host } })).statusCode, 200)
+  for (const url of ['/api/status', '/api/agents', '/api/tunnels', '/api/openapi.json', '/api/nothing']) {
+    t.equal((await guarded.inject({ url, headers: { host } })).json().code, 'TOKEN_INVALID', url)
+    t.equal((await guarded.inject({ url, headers: { host, authorization: 'Bearer y' } })).statusCode, 401)
+    t.not((await guarded.inject({ url, headers: { host, ...bearer } })).statusCode, 401)
+  }
+  const before = office.calls.length
+  t.equal((await guarded.inject({ method: 'POST', url: '/api/agents/home/revoke', headers: { host } })).statusCode, 401)
+  t.equal(office.calls.length, before)
+})
+
+t.test('a rebound name or a foreign page is refused, token or not', async (t) => {
+  const ask = async (headers: Record<string, string>) =>
+    (await guarded.inject({ url: '/api/agents', headers: { ...bearer, ...headers } })).statusCode
+  for (const host of ['localhost', 'localhost:7400', '127.0.0.1:7400', '[::1]:7400', 'edge.example.com:7400']) {
+    t.equal(await ask({ host }), 200, host)
+    t.equal(await ask({ host, origin: `http://${host}` }), 200, host)
+  }
+  for (const host of [
+    'evil.example',
+    'localhost.evil.example',
+    '127.0.0.1.evil.example',
+    'localhost:7400@evil.example',
+    '0x7f.1',
+  ]) {
+    t.equal(await ask({ host }), 403, host)
+  }
+  for (const origin of ['http://evil.example', 'null', 'http://localhost.evil.example', 'x']) {
+    t.equal(await ask({ host: 'localhost', origin }), 403, origin)
+  }
+  t.equal(await ask({ host: 'localhost', 'sec-fetch-site': 'cross-site' }), 403)
+})
+
+t.test('the API describes itself', async (t) => {
+  const document = (await open.inject('/api/openapi.json')).json()
+  t.match(document.openapi, /^3\./)
+  t.strictSame(Object.keys(document.paths).toSorted(), [
+    '/api/agents',
+    '/api/agents/{name}/rename',
+    '/api/agents/{name}/revoke',
+    '/api/health',
+    '/api/invitations',
+    '/api/status',
+    '/api/tunnels',
+  ])
+})
+
+t.test('no body makes it stumble', async (t) => {
+  const runs = process.env['ENGAWA_LONG'] === undefined ? 300 : 30_000
+  const paths = fc.constantFrom('/api/invitations', '/api/agents/home/rename', '/api/agents/home/revoke')
+  const bodies = fc.oneof(
+    fc.json(),
+    fc.string(),
+    fc.object().map((value) => JSON.stringify({ name: 'a', ...value })),
+  )
+  await fc.assert(
+    fc.asyncProperty(paths, bodies, async (url, payload) => {
+      const headers = { 'content-type': 'application/json' }
+      const { statusCode } = await open.inject({ method: 'POST', url, payload, headers })
+      return statusCode < 500
+    }),
+    { numRuns: runs },
+  )
+  t.pass()
+})

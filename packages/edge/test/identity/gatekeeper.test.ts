@@ -1,0 +1,213 @@
+import { Failures } from '@engawa/edge/identity/failures'
+import { invite } from '@engawa/edge/identity/invitations'
+import { endpoint } from '@engawa/shared/wire/opening'
+import t from 'tap'
+import { FakeAgent, gate } from '../support/gate.ts'
+import { turns } from '../support/manual-clock.ts'
+
+const opening = (service: number) =>
+  ({
+    service,
+    portIndex: 0,
+    protocol: 'http',
+    visitor: endpoint('192.0.2.1', 5),
+    public: endpoint('192.0.2.2', 80),
+  }) as const
+
+t.test('a login is welcomed with all it needs, its secret once', async (t) => {
+  const { agent, keeper, store } = gate(t)
+  const home = agent('home')
+  const { welcome } = keeper.login(
+    { key: home.key, instance: home.instance, maxStreams: 5000, credit: 16_384, software: 'x' },
+    endpoint('203.0.113.7', 1),
+  )
+  t.match(welcome, {
+    agent: 'home',
+    session: /^[\w-]{22}$/,
+    secret: /^[\w-]{43}$/,
+    carrier: 1,
+    generation: 1,
+    graceMs: 120_000,
+    maxStreams: 2048,
+    lost: [],
+    members: [{ addresses: ['example.com:443'] }],
+  })
+  const credentials = keeper.credentials(welcome.session)
+  t.equal(credentials?.key, home.key)
+  t.same(Buffer.from(credentials?.secret ?? []).toString('base64url'), welcome.secret)
+  t.ok(store.agents.byName('home')?.seenAt)
+  await home.login()
+  await home.cut()
+  await home.attach()
+  t.throws(() => keeper.attach({ session: home.session, carrier: 1, lost: [], proof: '' }), { code: 'CARRIER_STALE' })
+  t.throws(() => keeper.attach({ session: home.session, carrier: 2, lost: [], proof: '' }), { code: 'CARRIER_STALE' })
+  t.throws(() => keeper.attach({ session: welcome.session, carrier: 2, lost: [], proof: '' }), {
+    code: 'SESSION_UNKNOWN',
+  })
+})
+
+t.test('a stream of a visitor reaches the agent', async (t) => {
+  const { agent, keeper } = gate(t)
+  const home = await agent('home').login()
+  const [link] = keeper.sessions
+  link?.open(opening(3))
+  await turns()
+  t.equal(home.streams.length, 1)
+  link?.summarize({
+    type: 'request',
+    service: 3,
+    method: 'GET',
+    path: '/',
+    status: 200,
+    ms: 1,
+    received: 0,
+    sent: 2,
+    visitor: '',
+  })
+  await turns()
+  t.match(home.messages, [{ type: 'request', status: 200 }])
+  t.match(link, { agent: 'home', paused: false, remote: { address: '203.0.113.7' }, carriers: { length: 1 } })
+})
+
+t.test('a login of another instance takes over at once and owns everything [H9]', async (t) => {
+  const { agent, registry, keeper, told, clock } = gate(t)
+  const home = await agent('home').login()
+  await home.bind({ name: 'blog' })
+  const other = Object.assign(new FakeAgent({ keeper, clock }), { key: home.key })
+  await other.login()
+  await turns()
+  t.match(home.ended, /^REPLACED by 203\.0\.113\.7, instance [\w-]{22}, in place of session [\w-]{22}$/)
+  t.match(home.ended, new RegExp(`${other.instance}, in place of session ${home.session}`))
+  t.equal(keeper.sessions.length, 1)
+  t.equal(registry.byHost('blog.example.com', '/')?.live, undefined, 'a replaced session owns nothing')
+  t.match(await other.bind({ name: 'blog', service: 9 }), { type: 'bound' })
+  t.equal(registry.byHost('blog.example.com', '/')?.live?.service, 9)
+  t.same(told, ['online home', 'open blog', 'closed blog', 'offline home REPLACED', 'online home', 'open blog'])
+})
+
+t.test('a login of the same instance ends its older session without REPLACED [H9]', async (t) => {
+  const { agent, keeper } = gate(t)
+  const home = await agent('home').login()
+  const former = home.pump
+  const first = home.session
+  await home.login()
+  await turns()
+  t.ok(former?.session.ended)
+  t.not(home.session, first)
+  t.equal(keeper.credentials(first), undefined)
+  t.equal(keeper.sessions.length, 1)
+})
+
+t.test('one agent’s take-over is none of the others’ business', async (t) => {
+  const { agent, keeper } = gate(t)
+  const agents = await Promise.all(Array.from({ length: 20 }, (_, n) => agent(`a${n}`).login()))
+  for (const one of agents.slice(0, 10)) await one.login()
+  t.equal(keeper.sessions.length, 20)
+  t.equal(new Set(keeper.sessions.map(({ agentId }) => agentId)).size, 20)
+})
+
+t.test('revoking cuts off at once, frees names and ports, and lets nobody back [H7]', async (t) => {
+  const { agent, keeper, ports, registry, told } = gate(t)
+  const home = await agent('home').login()
+  await home.bind({ name: 'ssh', protocol: 'tcp', port: [2222, 2222] })
+  keeper.revoke('home')
+  await turns()
+  t.equal(home.ended, 'REVOKED revoked on the edge')
+  t.same(ports, ['+2222-2222', '-2222-2222'])
+  t.same(registry.all(), [])
+  t.same(told.slice(-2), ['closed ssh', 'offline home REVOKED'])
+  await t.rejects(home.login(), { code: 'REVOKED' })
+  const villa = await agent('villa').login()
+  t.match(await villa.bind({ name: 'ssh', protocol: 'tcp', port: [2222, 2222] }), { ports: [2222, 2222] })
+  t.throws(() => keeper.revoke('none'), { code: 'AGENT_UNKNOWN' })
+})
+
+t.test('joining in another’s place ends its sessions; names pass on', async (t) => {
+  const { agent, keeper, store, registry, clock } = gate(t)
+  const home = await agent('home').login()
+  await home.bind({ name: 'blog' })
+  const { line } = invite(store, {
+    name: 'home',
+    expiresMs: 1e6,
+    grant: undefined,
+    addresses: ['a:1'],
+    pin: new Uint8Array(32),
+    now: Date.now(),
+  })
+  const heir = new FakeAgent({ keeper, clock })
+  heir.join(line)
+  heir.join(line)
+  await turns()
+  t.match(home.ended, /^REVOKED another machine has joined/)
+  await t.rejects(home.login(), { code: 'REVOKED' })
+  await heir.login()
+  t.match(await heir.bind({ name: 'blog' }), { type: 'bound' })
+  t.equal(registry.byHost('blog.example.com', '/')?.agent, 'home')
+})
+
+t.test('renaming acts on live sessions', async (t) => {
+  const { agent, keeper, registry } = gate(t)
+  const home = await agent('home').login()
+  await home.bind({ name: 'blog' })
+  t.equal(keeper.rename('home', 'Villa'), 'villa')
+  t.equal(registry.byHost('blog.example.com', '/')?.agent, 'villa')
+  t.equal(keeper.sessions[0]?.agent, 'villa')
+})
+
+t.test('an agent that leaves is answered, and forgotten', async (t) => {
+  const { agent, store, registry } = gate(t)
+  const home = await agent('home').login()
+  await home.bind({ name: 'blog' })
+  home.messages.length = 0
+  await home.send({ type: 'leave', id: 5 })
+  t.match(home.messages, [{ type: 'done', id: 5 }])
+  t.match(home.ended, /^REVOKED/)
+  t.same(store.agents.all(), [])
+  t.same(registry.all(), [])
+  await t.rejects(home.login(), { code: 'AGENT_UNKNOWN' })
+})
+
+t.test('more than 400 messages at once end the session [E2]', async (t) => {
+  const { agent, clock } = gate(t)
+  const home = await agent('home').login()
+  for (let n = 0; n < 400; n++) home.pump?.session.sendMessage(Buffer.from('{"type":"unbind","service":1}'))
+  await turns(20)
+  t.equal(home.ended, undefined)
+  await clock.advance(1000)
+  for (let n = 0; n < 201; n++) home.pump?.session.sendMessage(Buffer.from('{"type":"unbind","service":1}'))
+  await turns(20)
+  t.match(home.ended, /^MESSAGE_FLOOD/)
+})
+
+t.test('a message that is none ends the session', async (t) => {
+  const { agent } = gate(t)
+  const home = await agent('home').login()
+  home.pump?.session.sendMessage(Buffer.from('{"type":"bind"}'))
+  await turns()
+  t.match(home.ended, /^MESSAGE_INVALID/)
+})
+
+t.test('who guesses is told to wait; a valid agent of the same address gets in', async (t) => {
+  const { agent, keeper, clock } = gate(t)
+  const home = agent('home')
+  const codes: string[] = []
+  for (let n = 0; n < 12; n++) {
+    const stranger = new FakeAgent({ keeper, clock })
+    await stranger.login().catch((error: { code: string }) => codes.push(error.code))
+  }
+  t.same(codes, [...Array<string>(10).fill('AGENT_UNKNOWN'), 'TOO_MANY_ATTEMPTS', 'TOO_MANY_ATTEMPTS'])
+  await home.login()
+  t.equal(keeper.sessions.length, 1)
+  const elsewhere = Object.assign(new FakeAgent({ keeper, clock }), { address: '2001:db8::1' })
+  await t.rejects(elsewhere.login(), { code: 'AGENT_UNKNOWN' })
+  await clock.advance(6000)
+  await t.rejects(new FakeAgent({ keeper, clock }).login(), { code: 'AGENT_UNKNOWN' })
+})
+
+t.test('failures are counted for 10,000 addresses at most', async (t) => {
+  const failures = new Failures()
+  for (let n = 0; n < 10; n++) failures.note('a', 0)
+  t.notOk(failures.note('a', 0))
+  for (let n = 0; n < 10_000; n++) failures.note(String(n), 0)
+  t.ok(failures.note('a', 0), 'forgotten, and with it its debt')
+})

@@ -1,0 +1,183 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, request } from 'node:http'
+import { request as requestTls } from 'node:https'
+import { connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
+import t, { type Test } from 'tap'
+import type { Admission } from '../../src/admit.ts'
+import type { VisitorLimits } from '../../src/guard/limits.ts'
+import { openVisitorsCa } from '../../src/identity/visitors-ca.ts'
+import { startTls } from '../../src/listen/tls.ts'
+import { Certificates } from '../../src/tls/certificates.ts'
+import { collect, listen, makeAdmission } from '../support/edge.ts'
+import { FakeLink } from '../support/fake-link.ts'
+import { FakeTable, type FakeTunnel, fakeTunnel } from '../support/fake-table.ts'
+
+interface TlsWorld {
+  readonly port: number
+  readonly ca: string
+  readonly issued: string[][]
+  readonly carriers: { socket: Socket; serverName: string }[]
+  readonly table: FakeTable
+  readonly tunnel: FakeTunnel
+  readonly admission: Admission
+}
+
+async function world(t: Test, limits: Partial<VisitorLimits> = {}): Promise<TlsWorld> {
+  const service = createServer((asked, response) => {
+    if (asked.url === '/half') {
+      response.write('half', () => asked.socket.resetAndDestroy())
+      return
+    }
+    response.end(`${String(asked.headers['x-forwarded-proto'])} ${asked.headers.host}`)
+  })
+  const link = new FakeLink(await listen(t, service))
+  const table = new FakeTable()
+  const tunnel = fakeTunnel({ name: 'blog', live: { link, service: 7 } })
+  table.tunnels.push(tunnel)
+  const visitorsCa = openVisitorsCa(t.testdir(), { domain: 'example.com', addresses: ['127.0.0.1'] }, new Date())
+  const issued: string[][] = []
+  const issuer = {
+    covers: (host: string) => visitorsCa.covers(host),
+    issue: (hosts: readonly string[], now: Date) => {
+      issued.push([...hosts])
+      return visitorsCa.issue(hosts, now)
+    },
+  }
+  const certificates = new Certificates({
+    table,
+    issuer,
+    domain: 'example.com',
+    bareHosts: ['127.0.0.1', 'elsewhere.example.org'],
+  })
+  const carriers: TlsWorld['carriers'] = []
+  const admission = makeAdmission(table, { limits })
+  const onCarrier = (socket: Socket, serverName: string): void => void carriers.push({ socket, serverName })
+  const tls = await startTls({ address: { host: '127.0.0.1', port: 0 }, admission, certificates, onCarrier })
+  t.teardown(async () => {
+    for (const { socket } of carriers) socket.destroy()
+    await tls.close(0)
+  })
+  return { port: tls.port, ca: visitorsCa.certificate, issued, carriers, table, tunnel, admission }
+}
+
+async function get(
+  { port, ca }: TlsWorld,
+  { host, servername, path = '/' }: { host: string; servername: string; path?: string },
+): Promise<IncomingMessage & { body: string }> {
+  const asked = requestTls({ port, host: '127.0.0.1', path, ca, servername, agent: false, headers: { host } })
+  asked.end()
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+  return Object.assign(answer, { body: await text(answer) })
+}
+
+t.test('HTTPS by server name, with a certificate made once for a name that exists', async (t) => {
+  const edge = await world(t)
+  for (let count = 0; count < 2; count++) {
+    t.match(await get(edge, { host: 'blog.example.com', servername: 'blog.example.com' }), {
+      statusCode: 200,
+      body: 'https blog.example.com',
+    })
+  }
+  t.strictSame(edge.issued, [['example.com', '127.0.0.1'], ['blog.example.com']])
+  t.match(await get(edge, { host: 'example.com', servername: 'example.com' }), { statusCode: 404 })
+  edge.table.bareTunnel = edge.tunnel
+  t.match(await get(edge, { host: '127.0.0.1:8443', servername: '' }), { statusCode: 200 }, 'no SNI: the bare address')
+})
+
+t.test('a request for a name that the certificate does not cover is misdirected', async (t) => {
+  const edge = await world(t)
+  edge.table.tunnels.push(fakeTunnel({ name: 'other' }))
+  for (const [servername, host] of [
+    ['blog.example.com', 'other.example.com'],
+    ['blog.example.com', 'example.com'],
+    ['', 'blog.example.com'],
+  ] as const) {
+    t.match(await get(edge, { host, servername }), { statusCode: 421, headers: { 'engawa-error': 'MISDIRECTED' } })
+  }
+})
+
+t.test('an unknown server name gets the alert, and no certificate is made', async (t) => {
+  const edge = await world(t)
+  for (const servername of ['nobody.example.com', 'example.org', 'x.blog.example.com']) {
+    const client = connectTls({ port: edge.port, host: '127.0.0.1', servername })
+    const [error] = await once(client, 'error')
+    t.match(error, { code: 'ERR_SSL_TLSV1_UNRECOGNIZED_NAME' }, servername)
+  }
+  t.equal(edge.issued.length, 1)
+})
+
+t.test('a carrier is handed on untouched, in whatever pieces its hello comes', async (t) => {
+  const edge = await world(t)
+  const recorder = connect(edge.port, '127.0.0.1')
+  await once(recorder, 'connect')
+  const client = connectTls({ socket: recorder, servername: 'g7.carrier.engawa.internal' })
+  client.on('error', () => {})
+  while (edge.carriers.length === 0) await new Promise((resolve) => setImmediate(resolve))
+  const [carrier] = edge.carriers
+  t.equal(carrier?.serverName, 'g7.carrier.engawa.internal')
+  const hello = carrier?.socket.read() as Buffer
+  t.equal(hello[0], 22)
+  t.equal(edge.admission.door.total, 0, 'no visitor')
+  const pieces = connect(edge.port, '127.0.0.1')
+  pieces.setNoDelay(true)
+  for (const byte of hello.subarray(0, 20)) pieces.write(Buffer.of(byte))
+  pieces.write(hello.subarray(20))
+  while (edge.carriers.length === 1) await new Promise((resolve) => setImmediate(resolve))
+  t.strictSame(edge.carriers[1]?.socket.read(), hello)
+  pieces.destroy()
+  recorder.destroy()
+})
+
+t.test('the rest of the world: silence, nonsense, plain HTTP, old TLS', async (t) => {
+  const edge = await world(t, { handshakeMs: 100 })
+  t.ok((await collect(connect(edge.port, '127.0.0.1'))).reset, 'silence is reset')
+  const nonsense = connect(edge.port, '127.0.0.1')
+  nonsense.write('\x00nonsense')
+  t.equal((await collect(nonsense)).text, '\x15\x03\x03\x00\x02\x02\x32')
+  const plain = request({ port: edge.port, host: '127.0.0.1', agent: false })
+  plain.end()
+  const [answer] = (await once(plain, 'response')) as [IncomingMessage]
+  t.equal(answer.statusCode, 400)
+  answer.resume()
+  const old = connectTls({
+    port: edge.port,
+    host: '127.0.0.1',
+    servername: 'blog.example.com',
+    minVersion: 'TLSv1',
+    maxVersion: 'TLSv1.1',
+    ciphers: 'DEFAULT@SECLEVEL=0',
+  })
+  const [error] = await once(old, 'error')
+  t.match(error, { code: /PROTOCOL_VERSION|NO_PROTOCOLS/ })
+})
+
+t.test('too many silent sockets: the oldest of the fullest address goes, the newcomer stays', async (t) => {
+  const edge = await world(t, { unpeekedSockets: 3 })
+  const crowd: Socket[] = []
+  for (let count = 0; count < 3; count++) {
+    const socket = connect({ port: edge.port, host: '127.0.0.1', localAddress: '127.0.0.2' })
+    await once(socket, 'connect')
+    crowd.push(socket)
+  }
+  const [first] = crowd
+  const evicted = first === undefined ? undefined : collect(first)
+  t.match(await get(edge, { host: 'blog.example.com', servername: 'blog.example.com' }), { statusCode: 200 })
+  t.ok((await evicted)?.reset)
+  for (const socket of crowd) socket.destroy()
+})
+
+t.test('an answer that breaks off ends without close_notify', async (t) => {
+  const edge = await world(t)
+  const client: TLSSocket = connectTls({
+    port: edge.port,
+    host: '127.0.0.1',
+    servername: 'blog.example.com',
+    ca: edge.ca,
+  })
+  client.write('GET /half HTTP/1.1\r\nHost: blog.example.com\r\n\r\n')
+  const { text: got, reset } = await collect(client)
+  t.match(got, /200 OK/)
+  t.ok(reset)
+})

@@ -1,0 +1,102 @@
+import { once } from 'node:events'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { type AddressInfo, connect, type Server as NetServer, type Socket } from 'node:net'
+import { pino } from 'pino'
+import type { Test } from 'tap'
+import { Admission } from '../../src/admit.ts'
+import type { VisitorLimits } from '../../src/guard/limits.ts'
+import { LIMITS } from '../../src/limits.ts'
+import { startHttp } from '../../src/listen/http.ts'
+import { FakeLink } from './fake-link.ts'
+import { FakeTable, type FakeTunnel, fakeTunnel } from './fake-table.ts'
+
+export const quiet = pino({ level: 'silent' })
+
+export interface SmallEdge {
+  readonly port: number
+  readonly service: Server
+  readonly link: FakeLink
+  readonly table: FakeTable
+  readonly tunnel: FakeTunnel
+  readonly admission: Admission
+}
+
+/** Plain HTTP in front of one tunnel, `blog.example.com`, whose service is a node:http server with this listener. */
+export async function smallEdge(
+  t: Test,
+  listener: (...asked: Parameters<RequestListener>) => unknown,
+  options: { limits?: Partial<VisitorLimits>; domain?: string; trustedProxies?: string[] } = {},
+): Promise<SmallEdge> {
+  const service = createServer((request, response) => void listener(request, response))
+  const port = await listen(t, service)
+  const link = new FakeLink(port)
+  const table = new FakeTable()
+  const tunnel = fakeTunnel({ name: 'blog', live: { link, service: 7 } })
+  table.tunnels.push(tunnel)
+  const admission = makeAdmission(table, options)
+  const http = await startHttp({ address: { host: '127.0.0.1', port: 0 }, admission })
+  t.teardown(() => http.close(0))
+  return { port: http.port, service, link, table, tunnel, admission }
+}
+
+export function makeAdmission(
+  table: FakeTable,
+  {
+    limits = {},
+    domain = 'example.com',
+    trustedProxies = [],
+  }: { limits?: Partial<VisitorLimits>; domain?: string; trustedProxies?: string[] } = {},
+): Admission {
+  return new Admission({
+    table,
+    log: quiet,
+    settings: { domain, trustedProxies, limits: { ...LIMITS.parse(undefined), ...limits } },
+  })
+}
+
+export async function listen(t: Test, server: NetServer): Promise<number> {
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  return (server.address() as AddressInfo).port
+}
+
+/** Sends bytes as they are and collects the answer until the edge closes. */
+export async function talk(port: number, bytes: string | Buffer): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
+  return (await collect(socket)).text
+}
+
+/** Everything until the end, and how it ended. */
+export async function collect(socket: Socket): Promise<{ text: string; reset: boolean }> {
+  let text = ''
+  let reset = false
+  socket.on('data', (bytes) => (text += bytes.toString('latin1')))
+  socket.on('error', (error: NodeJS.ErrnoException) => (reset ||= error.code === 'ECONNRESET'))
+  await new Promise((resolve) => socket.once('close', resolve))
+  return { text, reset }
+}
+
+/** Resolves once the text that has come so far fits. The socket goes on flowing. */
+export function until(socket: Socket, fits: (text: string) => boolean): Promise<string> {
+  let text = ''
+  return new Promise((resolve, reject) => {
+    const read = (bytes: Buffer): void => {
+      text += bytes.toString('latin1')
+      if (!fits(text)) return
+      socket.off('data', read)
+      resolve(text)
+    }
+    socket.on('data', read)
+    socket.once('close', () => reject(new Error(`closed after ${JSON.stringify(text)}`)))
+  })
+}

@@ -1,0 +1,147 @@
+import t from 'tap'
+import { EngawaError } from '../../src/errors.ts'
+import { linked, memoryCarriers } from '../support/linked.ts'
+
+const turns = async (count: number): Promise<void> => {
+  for (let turn = 0; turn < count; turn++) await new Promise(setImmediate)
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise(setImmediate)
+}
+
+t.test('bytes, ends, messages and flows come to their handlers', async (t) => {
+  const { edge, agent, told, open } = linked()
+  const [mine, theirs] = await open()
+  const came: string[] = []
+  theirs.handler = {
+    data: (bytes) => {
+      came.push(Buffer.from(bytes).toString())
+      theirs.consumed(bytes.length)
+    },
+    end: () => came.push('end'),
+    reset: (code) => came.push(`reset ${code}`),
+    drain: () => undefined,
+  }
+  mine.write(Buffer.from('hello'))
+  mine.end()
+  await until(() => came.length === 2)
+  t.same(came, ['hello', 'end'])
+  agent.session.sendMessage(Buffer.from('{"type":"drain"}'))
+  const flow = edge.session.openFlow(new Uint8Array(46))
+  edge.session.sendDatagram(flow, Buffer.from('x'))
+  await until(() => told.edge.length > 0 && told.agent.length > 0)
+  t.same(told.edge, ['message {"type":"drain"}'])
+  t.same(told.agent, [`datagram ${flow}`])
+  edge.end('SESSION_CLOSED', 'enough')
+  t.equal(told.edge.at(-1), 'closed SESSION_CLOSED false')
+  await until(() => told.agent.some((text) => text.startsWith('closed')))
+  t.equal(told.agent.at(-1), 'closed SESSION_CLOSED true', 'the GOAWAY went out before the carrier closed')
+  t.ok(edge.paused && agent.paused)
+})
+
+t.test('a lost carrier: away, resumed, and what was written meanwhile arrives', async (t) => {
+  const { edge, agent, told, open } = linked()
+  const [mine, theirs] = await open()
+  let came = 0
+  theirs.handler = {
+    data: (bytes) => {
+      came += bytes.length
+      theirs.consumed(bytes.length)
+    },
+    end: () => undefined,
+    reset: () => (came = -1),
+    drain: () => undefined,
+  }
+  mine.write(Buffer.alloc(5_000))
+  await until(() => came === 5_000)
+  edge.carrier(1)?.destroy()
+  await until(() => told.edge.includes('away') && told.agent.includes('away'))
+  t.same(told.edge, ['carrierLost 1 0 closed', 'away'])
+  t.ok(edge.paused)
+  mine.write(Buffer.alloc(7_000))
+  await turns(3)
+  const [a, b] = memoryCarriers()
+  const number = agent.session.nextCarrier()
+  const now = performance.now()
+  edge.session.applyLost(agent.session.lostReport(number), now)
+  const report = edge.session.lostReport(number)
+  edge.attach(number, a)
+  agent.session.applyLost(report, now)
+  agent.attach(number, b)
+  await until(() => came === 12_000)
+  t.ok(told.edge.includes('resumed 1'))
+  t.ok(told.agent.includes('resumed 1'))
+  t.notOk(edge.paused)
+  edge.end('SESSION_CLOSED')
+  await until(() => agent.session.ended)
+})
+
+t.test('a handler that throws loses its stream, and nobody else notices', async (t) => {
+  const { edge, agent, told, open } = linked()
+  const [bad, badPeer] = await open()
+  const [good, goodPeer] = await open()
+  const seen: string[] = []
+  badPeer.handler = {
+    data: () => {
+      throw new TypeError('a bug')
+    },
+    end: () => undefined,
+    reset: (code) => seen.push(`own ${code}`),
+    drain: () => undefined,
+  }
+  bad.handler = {
+    data: () => undefined,
+    end: () => undefined,
+    reset: (code) => seen.push(`peer ${code}`),
+    drain: () => undefined,
+  }
+  goodPeer.handler = {
+    data: (bytes) => seen.push(`good ${bytes.length}`),
+    end: () => undefined,
+    reset: () => undefined,
+    drain: () => undefined,
+  }
+  bad.write(Buffer.from('x'))
+  await until(() => seen.includes('peer STREAM_ABORTED'))
+  good.write(Buffer.from('yy'))
+  await until(() => seen.includes('good 2'))
+  t.same(seen, ['own STREAM_ABORTED', 'peer STREAM_ABORTED', 'good 2'])
+  t.same(told.agent, ['failed TypeError: a bug'])
+  edge.end('SESSION_CLOSED')
+  await until(() => agent.session.ended)
+})
+
+t.test('a message that its reader refuses ends the session with its code', async (t) => {
+  const { edge, agent, told } = linked({
+    edge: {
+      message: () => {
+        throw new EngawaError('MESSAGE_INVALID', 'no such message')
+      },
+    },
+  })
+  agent.session.sendMessage(Buffer.from('{}'))
+  await until(() => agent.session.ended)
+  t.same(told.edge, ['closed MESSAGE_INVALID false'])
+  t.same(told.agent, ['closed MESSAGE_INVALID true'])
+  t.ok(edge.session.ended)
+})
+
+t.test('random bytes end the session, with a code and without a throw', async (t) => {
+  const { edge, agent, told } = linked()
+  agent.carrier(1)?.send([Buffer.alloc(64, 0xee)])
+  await until(() => edge.session.ended && agent.session.ended)
+  t.same(told.edge, ['closed FRAME_UNKNOWN false'])
+})
+
+t.test('a carrier of a session that is over is closed at once', async () => {
+  const { edge, agent } = linked()
+  edge.end('SESSION_CLOSED')
+  const [a, b] = memoryCarriers()
+  const closed = new Promise<void>((resolve) => {
+    b.onClosed = () => resolve()
+  })
+  edge.attach(2, a)
+  await closed
+  await until(() => agent.session.ended)
+})

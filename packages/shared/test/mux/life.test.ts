@@ -1,0 +1,216 @@
+import t from 'tap'
+import { Bench, dataFrame } from '../support/bench.ts'
+import type { Frame } from '../support/frames.ts'
+
+function pings(frames: readonly Frame[]): number {
+  return frames.filter(({ type }) => type === 'ping').length
+}
+
+/** The peer answers everything at once for some time. */
+function chat(bench: Bench, ms: number, carrier = 1): void {
+  const until = bench.now + ms
+  while (bench.now < until) {
+    for (const frame of bench.pass(Math.min(100, until - bench.now), [carrier])) {
+      if (frame.type === 'ping') bench.say(carrier, { type: 'pong', token: frame.token })
+    }
+    bench.ack(carrier)
+  }
+}
+
+t.test('R6 a PING goes out when a carrier begins', async (t) => {
+  const agent = new Bench('agent')
+  t.equal(pings(agent.hear()), 1)
+})
+
+t.test('R6 a PING goes out after 4 s without reading anything, and none before', async (t) => {
+  const agent = new Bench('agent')
+  agent.settle()
+  t.equal(pings(agent.pass(3990)), 0)
+  t.equal(pings(agent.pass(20)), 1)
+})
+
+t.test('R6 a PING goes out after 500 ms while bytes are unacknowledged, and none before', async (t) => {
+  const agent = new Bench('agent')
+  agent.settle()
+  const stream = agent.opened(1)
+  agent.pass(100)
+  stream.write(Buffer.alloc(10))
+  agent.hear()
+  t.equal(pings(agent.pass(490)), 0)
+  t.equal(pings(agent.pass(20)), 1)
+})
+
+t.test('F3 a peer answers at most one PING a tick, and the newest token wins', async (t) => {
+  const agent = new Bench('agent')
+  agent.settle()
+  for (let token = 1; token <= 10_000; token++) agent.say(1, { type: 'ping', token })
+  t.same(agent.hearOnly('pong'), [{ type: 'pong', token: 10_000 }])
+  t.same(agent.hearOnly('pong'), [])
+})
+
+t.test('R7 a carrier is suspect when a PING is unanswered for 3 s while no rate is known', async (t) => {
+  const agent = new Bench('agent')
+  agent.hear()
+  agent.pass(2990)
+  t.same(agent.of('carrierSuspect'), [])
+  agent.pass(20)
+  t.match(agent.of('carrierSuspect'), [{ carrier: 1 }])
+  t.same(agent.of('carrierLost'), [], 'but not lost')
+})
+
+t.test('R7 a carrier with nothing to answer is never suspect', async (t) => {
+  const agent = new Bench('agent')
+  agent.settle()
+  agent.pass(3900)
+  t.same(agent.of('carrierSuspect'), [])
+})
+
+t.test('R7 any byte read is proof of life and ends suspicion', async (t) => {
+  const agent = new Bench('agent')
+  const stream = agent.opened(1)
+  agent.settle()
+  stream.write(Buffer.alloc(10))
+  agent.hear()
+  agent.pass(3500)
+  t.equal(agent.of('carrierSuspect').length, 1)
+  agent.feed(1, Buffer.from([3]))
+  t.match(agent.of('carrierTrusted'), [{ carrier: 1 }])
+  t.notOk(agent.session.carriers[0]?.suspect)
+})
+
+t.test('R7 a slow peer that keeps sending is not suspect, however long its ACK takes', async (t) => {
+  const agent = new Bench('agent')
+  agent.settle()
+  const stream = agent.opened(1)
+  stream.write(Buffer.alloc(10))
+  agent.hear()
+  for (let turn = 0; turn < 40; turn++) {
+    agent.pass(900)
+    agent.say(1, { type: 'ack', received: 0 })
+  }
+  t.same(agent.of('carrierSuspect'), [])
+  t.same(agent.of('carrierLost'), [])
+})
+
+t.test('R7 clocks count in fractions: at its deadline a carrier is suspect, not a moment later', async (t) => {
+  const agent = new Bench('agent')
+  agent.now = 2110.016
+  agent.attach(2)
+  agent.session.carrierClosed(1, agent.now)
+  agent.hear(2)
+  for (let turn = 0; turn < 10 && agent.of('carrierSuspect').length === 0; turn++) {
+    const due = agent.session.deadline()
+    t.ok(due > agent.now, `a deadline after ${agent.now}`)
+    agent.now = due
+    agent.session.tick(due)
+    agent.hear(2)
+  }
+  t.match(agent.of('carrierSuspect'), [{ carrier: 2 }])
+})
+
+t.test('R8 a carrier is lost when its socket has closed', async (t) => {
+  const agent = new Bench('agent')
+  agent.session.carrierClosed(1, agent.now)
+  agent.collect()
+  t.match(agent.events, [{ type: 'carrierLost', carrier: 1, why: 'closed' }, { type: 'away' }])
+})
+
+t.test('R8 a PING unanswered for 10 s with nothing read: lost, though it is the only one', async (t) => {
+  const agent = new Bench('agent')
+  agent.hear()
+  agent.pass(9990)
+  t.same(agent.of('carrierLost'), [])
+  agent.pass(20)
+  t.match(agent.of('carrierLost'), [{ carrier: 1, why: 'silent' }])
+  t.equal(agent.of('away').length, 1)
+})
+
+t.test('R8 a suspect is lost once another carrier has been read from since it fell silent', async (t) => {
+  const agent = new Bench('agent')
+  agent.settle(1)
+  agent.attach(2)
+  agent.hear(2)
+  const stream = agent.opened(1, 1)
+  stream.write(Buffer.alloc(10))
+  agent.hear(1)
+  agent.pass(3600, [1, 2])
+  t.ok(agent.of('carrierSuspect').some(({ carrier }) => carrier === 1))
+  t.same(agent.of('carrierLost'), [], 'a handshake that has finished is no proof')
+  agent.say(2, { type: 'pong', token: 1 })
+  t.match(agent.of('carrierLost'), [{ carrier: 1, why: 'silent' }])
+})
+
+t.test('R8 what the other carrier said before the silence is no proof', async (t) => {
+  const agent = new Bench('agent')
+  agent.attach(2)
+  agent.settle(1)
+  agent.settle(2)
+  const stream = agent.opened(1, 1)
+  agent.say(2, { type: 'ping', token: 1 })
+  agent.now += 1
+  stream.write(Buffer.alloc(10))
+  agent.hear(1)
+  agent.pass(3600, [1])
+  t.ok(agent.of('carrierSuspect').some(({ carrier }) => carrier === 1))
+  t.same(agent.of('carrierLost'), [])
+})
+
+t.test('R8 a tick that comes late moves all deadlines by the delay', async (t) => {
+  for (const ms of [5000, 12_000, 60_000, 3_600_000]) {
+    const agent = new Bench('agent')
+    chat(agent, 1000)
+    const stream = agent.opened(1)
+    stream.write(Buffer.alloc(10))
+    agent.pass(300)
+    agent.session.deadline()
+    agent.jump(ms)
+    t.same(agent.of('carrierLost'), [], `after ${ms} ms of sleep`)
+    t.same(agent.of('carrierSuspect'), [], `after ${ms} ms of sleep`)
+    agent.hear()
+    agent.pass(11_000)
+    t.equal(agent.of('carrierLost').length, 1, 'but a silence that goes on counts')
+  }
+})
+
+t.test('R8 what is read late, but read, keeps the carrier', async (t) => {
+  const agent = new Bench('agent')
+  agent.settle()
+  const stream = agent.opened(1)
+  stream.write(Buffer.alloc(10))
+  agent.hear()
+  agent.now += 30_000
+  agent.say(1, { type: 'ack', received: 26 })
+  agent.session.tick(agent.now)
+  agent.collect()
+  t.same(agent.of('carrierLost'), [])
+})
+
+t.test('R10 a session without a carrier lives for its grace, then its streams are reset and it is gone', async (t) => {
+  for (const side of ['edge', 'agent'] as const) {
+    const bench = new Bench(side, { graceMs: 5000 })
+    const stream = side === 'edge' ? bench.open() : bench.opened(1)
+    bench.session.carrierClosed(1, bench.now)
+    bench.pass(4990, [])
+    t.notOk(bench.closed, `${side}: not before`)
+    bench.pass(20, [])
+    t.match(bench.of('reset'), [{ stream, code: 'STREAM_ABORTED' }], side)
+    t.ok(bench.closed, side)
+    t.ok(bench.session.ended)
+    t.ok(stream.closed)
+  }
+})
+
+t.test('R10 a carrier in time keeps everything', async (t) => {
+  const agent = new Bench('agent', { graceMs: 5000 })
+  const stream = agent.opened(1)
+  agent.session.carrierClosed(1, agent.now)
+  agent.pass(4900, [])
+  agent.session.applyLost([[1, 0]], agent.now)
+  agent.attach(2)
+  t.match(agent.of('resumed'), [{ awayMs: 4900, streams: 1 }])
+  agent.settle(2)
+  agent.say(2, dataFrame(1, 0, 'on'))
+  chat(agent, 10_000, 2)
+  t.equal(agent.bytesOf(stream), 'on')
+  t.notOk(agent.closed)
+})

@@ -1,0 +1,82 @@
+import net from 'node:net'
+
+/** Reads `bytes` from the bulk service behind `port`; the answer is the seconds it took. */
+export async function bulk(port: number, bytes: number): Promise<number> {
+  const buffer = Buffer.allocUnsafe(256 * 1024)
+  let left = bytes
+  return new Promise((resolve, reject) => {
+    const startedAt = performance.now()
+    const socket = net.connect({
+      port,
+      host: '127.0.0.1',
+      onread: {
+        buffer,
+        callback: (count) => {
+          left -= count
+          return true
+        },
+      },
+    })
+    socket.on('connect', () => socket.write(`get bench ${bytes}\n`))
+    socket.on('error', reject)
+    socket.on('close', () => {
+      if (left === 0) resolve((performance.now() - startedAt) / 1000)
+      else reject(new Error(`${left} bytes of ${bytes} are missing`))
+    })
+  })
+}
+
+/** Asks for `path` over `connections` kept alive, one request after the other on each, for `forMs`. Answers how many were answered. */
+export async function requests(
+  port: number,
+  host: string,
+  path: string,
+  connections: number,
+  forMs: number,
+): Promise<number> {
+  const request = Buffer.from(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+  const until = performance.now() + forMs
+  const counts = Array.from({ length: connections }, () => keepAsking(port, request, until))
+  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
+}
+
+/** Every answer has the length of the first: what is measured should be the way, not a parser here. */
+function keepAsking(port: number, request: Buffer, until: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let answerBytes = 0
+    let first = Buffer.alloc(0)
+    let got = 0
+    let count = 0
+    const socket = net.connect({ port, host: '127.0.0.1', noDelay: true }, () => socket.write(request))
+    socket.on('error', reject)
+    socket.on('data', (chunk: Buffer) => {
+      if (answerBytes === 0) {
+        first = Buffer.concat([first, chunk])
+        answerBytes = lengthOf(first)
+      }
+      got += chunk.length
+      if (answerBytes === 0 || got < answerBytes) return
+      if (got > answerBytes) {
+        reject(new Error(`an answer of ${got} bytes instead of ${answerBytes}: ${first.toString('latin1', 0, 300)}`))
+        return
+      }
+      got = 0
+      count++
+      if (performance.now() < until) {
+        socket.write(request)
+        return
+      }
+      socket.destroy()
+      resolve(count)
+    })
+    socket.on('close', () => reject(new Error(`closed after ${count} answers`)))
+  })
+}
+
+function lengthOf(answer: Buffer): number {
+  const end = answer.indexOf('\r\n\r\n')
+  if (end < 0) return 0
+  const head = answer.toString('latin1', 0, end)
+  if (!head.startsWith('HTTP/1.1 200')) throw new Error(head)
+  return end + 4 + Number(/content-length: (\d+)/i.exec(head)?.[1])
+}

@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { loadConfig } from '@engawa/agent/config'
+import { edgeSettings } from '@engawa/edge/config'
+import t from 'tap'
+
+const path = (name: string): string => fileURLToPath(new URL(`../../deploy/${name}`, import.meta.url))
+const read = (file: string, text: string): ReturnType<typeof edgeSettings> =>
+  edgeSettings({ flags: {}, file: { path: file, text }, language: 'en', mayBindLow: true })
+
+const text = readFileSync(path('edge.example.yaml'), 'utf8')
+
+t.test('deploy/edge.example.yaml is taken by an edge', async (t) => {
+  const settings = read('edge.example.yaml', text)
+  t.equal(settings.domain, 'example.com')
+  t.same(settings.tcpPorts, [[20_000, 29_999]])
+})
+
+t.test('deploy/edge.example.yaml states the defaults where it says so', async (t) => {
+  const settings = read('edge.example.yaml', text)
+  const usual = read('edge.yaml', '')
+  t.same(settings.limits, usual.limits)
+  for (const key of ['http', 'https', 'admin', 'graceMs'] as const) t.same(settings[key], usual[key], key)
+})
+
+t.test('what deploy/edge.example.yaml has in comments is taken, too', async (t) => {
+  const settings = read('edge.example.yaml', text.replaceAll(/^# (?=[a-z-]+: \S+$)/gm, ''))
+  t.equal(settings.carrier?.port, 7443)
+  t.equal(settings.bind, '203.0.113.5')
+})
+
+t.test('deploy/agent.example.yaml is taken by an agent', async (t) => {
+  const wishes = loadConfig(path('agent.example.yaml'), 'en')
+  t.same(
+    wishes.map(({ name }) => name),
+    ['blog', 'nas', 'api', 'ssh', 'games', 'app'],
+  )
+})

@@ -1,0 +1,45 @@
+import net from 'node:net'
+
+/** Connects to a port of 127.0.0.1; half-open, as sockets of tests should be. */
+export async function connect(port: number, localAddress?: string): Promise<net.Socket> {
+  const socket = net.connect({
+    port,
+    host: '127.0.0.1',
+    allowHalfOpen: true,
+    noDelay: true,
+    ...(localAddress && { localAddress }),
+  })
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve)
+    socket.once('error', reject)
+  })
+  return socket
+}
+
+/** Reads until `enough` bytes came, or to the end. Rejects on a reset. */
+export function read(socket: net.Socket, enough: number = Number.POSITIVE_INFINITY): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    const settle = (): void => {
+      socket.off('data', onData).off('end', settle).off('error', reject).off('close', settle)
+      socket.pause()
+      resolve(Buffer.concat(chunks))
+    }
+    const onData = (chunk: Buffer): void => {
+      chunks.push(chunk)
+      size += chunk.length
+      if (size >= enough) settle()
+    }
+    socket.on('data', onData).once('end', settle).once('error', reject).once('close', settle)
+  })
+}
+
+/** How a socket ended: in order, or by reset. */
+export function ending(socket: net.Socket): Promise<'end' | 'reset'> {
+  return new Promise((resolve) => {
+    socket.once('end', () => resolve('end'))
+    socket.once('error', () => resolve('reset'))
+    socket.resume()
+  })
+}

@@ -1,0 +1,92 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import { run } from './command.ts'
+import { findTool } from './tools.ts'
+import type { World } from './world.ts'
+
+export interface Sshd {
+  readonly port: number
+  /** `ssh` to this daemon by way of another port, without any file of the user's. */
+  client: (port: number, ...args: readonly string[]) => ['ssh', ...string[]]
+}
+
+/** OpenSSH's daemon with its own keys and folder on a free port of 127.0.0.1. It lets in whoever runs the test, by key. */
+export async function startSshd(world: World): Promise<Sshd> {
+  const folder = world.folder('sshd')
+  mkdirSync(folder, { mode: 0o700 })
+  const file = (name: string): string => join(folder, name)
+  await Promise.all(['host', 'user'].map((name) => makeKey(file(name))))
+  if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 })
+  const port = await freePort()
+  const settings = {
+    Port: port,
+    ListenAddress: '127.0.0.1',
+    HostKey: file('host'),
+    AuthorizedKeysFile: file('user.pub'),
+    PidFile: 'none',
+    StrictModes: 'no',
+    UsePAM: 'no',
+    PasswordAuthentication: 'no',
+    PermitRootLogin: 'prohibit-password',
+  }
+  const config = Object.entries(settings).map(([key, value]) => `${key} ${value}\n`)
+  writeFileSync(file('config'), config.join(''), { mode: 0o600 })
+  const daemon = world.start('sshd', [findTool('sshd') ?? 'sshd', '-D', '-e', '-f', file('config')])
+  await untilListening(port, () => daemon.exit === undefined)
+  const settingsOfClient = [
+    'BatchMode=yes',
+    'IdentitiesOnly=yes',
+    'StrictHostKeyChecking=no',
+    `UserKnownHostsFile=${file('known')}`,
+    'LogLevel=ERROR',
+  ]
+  const options = ['-F', 'none', '-i', file('user'), ...settingsOfClient.flatMap((setting) => ['-o', setting])]
+  const client: Sshd['client'] = (through, ...args) => [
+    'ssh',
+    ...options,
+    '-p',
+    String(through),
+    `${userInfo().username}@127.0.0.1`,
+    ...args,
+  ]
+  return { port, client }
+}
+
+async function makeKey(file: string): Promise<void> {
+  const { code, stderr } = await run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', file])
+  if (code !== 0) throw new Error(`ssh-keygen: ${stderr}`)
+}
+
+/** A port that was free a moment ago: for programs that take no port 0. */
+export async function freePort(): Promise<number> {
+  const server = net.createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as net.AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** Resolves once something accepts on the port; asks again and again, for sshd has no other way to say so. */
+export async function untilListening(port: number, worthIt: () => boolean, deadlineMs = 10_000): Promise<void> {
+  const deadline = performance.now() + deadlineMs
+  for (;;) {
+    // oxlint-disable-next-line no-await-in-loop -- one try after the other
+    if (await accepts(port)) return
+    if (!worthIt() || performance.now() > deadline) throw new Error(`nothing listens on 127.0.0.1:${port}`)
+    // oxlint-disable-next-line no-await-in-loop -- one try after the other
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+export function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, '127.0.0.1')
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}

@@ -1,0 +1,240 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Result, run } from './command.ts'
+import { type Event, Program } from './program.ts'
+import { Shim } from './shim.ts'
+
+const ROOT = join(import.meta.dirname, '../..')
+const FROM_SOURCE = [process.execPath, '-C', 'engawa-source'] as const
+
+export function edgeCommand(...args: readonly string[]): [string, ...string[]] {
+  return [...FROM_SOURCE, join(ROOT, 'packages/edge/src/main.ts'), ...args]
+}
+
+export function agentCommand(...args: readonly string[]): [string, ...string[]] {
+  return [...FROM_SOURCE, join(ROOT, 'packages/agent/src/main.ts'), ...args]
+}
+
+export interface WorldOptions {
+  /** The carriers' way leads through `world.shim`. The domain then is `tunnel.test`: every request needs its Host header. */
+  shim?: boolean
+  domain?: string
+  /** Further flags of `edge run`. */
+  edgeFlags?: readonly string[]
+}
+
+export interface Services {
+  readonly program: Program
+  readonly http: number
+  readonly echo: number
+  readonly bulk: number
+}
+
+/** A tunnel as the agent's `tunnel` event tells of it. */
+export interface Published {
+  readonly name: string
+  readonly protocol: string
+  readonly public: string
+  /** The port in `public`; NaN where it has none. */
+  readonly port: number
+  readonly target: string
+}
+
+/** One edge, its agents and their services, each a process of its own with a folder of its own. */
+export class World {
+  readonly domain: string
+  readonly shim: Shim | undefined
+  readonly #folder = mkdtempSync(join(tmpdir(), 'engawa-world-'))
+  readonly #programs: Program[] = []
+  readonly #flags: readonly string[]
+  #edge: Program | undefined
+  #ready: Event | undefined
+  #services = 0
+  readonly #removeFolder = (): void => rmSync(this.#folder, { recursive: true, force: true })
+
+  private constructor(shim: Shim | undefined, { domain, edgeFlags = [] }: WorldOptions) {
+    this.shim = shim
+    this.domain = domain ?? (shim ? 'tunnel.test' : 'localhost')
+    this.#flags = edgeFlags
+    process.once('exit', this.#removeFolder)
+  }
+
+  /** A world whose edge is ready. */
+  static async open(options: WorldOptions = {}): Promise<World> {
+    const made = new World(options.shim ? await Shim.open() : undefined, options)
+    try {
+      await made.startEdge()
+      return made
+    } catch (error) {
+      await made.close()
+      throw error
+    }
+  }
+
+  get edge(): Program {
+    if (this.#edge === undefined) throw new Error('no edge was started')
+    return this.#edge
+  }
+
+  get edgeData(): string {
+    return join(this.#folder, 'edge')
+  }
+
+  /** Where visitors go: `HOST:PORT` of plain HTTP, HTTPS, and the admin API. */
+  get http(): string {
+    return this.#address('http')
+  }
+  get https(): string {
+    return this.#address('https')
+  }
+  get carrier(): string {
+    return this.#address('carrier')
+  }
+  get admin(): string {
+    return this.#address('admin')
+  }
+
+  /** A folder of this world, gone with it. */
+  folder(name: string): string {
+    return join(this.#folder, name)
+  }
+
+  /** Starts the edge, at first on free ports and later, as after a crash, on the same ones. */
+  async startEdge(): Promise<Event> {
+    const before = this.#ready
+    const address = (name: string): string => (before ? this.#address(name) : '127.0.0.1:0')
+    const publicHost = this.shim ? ['--public-host', `127.0.0.1:${this.shim.port}`] : []
+    // biome-ignore format: one flag a line would say less
+    const flags = [
+      '--json', '--data', this.edgeData, '--domain', this.domain, '--bind', '127.0.0.1',
+      '--http', address('http'), '--https', address('https'), '--admin', address('admin'),
+    ]
+    const edge = this.start('edge', edgeCommand('run', ...flags, ...publicHost, ...this.#flags))
+    this.#edge = edge
+    this.#ready = await edge.until('ready')
+    this.shim?.lead(this.carrier)
+    return this.#ready
+  }
+
+  /** Any further program, ended with this world. */
+  start(name: string, command: readonly [string, ...string[]], env?: Readonly<Record<string, string>>): Program {
+    const program = new Program({ name, command, ...(env && { env }) })
+    this.#programs.push(program)
+    return program
+  }
+
+  /** `edge …` on this edge's folder, to its end. */
+  edgeDo(...args: readonly string[]): Promise<Result> {
+    return run(edgeCommand(...args, '--data', this.edgeData))
+  }
+
+  /** `agent …` on the folder of the agent `who`, to its end. */
+  agentDo(who: string, ...args: readonly string[]): Promise<Result> {
+    return run(agentCommand(...args, '--data', this.agentData(who)))
+  }
+
+  agentData(who: string): string {
+    return this.folder(`agent-${who}`)
+  }
+
+  /** A fresh join line for `who`. */
+  async invite(who: string, ...flags: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.edgeDo('invite', who, ...flags)
+    const line = /engawa1:[\w-]+/.exec(stdout)?.[0]
+    if (code !== 0 || line === undefined) throw new Error(`edge invite ${who}: exit ${code}\n${stdout}\n${stderr}`)
+    return line
+  }
+
+  /** Invites and joins `who`. */
+  async join(who: string, ...inviteFlags: readonly string[]): Promise<void> {
+    const line = await this.invite(who, ...inviteFlags)
+    const { code, stdout, stderr } = await this.agentDo(who, 'join', line)
+    if (code !== 0) throw new Error(`agent join as ${who}: exit ${code}\n${stdout}\n${stderr}\n${this.edge.report()}`)
+  }
+
+  /** `agent expose …` for an agent that has joined; it runs on. */
+  expose(who: string, ...args: readonly string[]): Program {
+    return this.start(`agent ${who}`, agentCommand('expose', ...args, '--json', '--data', this.agentData(who)))
+  }
+
+  /** As `expose`, once every target is published: the program and its tunnels in the targets' order. */
+  async publish(
+    who: string,
+    targets: string | readonly string[],
+    ...flags: readonly string[]
+  ): Promise<{ agent: Program; tunnels: Published[]; tunnel: Published }> {
+    const list = typeof targets === 'string' ? [targets] : targets
+    const agent = this.expose(who, ...list, ...flags)
+    const tunnels: Published[] = []
+    for (let after = 0; tunnels.length < list.length; ) {
+      // oxlint-disable-next-line no-await-in-loop -- events come one after the other
+      const event = await agent.until((said) => said.event === 'tunnel' || said.event === 'refused', {
+        after,
+        witnesses: [this.edge],
+      })
+      after = agent.events.indexOf(event) + 1
+      if (event.event === 'refused') throw new Error(`refused: ${JSON.stringify(event)}\n${this.edge.report()}`)
+      tunnels.push(toPublished(event))
+    }
+    // Events come in the edge's order.
+    tunnels.sort((a, b) => list.findIndex((target) => isFor(a, target)) - list.findIndex((target) => isFor(b, target)))
+    const [tunnel] = tunnels
+    if (tunnel === undefined) throw new Error('no target given')
+    return { agent, tunnels, tunnel }
+  }
+
+  async services(label: string = `service-${++this.#services}`): Promise<Services> {
+    const program = this.start(label, [process.execPath, join(import.meta.dirname, 'services/serve.ts'), label])
+    const { http, echo, bulk } = await program.until('ready')
+    return { program, http: Number(http), echo: Number(echo), bulk: Number(bulk) }
+  }
+
+  host(name: string): string {
+    return `${name}.${this.domain}`
+  }
+
+  /** Arguments that make curl ask this edge for the tunnel `name`: quiet, with the error's text on stderr. */
+  curl(name: string, path: string, ...flags: readonly string[]): ['curl', ...string[]] {
+    const url = `http://${this.http}${path}`
+    return ['curl', '--silent', '--show-error', '--noproxy', '*', '--header', `Host: ${this.host(name)}`, ...flags, url]
+  }
+
+  /** What every program said, for a failure's message. */
+  report(): string {
+    return this.#programs.map((program) => program.report()).join('\n')
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#programs.map((program) => program.kill()))
+    await this.shim?.close()
+    this.#removeFolder()
+    process.removeListener('exit', this.#removeFolder)
+  }
+
+  #address(name: string): string {
+    return String(this.#ready?.[name])
+  }
+}
+
+function toPublished(event: Event): Published {
+  const { name, protocol, public: address, target } = event
+  const port = Number(/:(\d+)$/.exec(String(address))?.[1])
+  return { name: String(name), protocol: String(protocol), public: String(address), port, target: String(target) }
+}
+
+/** Tests give targets that end with their port. */
+function isFor({ target }: Published, typed: string): boolean {
+  return /\d+$/.exec(target)?.[0] === /\d+$/.exec(typed)?.[0]
+}
+
+interface Owner {
+  teardown: (end: () => Promise<void>) => unknown
+}
+
+/** A world that ends with the test. */
+export async function world(t: Owner, options: WorldOptions = {}): Promise<World> {
+  const made = await World.open(options)
+  t.teardown(() => made.close())
+  return made
+}

@@ -1,0 +1,129 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer, type TLSSocket } from 'node:tls'
+import t from 'tap'
+import { run } from '../support/command.ts'
+import { connect, ending, read } from '../support/socket.ts'
+import { without } from '../support/tools.ts'
+import { world } from '../support/world.ts'
+
+t.test('a revoked agent is cut off within 1 s and cannot return', async (t) => {
+  const here = await world(t)
+  const services = await here.services()
+  await here.join('home')
+  const { agent, tunnel } = await here.publish('home', `tcp://${services.echo}`)
+  const visitor = await connect(tunnel.port)
+  visitor.write('x')
+  await read(visitor, 1)
+  const cut = ending(visitor)
+
+  const command = here.edgeDo('agents', 'revoke', 'home')
+  const [revoked, how] = await Promise.all([command.then(() => performance.now()), cut])
+  const lateMs = performance.now() - revoked
+  t.equal((await command).code, 0, (await command).stderr)
+  t.equal(how, 'reset', 'its visitor is reset, never ended in order')
+  t.ok(lateMs < 1000, `cut off ${lateMs} ms after the command`)
+  t.comment(`revoked: visitor reset ${Math.round(lateMs)} ms after the command returned`)
+
+  t.equal((await agent.exited).code, 3)
+  t.match(agent.report(), /REVOKED/)
+  const again = here.expose('home', `tcp://${services.echo}`)
+  t.equal((await again.exited).code, 3, again.report())
+  const up = await here.agentDo('home', 'up', '--json')
+  t.ok(up.code === 3 || up.code === 2, `up exits ${up.code}`)
+})
+
+t.test('an invitation works once, and not after it has expired', async (t) => {
+  const here = await world(t)
+  const line = await here.invite('home')
+  const first = await here.agentDo('home', 'join', line)
+  t.equal(first.code, 0, first.stderr)
+  const second = await here.agentDo('other', 'join', line)
+  t.equal(second.code, 3)
+  t.match(second.stderr + second.stdout, /INVITATION_USED|used/i)
+  const joined = await here.agentDo('home', 'join', await here.invite('home2'))
+  t.equal(joined.code, 2, 'a folder joins once')
+
+  const short = await here.invite('late', '--expires', '1s')
+  await new Promise((resolve) => setTimeout(resolve, 1100))
+  const late = await here.agentDo('late', 'join', short)
+  t.equal(late.code, 3)
+  t.match(late.stderr + late.stdout, /INVITATION_EXPIRED|expired/i)
+})
+
+t.test('a replacing invitation revokes the old key and passes names on', async (t) => {
+  const here = await world(t)
+  const services = await here.services()
+  await here.join('home')
+  const { agent } = await here.publish('home', String(services.http), '--name', 'blog')
+  const line = await here.invite('home')
+  t.equal((await here.agentDo('new', 'join', line)).code, 0)
+  t.equal((await agent.exited).code, 3, agent.report())
+  await here.publish('new', String(services.http), '--name', 'blog')
+})
+
+t.test('one who cannot prove the pinned identity hears no secret', { skip: without('openssl') }, async (t) => {
+  const here = await world(t, { shim: true })
+  const line = await here.invite('home')
+  const [key, certificate] = [here.folder('liar.key'), here.folder('liar.crt')]
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-batch']
+  const subject = ['-subj', '/CN=liar', '-addext', 'subjectAltName=DNS:*.carrier.engawa.internal']
+  await run(['openssl', 'req', '-x509', ...curve, ...subject, '-keyout', key, '-out', certificate])
+
+  let heard = 0
+  let greeted = 0
+  const liar = createServer({ key: readFileSync(key), cert: readFileSync(certificate) }, (socket: TLSSocket) => {
+    greeted++
+    socket.on('data', (bytes) => {
+      heard += bytes.length
+    })
+    socket.on('error', () => undefined)
+  })
+  liar.on('tlsClientError', () => {
+    greeted++
+  })
+  liar.listen(0, '127.0.0.1')
+  await once(liar, 'listening')
+  t.teardown(() => liar.close())
+  const address = liar.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  here.shim?.lead(`127.0.0.1:${address.port}`)
+
+  const joining = await here.agentDo('home', 'join', line)
+  t.equal(joining.code, 1, joining.stderr)
+  t.match(joining.stderr + joining.stdout, /PIN_MISMATCH|pin/i)
+  t.equal(greeted, 1, 'it was dialled once')
+  t.equal(heard, 0, 'not one byte inside TLS')
+
+  here.shim?.lead(here.carrier)
+  t.equal((await here.agentDo('home', 'join', line)).code, 0, 'the invitation is still good for the right edge')
+})
+
+t.test('the wrong edge hears no secret: a pin of one, the address of another', async (t) => {
+  const [one, other] = [await world(t, { shim: true }), await world(t)]
+  const line = await one.invite('home')
+  one.shim?.lead(other.carrier)
+  const joining = await one.agentDo('home', 'join', line)
+  t.equal(joining.code, 1, joining.stderr)
+  t.match(joining.stderr + joining.stdout, /PIN_MISMATCH|pin/i)
+})
+
+t.test('joining tells apart what is in the way', async (t) => {
+  const here = await world(t, { shim: true })
+  const line = await here.invite('home')
+  here.shim?.refuse()
+  const refused = await here.agentDo('home', 'join', line)
+  t.equal(refused.code, 4, refused.stderr)
+  here.shim?.blackHole()
+  const silent = await here.agentDo('home', 'join', line)
+  t.equal(silent.code, 4, silent.stderr)
+  t.not(refused.stderr + refused.stdout, silent.stderr + silent.stdout, 'a time-out reads otherwise than a refusal')
+})
+
+t.test('an edge that speaks no TLS is told apart too', async (t) => {
+  const here = await world(t, { shim: true })
+  const line = await here.invite('home')
+  here.shim?.lead(here.http)
+  const joining = await here.agentDo('home', 'join', line)
+  t.ok(joining.code === 1 || joining.code === 4, `exit ${joining.code}: ${joining.stderr}`)
+})

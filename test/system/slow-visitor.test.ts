@@ -1,0 +1,111 @@
+import http from 'node:http'
+import t from 'tap'
+import { rssOf } from '../support/process.ts'
+import { connect, read } from '../support/socket.ts'
+import { LONG } from '../support/tools.ts'
+import { type World, world } from '../support/world.ts'
+
+const MIB = 1024 * 1024
+const VISITORS = 20
+const PHASE_MS = LONG ? 5000 : 1500
+const ROUNDS = LONG ? 8 : 4
+/** In the short form the machine may be busy with other tests: the figure is printed, the bound is wide. */
+const BOUND = LONG ? { throughput: 0.9, p99: 2 } : { throughput: 0.7, p99: 4 }
+
+t.test('one visitor stops reading 1 GiB while 20 others go on', async (t) => {
+  const here = await world(t)
+  const services = await here.services('web')
+  await here.join('home')
+  const { agent, tunnels } = await here.publish('home', [String(services.http), `tcp://${services.bulk}`])
+  const bulkPort = tunnels[1]?.port ?? 0
+
+  await measure(here, PHASE_MS)
+  const pids = { edge: here.edge.pid, agent: agent.pid }
+  const restMiB = { edge: rssOf(pids.edge) / MIB, agent: rssOf(pids.agent) / MIB }
+  const alone: Figures[] = []
+  const beside: Figures[] = []
+  const growth = { edge: 0, agent: 0 }
+  for (let round = 0; round < ROUNDS; round++) {
+    // oxlint-disable-next-line no-await-in-loop -- phases take turns
+    alone.push(await measure(here, PHASE_MS))
+    // oxlint-disable-next-line no-await-in-loop -- phases take turns
+    const stuck = await Promise.all([stuckOverTcp(bulkPort), stuckOverHttp(here)])
+    // oxlint-disable-next-line no-await-in-loop -- phases take turns
+    beside.push(await measure(here, PHASE_MS))
+    growth.edge = Math.max(growth.edge, rssOf(pids.edge) / MIB - restMiB.edge)
+    growth.agent = Math.max(growth.agent, rssOf(pids.agent) / MIB - restMiB.agent)
+    for (const end of stuck) end()
+  }
+  const ratio = {
+    throughput: median(beside.map(({ perSecond }) => perSecond)) / median(alone.map(({ perSecond }) => perSecond)),
+    p99: median(beside.map(({ p99Ms }) => p99Ms)) / median(alone.map(({ p99Ms }) => p99Ms)),
+  }
+  t.comment(`20 visitors: ${median(alone.map(({ perSecond }) => perSecond)).toFixed(0)} requests/s of 64 KiB alone`)
+  t.comment(`beside a stuck one: throughput × ${ratio.throughput.toFixed(2)}, p99 × ${ratio.p99.toFixed(2)}`)
+  t.comment(`growth: edge ${growth.edge.toFixed(0)} MiB, agent ${growth.agent.toFixed(0)} MiB`)
+  t.ok(ratio.throughput >= BOUND.throughput, `throughput × ${ratio.throughput}`)
+  t.ok(ratio.p99 <= BOUND.p99, `p99 × ${ratio.p99}`)
+  t.ok(growth.edge <= 64, `edge grew ${growth.edge} MiB`)
+  t.ok(growth.agent <= 64, `agent grew ${growth.agent} MiB`)
+})
+
+interface Figures {
+  perSecond: number
+  p99Ms: number
+}
+
+/** 20 visitors, each asking for 64 KiB again and again over a connection of its own. */
+async function measure(here: World, forMs: number): Promise<Figures> {
+  const times: number[] = []
+  const startedAt = performance.now()
+  const pool = new http.Agent({ keepAlive: true, maxSockets: VISITORS })
+  const visit = async (visitor: number): Promise<void> => {
+    for (let count = 0; performance.now() - startedAt < forMs; count++) {
+      const askedAt = performance.now()
+      // oxlint-disable-next-line no-await-in-loop -- a visitor asks one thing after the other
+      const bytes = await ask(here, pool, `/bytes?seed=v${visitor}&size=65536`)
+      if (bytes !== 65_536) throw new Error(`${bytes} bytes instead of 65536`)
+      times.push(performance.now() - askedAt)
+    }
+  }
+  await Promise.all(Array.from({ length: VISITORS }, (_, visitor) => visit(visitor)))
+  const seconds = (performance.now() - startedAt) / 1000
+  pool.destroy()
+  return {
+    perSecond: times.length / seconds,
+    p99Ms: times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? 0,
+  }
+}
+
+function ask(here: World, agent: http.Agent, path: string): Promise<number> {
+  const [host = '', port] = here.http.split(':')
+  return new Promise((resolve, reject) => {
+    const request = http.get({ host, port, path, agent, headers: { Host: here.host('home') } }, (response) => {
+      let bytes = 0
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length
+      })
+      response.on('end', () => resolve(bytes))
+      response.on('error', reject)
+    })
+    request.on('error', reject)
+  })
+}
+
+async function stuckOverTcp(port: number): Promise<() => void> {
+  const socket = await connect(port)
+  socket.write(`get stuck ${1024 * MIB}\n`)
+  await read(socket, 1)
+  return () => socket.resetAndDestroy()
+}
+
+async function stuckOverHttp(here: World): Promise<() => void> {
+  const socket = await connect(Number(here.http.split(':')[1]))
+  socket.write(`GET /bytes?seed=stuck&size=${1024 * MIB} HTTP/1.1\r\nHost: ${here.host('home')}\r\n\r\n`)
+  await read(socket, 1)
+  return () => socket.resetAndDestroy()
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
+}

@@ -45,6 +45,8 @@ export class Server {
   readonly #attempts: Set<Attempt> = new Set()
   readonly #live: Set<Live> = new Set()
   readonly #told: WeakMap<Published, string> = new WeakMap()
+  /** Made once for each tunnel: a visitor's connection should not wait for it. */
+  readonly #reaches: WeakMap<Published, Reach> = new WeakMap()
   #paused = false
   #draining = false
 
@@ -57,7 +59,9 @@ export class Server {
     const opening = decodeOpening(stream.opening)
     const published = this.#settings.find(opening.service)
     if (published === undefined || !carries(published, opening.portIndex)) return stream.reset('SERVICE_UNKNOWN')
-    const socket = deliver(published.wish.target, opening.portIndex, new Reach(published.wish.reach))
+    const reach = this.#reaches.get(published) ?? new Reach(published.wish.reach)
+    this.#reaches.set(published, reach)
+    const socket = deliver(published.wish.target, opening.portIndex, reach)
     this.#reach(published, stream, socket)
   }
 

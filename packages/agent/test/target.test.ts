@@ -108,7 +108,7 @@ for (const [typed, text] of GOOD) {
   t.test(`${JSON.stringify(typed)} means ${text}`, async (t) => {
     const target = parseTarget(typed)
     t.equal(target.text, text)
-    t.equal(target.protocol, /^tcp/.test(text) ? 'tcp' : 'http')
+    t.equal(target.protocol, text.startsWith('tcp') ? 'tcp' : 'http')
     t.same(parseTarget(text), target, 'its canonical spelling reads the same')
   })
 }

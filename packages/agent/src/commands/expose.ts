@@ -18,7 +18,7 @@ export async function expose(context: Context): Promise<number> {
       log,
       drainMs: line.drainMs,
       tell: (event) => show.tell(event),
-      say: (text) => show.say(text),
+      say: (told) => show.say(told),
       words: line.words,
       wishes: () => wishes,
       staysReplaced: false,

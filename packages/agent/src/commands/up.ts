@@ -31,7 +31,7 @@ export async function up(context: Context): Promise<number> {
       log,
       drainMs: line.drainMs,
       tell: (event) => show.tell(event),
-      say: (text) => show.say(text),
+      say: (told) => show.say(told),
       words: line.words,
       wishes: () => wishes,
       onChange: (apply) => watchConfig(configFile, () => reload(apply)),

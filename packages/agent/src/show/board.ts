@@ -46,6 +46,9 @@ export class Board {
       case 'refused':
         Object.assign(this.#row(event.name, event.target), { public: undefined, refused: explain(event, words) })
         break
+      case 'asking':
+        this.#row(event.name, event.target)
+        break
       case 'removed':
         this.#rows.delete(event.name)
         break

@@ -9,7 +9,12 @@ const NOTHING = Buffer.alloc(0)
 
 type Side = 'edge' | 'agent'
 const CASES: [name: string, side: Side, frames: (Frame | Buffer)[], code: string][] = [
-  ['an edge that sends past its credit', 'agent', [openFrame(1), dataFrame(1, 0, Buffer.alloc(16_385))], 'CREDIT_EXCEEDED'],
+  [
+    'an edge that sends past its credit',
+    'agent',
+    [openFrame(1), dataFrame(1, 0, Buffer.alloc(16_385))],
+    'CREDIT_EXCEEDED',
+  ],
   ['an agent that opens', 'edge', [openFrame(1)], 'PROTOCOL_VIOLATION'],
   ['an edge that accepts', 'agent', [openFrame(1), { type: 'accept', stream: 1 }], 'PROTOCOL_VIOLATION'],
   ['an agent that accepts what nobody opened', 'edge', [{ type: 'accept', stream: 7 }], 'PROTOCOL_VIOLATION'],
@@ -20,7 +25,12 @@ const CASES: [name: string, side: Side, frames: (Frame | Buffer)[], code: string
   ['a peer that acknowledges all there is', 'agent', [{ type: 'ack', received: 2 ** 53 - 1 }], 'PROTOCOL_VIOLATION'],
   ['a carrier that declares itself lost', 'agent', [{ type: 'lost', entries: [[1, 0]] }], 'PROTOCOL_VIOLATION'],
   ['a count at 2^53 - 1', 'agent', [openFrame(1), dataFrame(1, 2 ** 53 - 1, 'x')], 'PROTOCOL_VIOLATION'],
-  ['an end at 2^53 - 1 with bytes behind it', 'agent', [openFrame(1), { type: 'end', stream: 1, final: 0 }, dataFrame(1, 0, 'x')], 'PROTOCOL_VIOLATION'],
+  [
+    'an end at 2^53 - 1 with bytes behind it',
+    'agent',
+    [openFrame(1), { type: 'end', stream: 1, final: 0 }, dataFrame(1, 0, 'x')],
+    'PROTOCOL_VIOLATION',
+  ],
   ['a message that no memory holds', 'agent', [dataFrame(0, 0, Buffer.from('ffffffff', 'hex'))], 'MESSAGE_INVALID'],
   ['a length of 16 MiB', 'agent', [raw(3, 1, NOTHING, 2 ** 24 - 1)], 'FRAME_TOO_LARGE'],
   ['HTTP instead of frames', 'edge', [Buffer.from('GET / HTTP/1.1\r\n\r\n')], 'FRAME_UNKNOWN'],
@@ -30,7 +40,7 @@ for (const [name, side, frames, code] of CASES) {
   t.test(`F1 ${name} gets ${code}, a GOAWAY, and nothing throws`, async (t) => {
     const bench = new Bench(side)
     bench.hear()
-    for (const frame of frames) bench.feed(1, frame instanceof Buffer ? frame : encodeAll(frame))
+    for (const frame of frames) bench.feed(1, 'type' in frame ? encodeAll(frame) : frame)
     t.match(bench.closed, { code, byPeer: false })
     t.match(bench.hear(), [{ type: 'goaway' }])
     bench.feed(1, Buffer.alloc(100, 255))
@@ -40,13 +50,16 @@ for (const [name, side, frames, code] of CASES) {
   })
 }
 
-t.test('an edge that opens more than was agreed is refused stream by stream, and cut when it does not stop', async (t) => {
-  const agent = new Bench('agent', { maxStreams: 16 })
-  for (let id = 1; id <= MANY && agent.closed === undefined; id++) agent.say(1, openFrame(id))
-  t.equal(agent.of('opened').length, 16)
-  t.ok(agent.session.figures.streams <= 16 + 4096, `${agent.session.figures.streams} kept`)
-  t.match(agent.closed, { code: 'BUFFER_EXCEEDED' })
-})
+t.test(
+  'an edge that opens more than was agreed is refused stream by stream, and cut when it does not stop',
+  async (t) => {
+    const agent = new Bench('agent', { maxStreams: 16 })
+    for (let id = 1; id <= MANY && agent.closed === undefined; id++) agent.say(1, openFrame(id))
+    t.equal(agent.of('opened').length, 16)
+    t.ok(agent.session.figures.streams <= 16 + 4096, `${agent.session.figures.streams} kept`)
+    t.match(agent.closed, { code: 'BUFFER_EXCEEDED' })
+  },
+)
 
 t.test('an edge that opens and resets for ever leaves nothing behind', async (t) => {
   const agent = new Bench('agent', { maxStreams: 16 })
@@ -78,7 +91,7 @@ t.test('a peer that takes credit and never acknowledges cannot make the ledger g
     }
     most = Math.max(most, agent.session.carriers[0]?.inFlightBytes ?? 0)
   }
-  t.ok(most < 4 * 1024 * 1024, `${most} bytes without acknowledgement`)
+  t.ok(most < 2 * 1024 * 1024, `${most} bytes without acknowledgement`)
 })
 
 /** Types and first numbers of whole frames: faster than the oracle. */
@@ -146,7 +159,11 @@ t.test('an edge with an opening of any length up to 256 bytes is heard out', asy
 t.test('an owner that resets inside every callback does no harm', async (t) => {
   const agent = new Bench('agent')
   for (let id = 1; id <= 100; id++) {
-    agent.session.receive(1, encodeAll(openFrame(id), dataFrame(id, 0, 'abc'), { type: 'end', stream: id, final: 3 }), agent.now)
+    agent.session.receive(
+      1,
+      encodeAll(openFrame(id), dataFrame(id, 0, 'abc'), { type: 'end', stream: id, final: 3 }),
+      agent.now,
+    )
     for (const event of agent.session.takeEvents()) if ('stream' in event) event.stream.reset('SERVICE_BROKE')
     agent.hear()
   }

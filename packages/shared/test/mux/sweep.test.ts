@@ -58,12 +58,15 @@ const SWEEP = 40
 for (const hearsMs of [0, 30, NEVER]) {
   const how = hearsMs === NEVER ? 'silently' : `and both hear of it after ${hearsMs} ms`
   for (const side of ['edge', 'agent'] as const) {
-    t.test(`every byte arrives when the carrier is cut after 0 to ${SWEEP} buffers of the ${side}, ${how}`, async () => {
-      for (let after = 0; after <= SWEEP; after++) {
-        let seen = 0
-        runCut((from) => (from === side && seen++ === after ? 0 : undefined), hearsMs)
-      }
-    })
+    t.test(
+      `every byte arrives when the carrier is cut after 0 to ${SWEEP} buffers of the ${side}, ${how}`,
+      async () => {
+        for (let after = 0; after <= SWEEP; after++) {
+          let seen = 0
+          runCut((from) => (from === side && seen++ === after ? 0 : undefined), hearsMs)
+        }
+      },
+    )
 
     t.test(`every byte arrives when the carrier is cut at any byte the ${side} sends, ${how}`, async (t) => {
       let total = 0
@@ -86,18 +89,21 @@ for (const hearsMs of [0, 30, NEVER]) {
 }
 
 for (let first = 0; first <= 20; first += 2) {
-  t.test(`every byte arrives when the carrier is cut after ${first} buffers, and the next one again and again`, async () => {
-    for (let second = 0; second <= 20; second++) {
-      const world = new World({ maxStreams: 16, credit: 16_384, delayMs: 3 })
-      const seen = new Map<number, number>()
-      world.onSent = (_from, link) => {
-        const count = (seen.get(link.number) ?? 0) + 1
-        seen.set(link.number, count)
-        const limit = link.number === 1 ? first : link.number < 5 ? second : NEVER
-        if (count > limit) world.cut(link, { toEdge: second * 11, toAgent: second * 13 }, { edge: 1, agent: 2 })
+  t.test(
+    `every byte arrives when the carrier is cut after ${first} buffers, and the next one again and again`,
+    async () => {
+      for (let second = 0; second <= 20; second++) {
+        const world = new World({ maxStreams: 16, credit: 16_384, delayMs: 3 })
+        const seen = new Map<number, number>()
+        world.onSent = (_from, link) => {
+          const count = (seen.get(link.number) ?? 0) + 1
+          seen.set(link.number, count)
+          const limit = link.number === 1 ? first : link.number < 5 ? second : NEVER
+          if (count > limit) world.cut(link, { toEdge: second * 11, toAgent: second * 13 }, { edge: 1, agent: 2 })
+        }
+        converse(world)
+        rest(world)
       }
-      converse(world)
-      rest(world)
-    }
-  })
+    },
+  )
 }

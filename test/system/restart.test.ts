@@ -85,7 +85,7 @@ t.test('a request that comes while the agent is away for a moment is held', { sk
   const first = await here.publish('home', String(services.http))
   const { name } = first.tunnel
   await first.agent.kill()
-  await here.edge.untilLogged(/agent_away/)
+  await here.edge.until('agent_offline')
   const held = run(here.curl(name, '/'))
   await here.publish('home', String(services.http))
   t.match(JSON.parse((await held).stdout), { label: 'web' })

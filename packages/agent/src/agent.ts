@@ -52,6 +52,7 @@ export class Agent implements Holder {
   #awaySince: number | undefined
   #ending: EngawaError | undefined
   #lastQuestion = 0
+  #toldRttMs = -1
   /** Who leaves is revoked by that: the end of the session is the answer then. */
   #leaving = false
   /** Why the last dial failed. */
@@ -101,6 +102,11 @@ export class Agent implements Holder {
 
   start(): void {
     this.#dialler.start()
+  }
+
+  /** Something runs that a stop would have to wait for. */
+  get busy(): boolean {
+    return this.#pump !== undefined && this.#server.busy
   }
 
   /** Finishes what runs, at most `drainMs`, then ends the session. */
@@ -221,7 +227,8 @@ export class Agent implements Holder {
   async giveBack(): Promise<void> {
     this.#leaving = true
     try {
-      await this.#ask((id) => ({ type: 'leave', id }))
+      // Who has been revoked has left already.
+      if (this.#ending === undefined) await this.#ask((id) => ({ type: 'leave', id }))
     } finally {
       this.#leaving = false
     }
@@ -316,6 +323,7 @@ export class Agent implements Holder {
   }
 
   async #ask(question: (id: number) => AgentMessage): Promise<void> {
+    if (this.#ending !== undefined) throw this.#ending
     if (this.#pump === undefined) throw complaint('EDGE_TIMEOUT', (words) => words.disconnected(undefined))
     const id = ++this.#lastQuestion
     const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -338,6 +346,12 @@ export class Agent implements Holder {
   }
 
   #tellTraffic(): void {
+    const [carrier] = this.#pump?.session.carriers ?? []
+    const rttMs = Math.round(carrier?.rttMs ?? -1)
+    if (rttMs >= 0 && rttMs !== this.#toldRttMs && this.#edge !== undefined) {
+      this.#toldRttMs = rttMs
+      this.#tell({ event: 'link', edge: this.#edge, rtt_ms: rttMs })
+    }
     for (const published of this.#tunnels.list()) {
       const traffic = this.#server.changedTraffic(published)
       if (traffic !== undefined) published.owner.tell({ event: 'traffic', name: published.name, ...traffic })

@@ -51,6 +51,10 @@ export interface CheckResult {
 export type ShownEvent =
   | AgentEvent
   | ({ readonly event: 'request'; readonly name: string } & Omit<RequestSummary, 'type' | 'service'>)
+  /** A tunnel has been asked for; the answer follows. */
+  | { readonly event: 'asking'; readonly name: string; readonly target: string }
+  /** The round trip to the edge has changed. */
+  | { readonly event: 'link'; readonly edge: string; readonly rtt_ms: number }
   | {
       readonly event: 'traffic'
       readonly name: string

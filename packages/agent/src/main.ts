@@ -2,23 +2,21 @@
 import { codeOf } from '@engawa/shared/errors'
 import { told } from '@engawa/shared/say'
 import { type CommandName, languageOf, parseLine } from './cli.ts'
-import { leave, ls, release, rm } from './commands/ask.ts'
-import { type Context, contextOf } from './commands/context.ts'
-import { expose } from './commands/expose.ts'
-import { join } from './commands/join.ts'
-import { status } from './commands/status.ts'
-import { up } from './commands/up.ts'
+import type { Context } from './commands/context.ts'
 import { exitOf } from './exit.ts'
 
-const COMMANDS: Record<CommandName, (context: Context) => Promise<number>> = {
-  join,
-  expose,
-  up,
-  ls,
-  rm,
-  release,
-  status,
-  leave,
+type Run = (context: Context) => Promise<number>
+
+/** Loaded when they are wanted: `--help` and a mistyped flag answer at once. */
+const COMMANDS: Record<CommandName, () => Promise<Run>> = {
+  join: async () => (await import('./commands/join.ts')).join,
+  expose: async () => (await import('./commands/expose.ts')).expose,
+  up: async () => (await import('./commands/up.ts')).up,
+  ls: async () => (await import('./commands/ask.ts')).ls,
+  rm: async () => (await import('./commands/ask.ts')).rm,
+  release: async () => (await import('./commands/ask.ts')).release,
+  status: async () => (await import('./commands/status.ts')).status,
+  leave: async () => (await import('./commands/ask.ts')).leave,
 }
 
 /** How long what is still to be sent may take after the end, milliseconds. */
@@ -27,7 +25,10 @@ const LEAVE_MS = 1000
 async function main(args: readonly string[]): Promise<number> {
   try {
     const line = await parseLine(args)
-    return line === undefined ? 0 : await COMMANDS[line.command](contextOf(line))
+    if (line === undefined) return 0
+    const { contextOf } = await import('./commands/context.ts')
+    const run = await COMMANDS[line.command]()
+    return await run(contextOf(line))
   } catch (error) {
     const code = codeOf(error)
     process.stderr.write(`agent: ${told(error, languageOf(args))}\n`)

@@ -45,6 +45,8 @@ export class Server {
   readonly #attempts: Set<Attempt> = new Set()
   readonly #live: Set<Live> = new Set()
   readonly #told: WeakMap<Published, string> = new WeakMap()
+  /** Made once for each tunnel: a visitor's connection should not wait for it. */
+  readonly #reaches: WeakMap<Published, Reach> = new WeakMap()
   #paused = false
   #draining = false
 
@@ -57,7 +59,9 @@ export class Server {
     const opening = decodeOpening(stream.opening)
     const published = this.#settings.find(opening.service)
     if (published === undefined || !carries(published, opening.portIndex)) return stream.reset('SERVICE_UNKNOWN')
-    const socket = deliver(published.wish.target, opening.portIndex, new Reach(published.wish.reach))
+    const reach = this.#reaches.get(published) ?? new Reach(published.wish.reach)
+    this.#reaches.set(published, reach)
+    const socket = deliver(published.wish.target, opening.portIndex, reach)
     this.#reach(published, stream, socket)
   }
 
@@ -159,7 +163,7 @@ export class Server {
   async drain(mostMs: number): Promise<void> {
     this.#draining = true
     const until = performance.now() + mostMs
-    while (this.#busy() && performance.now() < until) await setTimeoutPromise(DRAIN_LOOK_MS)
+    while (this.busy && performance.now() < until) await setTimeoutPromise(DRAIN_LOOK_MS)
   }
 
   close(): void {
@@ -171,7 +175,7 @@ export class Server {
    * An HTTP connection whose service has answered and that has been quiet since is idle: keep-alive would hold every
    * drain up for nothing.
    */
-  #busy(): boolean {
+  get busy(): boolean {
     for (const { published, answered, quietSince } of this.#live) {
       const http = published.wish.target.protocol === 'http'
       if (!(http && answered && performance.now() - quietSince > QUIET_MS)) return true

@@ -25,6 +25,7 @@ const SCHEMES: Readonly<Record<string, 'http' | 'tcp' | 'later'>> = {
   udp: 'later',
   tls: 'later',
 }
+const USUAL_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443 }
 /** sockaddr_un holds 108 bytes with its final NUL. */
 const MAX_SOCKET_PATH = 107
 /** Japanese input methods type these; they mean the same. */
@@ -96,9 +97,10 @@ function placeOf(
   wrong: Wrong,
 ): Extract<Place, { kind: 'port' }> {
   const parts = /^(?:(\[[^\]]*\]|[^:[\]]*):)?([^:[\]]*)$/.exec(authority)
-  const onlyHost = schemeTyped && scheme === 'http' ? hostOf(authority) : undefined
+  const usual = schemeTyped ? USUAL_PORTS[scheme] : undefined
+  const onlyHost = usual === undefined ? undefined : hostOf(authority)
   if (onlyHost !== undefined && !/^\d+(-\d+)?$/.test(authority))
-    return { kind: 'port', host: onlyHost, port: 80, count: 1 }
+    return { kind: 'port', host: onlyHost, port: usual ?? 80, count: 1 }
   if (parts === null) throw wrong((words) => (isIPv6(authority) ? words.targetBrackets(authority) : words.targetForm))
   const ports = /^(\d+)(?:-(\d*))?$/.exec(parts[2] ?? '')
   if (ports === null) {

@@ -52,6 +52,7 @@ export class Tunnels {
       traffic: { total: 0, open: 0, received: 0, sent: 0 },
     }
     this.#byService.set(published.service, published)
+    owner.tell({ event: 'asking', name, target: wish.target.text })
     this.#settings.send(bindOf(published))
     return published
   }

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { statSync } from 'node:fs'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { Agent } from '@engawa/agent/agent'
 import type { ShownEvent } from '@engawa/agent/events'
@@ -11,8 +11,8 @@ import { codeOf } from '@engawa/shared/errors'
 import type { Stream } from '@engawa/shared/mux/events'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
-import { temporaryFolder } from './support/folder.ts'
 import { SmallEdge } from './support/edge.ts'
+import { temporaryFolder } from './support/folder.ts'
 
 class Ear {
   readonly heard: ShownEvent[] = []
@@ -46,6 +46,38 @@ async function world(t: Test) {
   const ear = new Ear()
   agent.join(ear, [])
   return { edge, folder, agent, ear }
+}
+
+/** As `world`, with a wire between agent and edge that can fall silent. */
+async function shimmed(t: Test) {
+  const edge = await SmallEdge.start(t)
+  const wires = new Set<Socket>()
+  const server = createServer((near) => {
+    const far = connect(edge.port, '127.0.0.1')
+    for (const socket of [near, far]) {
+      wires.add(socket)
+      socket.on('error', () => {}).once('close', () => wires.delete(socket))
+    }
+    near.pipe(far)
+    far.pipe(near)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  edge.toldPort = (server.address() as AddressInfo).port
+  const folder = join(temporaryFolder(t), 'data')
+  await joinEdge(folder, edge.joinLine)
+  const agent = new Agent({ folder, identity: needIdentity(folder), log: pino({ level: 'silent' }) })
+  t.teardown(() => {
+    agent.end()
+    for (const wire of wires) wire.destroy()
+    server.close()
+  })
+  const ear = new Ear()
+  agent.join(ear, [])
+  const freeze = (): void => {
+    for (const wire of wires) wire.unpipe().pause()
+  }
+  return { edge, agent, ear, shim: { freeze } }
 }
 
 /** A service on a free port that sends everything back and tells of its sockets. */
@@ -182,6 +214,24 @@ t.test('a cut carrier is replaced and the stream goes on', async (t) => {
   t.equal(edge.logins, 1)
   t.equal(edge.attaches, 1)
   t.match(await ear.event('resumed'), { streams: 1 })
+})
+
+t.test('a link that falls silent is replaced, whatever the kernel thinks of it', async (t) => {
+  const { edge, agent, ear, shim } = await shimmed(t)
+  const { port } = await echo(t)
+  agent.start()
+  agent.publish(ear, parseWish({ target: `tcp://${port}` }))
+  await ear.event('tunnel')
+  const stream = edge.open(1)
+  const heard = listen(stream)
+  stream.write(Buffer.from('one'))
+  await heard.got('one')
+  shim.freeze()
+  const frozenAt = performance.now()
+  stream.write(Buffer.from(' two'))
+  await heard.got('one two')
+  t.ok(performance.now() - frozenAt < 8000, `${performance.now() - frozenAt} ms`)
+  t.equal(edge.logins, 1)
 })
 
 t.test('an edge that has forgotten the session gets a login and the same tunnels', async (t) => {

@@ -32,7 +32,12 @@ const ROWS: readonly {
     inUse: ['blog'],
     name: 'home',
   },
-  { says: 'the same port of another host gets a number', target: '10.0.0.2:80', inUse: ['home', 'home-80'], name: 'home-80-2' },
+  {
+    says: 'the same port of another host gets a number',
+    target: '10.0.0.2:80',
+    inUse: ['home', 'home-80'],
+    name: 'home-80-2',
+  },
   { says: 'and the next number', target: '10.0.0.3:80', inUse: ['home', 'home-80', 'home-80-2'], name: 'home-80-3' },
   { says: 'a range is called by its first port', target: 'tcp://10000-10010', name: 'home-10000' },
   { says: 'a socket by its file', target: 'tcp+unix:/run/My_App.sock', name: 'home-my-app-sock' },

@@ -90,6 +90,7 @@ const BAD: readonly (readonly [typed: string, says: RegExp])[] = [
 
 const LATER = [
   'https://nas.local:5001',
+  'https://nas.local',
   'https://5001',
   'h2c://:50051',
   'udp://19132',
@@ -107,7 +108,7 @@ for (const [typed, text] of GOOD) {
   t.test(`${JSON.stringify(typed)} means ${text}`, async (t) => {
     const target = parseTarget(typed)
     t.equal(target.text, text)
-    t.equal(target.protocol, /^tcp/.test(text) ? 'tcp' : 'http')
+    t.equal(target.protocol, text.startsWith('tcp') ? 'tcp' : 'http')
     t.same(parseTarget(text), target, 'its canonical spelling reads the same')
   })
 }

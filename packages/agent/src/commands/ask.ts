@@ -96,8 +96,7 @@ async function askOrDo(
         reject(agent.lastFailure ?? complaint('EDGE_TIMEOUT', (words) => words.disconnected(undefined)))
       timer = setTimeout(failed, REACH_MS)
     })
-    const ended = agent.ended.then((error) => Promise.reject(error))
-    await Promise.race([agent.whenUp(), late, ended])
+    await Promise.race([agent.whenUp(), late, agent.ended])
     await act(agent)
   } finally {
     clearTimeout(timer)

@@ -18,6 +18,8 @@ export async function expose(context: Context): Promise<number> {
       log,
       drainMs: line.drainMs,
       tell: (event) => show.tell(event),
+      say: (told) => show.say(told),
+      words: line.words,
       wishes: () => wishes,
       staysReplaced: false,
       needsOne: true,

@@ -7,6 +7,7 @@ import { type ControlServer, startControl } from '../control/server.ts'
 import type { ShownEvent } from '../events.ts'
 import { exitOf } from '../exit.ts'
 import { type Identity, needIdentity } from '../identity.ts'
+import type { Words } from '../show/words.ts'
 import type { Owner } from '../tunnels.ts'
 import { typedOf, type Wish } from '../wish.ts'
 
@@ -20,6 +21,9 @@ export interface RunSettings {
   readonly log: Logger
   readonly drainMs: number
   readonly tell: (event: ShownEvent) => void
+  /** A line for people. */
+  readonly say: (text: string) => void
+  readonly words: Words
   readonly wishes: () => readonly Wish[]
   /** Called with a function that makes `wishes` hold after they have changed; answers how to end that. */
   readonly onChange?: (apply: () => void) => () => void
@@ -32,10 +36,13 @@ export interface RunSettings {
 /** Publishes until SIGTERM, SIGINT or the edge's last word; resolves with the exit code. */
 export async function run(settings: RunSettings): Promise<number> {
   const stop = new Stop()
+  let along = false
   try {
     for (;;) {
       const lock = tryLock(settings.folder)
       // Undefined: the one that held the session has gone, look again who does.
+      if (lock !== undefined && along) settings.say(settings.words.takingOver)
+      along = lock === undefined
       const code = lock === undefined ? await runAlong(settings, stop) : await runHolder(settings, stop, lock)
       if (code !== undefined) return code
       if (stop.asked) return 0
@@ -77,7 +84,7 @@ function tryLock(folder: string): FolderLock | undefined {
 }
 
 async function runHolder(settings: RunSettings, stop: Stop, lock: FolderLock): Promise<number | undefined> {
-  const { folder, log, drainMs } = settings
+  const { folder, log, drainMs, say, words } = settings
   const agent = new Agent({ folder, identity: needIdentity(folder), log })
   let control: ControlServer | undefined
   let endChange: (() => void) | undefined
@@ -91,6 +98,7 @@ async function runHolder(settings: RunSettings, stop: Stop, lock: FolderLock): P
     endChange = settings.onChange?.(apply)
     const ending = await Promise.race([stop.first.promise, owner.ended])
     if (ending !== undefined) return await exitAfter(ending, settings, stop)
+    if (agent.busy) say(words.draining)
     await Promise.race([agent.stop(drainMs), stop.second.promise])
     return 0
   } finally {
@@ -125,9 +133,14 @@ async function runAlong(settings: RunSettings, stop: Stop): Promise<number | und
 }
 
 /** `up` stays when its identity is used elsewhere: a service manager would only start it again and fight for the session. */
-async function exitAfter({ code }: EngawaError, { staysReplaced }: RunSettings, stop: Stop): Promise<number> {
+async function exitAfter(
+  { code }: EngawaError,
+  { staysReplaced, say, words }: RunSettings,
+  stop: Stop,
+): Promise<number> {
   if (code === 'SESSION_CLOSED') return 0
   if (code !== 'REPLACED' || !staysReplaced) return exitOf(code)
+  say(words.replacedStays)
   await stop.first.promise
   return 0
 }

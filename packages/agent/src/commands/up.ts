@@ -31,6 +31,8 @@ export async function up(context: Context): Promise<number> {
       log,
       drainMs: line.drainMs,
       tell: (event) => show.tell(event),
+      say: (told) => show.say(told),
+      words: line.words,
       wishes: () => wishes,
       onChange: (apply) => watchConfig(configFile, () => reload(apply)),
       staysReplaced: true,

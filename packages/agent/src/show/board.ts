@@ -46,6 +46,9 @@ export class Board {
       case 'refused':
         Object.assign(this.#row(event.name, event.target), { public: undefined, refused: explain(event, words) })
         break
+      case 'asking':
+        this.#row(event.name, event.target)
+        break
       case 'removed':
         this.#rows.delete(event.name)
         break
@@ -57,6 +60,9 @@ export class Board {
         break
       case 'traffic':
         this.#row(event.name, '').traffic = event
+        break
+      case 'link':
+        this.#link = words.connected(event.edge, event.rtt_ms)
         break
       case 'request':
         this.#requests.unshift(requestLine(event, at))
@@ -132,5 +138,14 @@ export function requestLine(request: RequestEvent, at: Date): string {
   const { method, status, ms, path, visitor, code } = request
   const answer = `${String(status).padStart(3)} ${`${Math.round(ms)} ms`.padStart(8)}`
   const why = code === undefined ? '' : ` ${code}`
-  return `${clockText(at)} ${clean(method).padEnd(6)} ${answer}  ${clean(visitor)}  ${clean(path)}${why}`
+  return `${clockText(at)} ${clean(method).padEnd(6)} ${answer}  ${clean(visitor)}  ${clean(readable(path))}${why}`
+}
+
+/** Percent signs stand for other scripts most of the time. */
+function readable(path: string): string {
+  try {
+    return decodeURI(path)
+  } catch {
+    return path
+  }
 }

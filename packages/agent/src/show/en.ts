@@ -51,8 +51,8 @@ export const en: Words = {
   nameUnknown: (name) => `nothing called ${quoted(name)} is published here`,
   nameTwice: (name) => `the name ${name} stands here twice`,
   noConfig: (file) => `${file} is not there: list your tunnels in it, e.g.  tunnels: [{ target: 8080 }]`,
-  configEmpty: (file) => `${file} lists no tunnels`,
-  socketFailed: (path, why) => `${path} cannot be made (${why}): is the path longer than 107 bytes, or the folder not yours?`,
+  socketFailed: (path, why) =>
+    `${path} cannot be made (${why}): is the path longer than 107 bytes, or the folder not yours?`,
 
   joined: (agent, edge) => `Joined: this is agent ${agent} of the edge at ${edge}.`,
   joinNext: 'Now publish something, for example: agent expose 8080',
@@ -70,8 +70,7 @@ export const en: Words = {
   invitationUnknown: 'the edge does not know this invitation; make a new one: edge invite NAME',
   revoked: 'the edge has revoked this agent. To come back: agent leave, then join with a new invitation',
   replaced: (by) => `replaced: the same identity has logged in elsewhere${by === '' ? '' : ` (${by})`}`,
-  replacedStays: (by) =>
-    `replaced: the same identity has logged in elsewhere${by === '' ? '' : ` (${by})`}; this one stays quiet. Restart it to take over again`,
+  replacedStays: 'this one stays quiet from now on; restart it to take over again',
 
   connecting: 'connecting to the edge',
   connected: (edge, rttMs) => `connected to ${edge}${rttMs === undefined ? '' : ` (${rttMs} ms)`}`,

@@ -54,7 +54,6 @@ export const ja: Words = {
   nameUnknown: (name) => `${quoted(name)} という名前の公開はありません`,
   nameTwice: (name) => `${name} という名前が 2 回出てきます`,
   noConfig: (file) => `${file} がありません。公開するものを書いてください。例:  tunnels: [{ target: 8080 }]`,
-  configEmpty: (file) => `${file} に公開するものが書かれていません`,
   socketFailed: (path, why) =>
     `${path} を作れません (${why})。パスが 107 バイトより長いか、フォルダーに書き込めないのではありませんか?`,
 
@@ -73,8 +72,7 @@ export const ja: Words = {
   invitationUnknown: 'エッジはこの招待を知りません。新しく作ってください: edge invite 名前',
   revoked: 'このエージェントはエッジで取り消されました。戻るには agent leave のあと、新しい招待で参加してください',
   replaced: (by) => `同じエージェントが別の場所でつながったため、ここは終わります${by === '' ? '' : ` (${by})`}`,
-  replacedStays: (by) =>
-    `同じエージェントが別の場所でつながったため、ここは待機します${by === '' ? '' : ` (${by})`}。こちらに戻すには起動し直してください`,
+  replacedStays: 'ここはこのまま待機します。こちらに戻すには起動し直してください',
 
   connecting: 'エッジにつないでいます',
   connected: (edge, rttMs) => `${edge} につながっています${rttMs === undefined ? '' : ` (${rttMs} ms)`}`,

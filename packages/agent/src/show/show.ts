@@ -1,6 +1,6 @@
 import type { Language } from '@engawa/shared/say'
 import { renderUnicodeCompact } from 'uqr'
-import type { ShownEvent } from '../events.ts'
+import type { AgentEvent, ShownEvent } from '../events.ts'
 import { requestLine } from './board.ts'
 import { clean } from './clean.ts'
 import { explain } from './explain.ts'
@@ -36,11 +36,14 @@ function inJapanese(event: ShownEvent): ShownEvent {
   return 'ja' in event && event.ja !== undefined ? { ...event, message: event.ja } : event
 }
 
+function isForScreen(event: ShownEvent): event is Exclude<ShownEvent, AgentEvent> {
+  return ['request', 'traffic', 'link', 'asking'].includes(event.event)
+}
+
 function jsonShow(): Show {
   return {
     tell(event): void {
-      if (event.event === 'request' || event.event === 'traffic') return
-      process.stdout.write(`${JSON.stringify({ ...event, ja: undefined })}\n`)
+      if (!isForScreen(event)) process.stdout.write(`${JSON.stringify({ ...event, ja: undefined })}\n`)
     },
     say: () => {},
     log: (line) => void process.stderr.write(line),
@@ -56,8 +59,8 @@ function plainShow(words: Words, qr: boolean): Show {
   const shown = new Set<string>()
   return {
     tell(event): void {
-      if (event.event === 'traffic') return
       if (event.event === 'request') return say(requestLine(event, new Date()))
+      if (isForScreen(event)) return
       if (event.event === 'tunnel') {
         say(`${clean(event.public)} -> ${event.target}`)
         if (qr && !shown.has(event.public)) say(renderUnicodeCompact(event.public))

@@ -47,7 +47,6 @@ export interface Words {
   readonly nameUnknown: (name: string) => string
   readonly nameTwice: (name: string) => string
   readonly noConfig: (file: string) => string
-  readonly configEmpty: (file: string) => string
   readonly socketFailed: (path: string, why: string) => string
   // Joining and reaching the edge
   readonly joined: (agent: string, edge: string) => string
@@ -65,7 +64,7 @@ export interface Words {
   readonly invitationUnknown: string
   readonly revoked: string
   readonly replaced: (by: string) => string
-  readonly replacedStays: (by: string) => string
+  readonly replacedStays: string
   // Events
   readonly connecting: string
   readonly connected: (edge: string, rttMs: number | undefined) => string

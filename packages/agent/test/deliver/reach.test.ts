@@ -1,11 +1,20 @@
-import { refusalOf } from '@engawa/agent/deliver/refusal'
-import { Reach } from '@engawa/agent/deliver/reach'
-import { parseWish } from '@engawa/agent/wish'
 import { symlinkSync, writeFileSync } from 'node:fs'
+import { Reach } from '@engawa/agent/deliver/reach'
+import { refusalOf } from '@engawa/agent/deliver/refusal'
+import { parseWish } from '@engawa/agent/wish'
 import t from 'tap'
 import { temporaryFolder } from '../support/folder.ts'
 
-const ALLOWED = ['127.0.0.1', '::1', '192.168.0.1', '10.1.2.3', '203.0.113.7', '2001:db8::1', 'fd00::1', '::ffff:10.0.0.1']
+const ALLOWED = [
+  '127.0.0.1',
+  '::1',
+  '192.168.0.1',
+  '10.1.2.3',
+  '203.0.113.7',
+  '2001:db8::1',
+  'fd00::1',
+  '::ffff:10.0.0.1',
+]
 const DENIED = [
   '169.254.169.254',
   '169.254.0.1',

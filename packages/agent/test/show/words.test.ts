@@ -18,7 +18,8 @@ t.test('the Japanese one is Japanese', async (t) => {
   const ascii = new Set(['targetReach', 'edgeOther', 'helpTarget', 'helpExamples', 'refusals'])
   for (const [key, text] of Object.entries(ja)) {
     if (ascii.has(key)) continue
-    const said = typeof text === 'function' ? (text as (...args: unknown[]) => string)(1, 2, 'z', 'v', 'w') : String(text)
+    const said =
+      typeof text === 'function' ? (text as (...args: unknown[]) => string)(1, 2, 'z', 'v', 'w') : String(text)
     t.match(said, /[\u3040-\u30ff\u4e00-\u9fff]/, key)
   }
 })

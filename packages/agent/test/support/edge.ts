@@ -13,6 +13,8 @@ import { encodeOpening, NOWHERE } from '@engawa/shared/wire/opening'
 import type { Test } from 'tap'
 import { makeTestEdge } from '../../../shared/test/support/certificate.ts'
 
+function nothing(): void {}
+
 interface Held {
   readonly id: string
   readonly key: string
@@ -45,6 +47,8 @@ export class SmallEdge extends EventEmitter<{
     urls: [],
   })
   port = 0
+  /** What agents are told to dial, where that is not the edge itself. */
+  toldPort: number | undefined
 
   readonly #door = new CarrierDoor({ gatekeeper: this.#gatekeeper(), tls: this.certificate })
   readonly #server = createServer((socket) => {
@@ -115,7 +119,7 @@ export class SmallEdge extends EventEmitter<{
         check('join')
         if (body.secret !== this.secret.toString('base64url')) throw new EngawaError('INVITATION_UNKNOWN', 'unknown')
         const edge = this.identity.toString('base64url')
-        return { agent: 'home', edge, addresses: [`127.0.0.1:${this.port}`], ca: this.certificate.ca }
+        return { agent: 'home', edge, addresses: [`127.0.0.1:${this.toldPort ?? this.port}`], ca: this.certificate.ca }
       },
       login: (body) => {
         check('login')
@@ -165,7 +169,6 @@ export class SmallEdge extends EventEmitter<{
   }
 
   #pump(session: Session): Pump {
-    const nothing = (): void => {}
     return new Pump(session, {
       opened: nothing,
       message: (json) => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import t from 'tap'
 
@@ -45,6 +45,20 @@ t.test('every file that a document names by its path is there', async (t) => {
   for (const file of documents) {
     for (const [, path = ''] of read(file).matchAll(/`((?:packages|scripts|test|docs|deploy|\.ci)\/[\w./-]+)`/g)) {
       t.ok(existsSync(join(ROOT, path)), `${file} names ${path}`)
+    }
+  }
+})
+
+t.test('every file and folder on the map of ARCHITECTURE.md is in its room', async (t) => {
+  const map = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8')
+  const rooms = [...map.matchAll(/^### (packages\/\w+\/src)\n\n```\n([\s\S]*?)^```$/gm)]
+  t.equal(rooms.length, 3)
+  for (const [, room = '', text = ''] of rooms) {
+    for (const [file] of text.matchAll(/[\w*-]+\.ts\b/g)) {
+      t.ok(globSync(`${room}/**/${file}`, { cwd: ROOT }).length > 0, `${room} has ${file}`)
+    }
+    for (const [, folder = ''] of text.matchAll(/(?:^| {2,})(\w+)\/(?= )/gm)) {
+      t.ok(existsSync(join(ROOT, room, folder)), `${room} has ${folder}/`)
     }
   }
 })

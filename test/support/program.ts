@@ -114,6 +114,18 @@ export class Program {
     }
   }
 
+  /** Resolves once a line of its log matches: for what no event tells. */
+  async untilLogged(wanted: RegExp, { deadlineMs = 15_000 } = {}): Promise<void> {
+    const deadline = performance.now() + deadlineMs
+    while (!this.log.some((line) => wanted.test(line))) {
+      const leftMs = deadline - performance.now()
+      if (this.exit !== undefined || leftMs <= 0)
+        throw new Error(`${this.name} never logged ${wanted}\n${this.report()}`)
+      // oxlint-disable-next-line no-await-in-loop -- one line after the other
+      await this.#something(leftMs)
+    }
+  }
+
   /** What the program said so far, for a failure's message. */
   report(): string {
     const events = this.events.slice(-40).map((event) => `  ${JSON.stringify(event)}`)
@@ -148,6 +160,7 @@ export class Program {
       createInterface({ input: this.child.stderr }).on('line', (line) => {
         this.log.push(line)
         if (this.log.length > KEEP_LINES) this.log.shift()
+        this.#wake()
       })
     }
   }

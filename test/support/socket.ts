@@ -32,6 +32,7 @@ export function read(socket: net.Socket, enough: number = Number.POSITIVE_INFINI
       if (size >= enough) settle()
     }
     socket.on('data', onData).once('end', settle).once('error', reject).once('close', settle)
+    socket.resume()
   })
 }
 

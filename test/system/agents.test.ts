@@ -75,7 +75,10 @@ t.test('two expose in two terminals of one agent', { skip: without('curl') }, as
     const after = here.edge.mark
     const startedAt = performance.now()
     await first.agent.kill()
-    await here.edge.until((event) => event.event === 'tunnel_open' && event['name'] === 'two', { after })
+    await here.edge.until((event) => event.event === 'tunnel_open' && event['name'] === 'two', {
+      after,
+      witnesses: [third.agent],
+    })
     const tookMs = performance.now() - startedAt
     t.equal(await label('two'), 'two')
     t.ok(tookMs < 2000, `took over in ${tookMs} ms`)

@@ -24,6 +24,8 @@ export interface Visitor {
   readonly secure: boolean
   /** SNI, lower case; undefined without TLS, or when none was sent. */
   readonly serverName: string | undefined
+  /** They came to a port that leads to one HTTP tunnel alone, whatever the Host says. */
+  readonly ownPort: boolean
 }
 
 /** What a visitor wants. */
@@ -90,9 +92,10 @@ export class Admission {
   }
 
   #findHttp(
-    { secure, serverName }: Visitor,
+    { secure, serverName, ownPort, local }: Visitor,
     { authority, path }: { authority: Authority; path: string },
   ): Tunnel | undefined {
+    if (ownPort) return this.table.byPort('tcp', local.port)
     const { domain } = this.settings
     // The certificate shown is the one for the SNI alone, or for the bare address.
     const covered = serverName === undefined ? isBare(authority, domain) : authority.name === serverName

@@ -4,6 +4,9 @@ import { program } from './commands/program.ts'
 /** Columns where nobody can be asked, and the most that help fills. */
 const COLUMNS = { usual: 80, most: 100 }
 
+// Who reads our output may leave first (`| head`): that is no reason to stop serving.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+
 process.exitCode = await program(process.argv.slice(2), {
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
@@ -14,9 +17,5 @@ process.exitCode = await program(process.argv.slice(2), {
   onSignal: (listener) => {
     process.on('SIGINT', listener)
     process.on('SIGTERM', listener)
-    return () => {
-      process.off('SIGINT', listener)
-      process.off('SIGTERM', listener)
-    }
   },
 })

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, chownSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { defaultFolder, makeFolder, readIfThere, writeAtomic } from '@engawa/shared/folder'
@@ -32,6 +34,26 @@ t.test('what cannot be written leaves the old file and no other', async (t) => {
   const folder = t.testdir({ key: 'old', blocked: { inside: '' } })
   t.throws(() => writeAtomic(join(folder, 'blocked'), 'new'), { code: /EISDIR|ENOTEMPTY|EEXIST/ })
   t.same(readdirSync(folder).toSorted(), ['blocked', 'key'])
+})
+
+t.test('kill -9 while writing leaves the old file or the new one, never a torn one', async (t) => {
+  const folder = t.testdir({})
+  const path = join(folder, 'state')
+  const script = `import { writeAtomic } from '@engawa/shared/folder'
+    for (let n = 0; ; n++) {
+      writeAtomic(process.argv[1], String(n % 10).repeat(1 << 20))
+      if (n === 5) console.log('under way')
+    }`
+  const child = spawn(process.execPath, ['-C', 'engawa-source', '--input-type=module-typescript', '-e', script, path], {
+    cwd: import.meta.dirname,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(child.stdout, 'data')
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  t.match(readFileSync(path, 'utf8'), /^(\d)\1{1048575}$/)
+  writeAtomic(path, 'next')
+  t.equal(readFileSync(path, 'utf8'), 'next')
 })
 
 const notRoot = process.getuid?.() === 0 ? false : 'only root can give files away'

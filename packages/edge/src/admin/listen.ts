@@ -1,4 +1,4 @@
-import { chmodSync, openSync, rmSync } from 'node:fs'
+import { chmodSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Address } from '@engawa/shared/addresses'
 import { keepOwner } from '@engawa/shared/folder'
@@ -6,9 +6,7 @@ import type { Logger } from 'pino'
 import { accessByToken, adminToken } from './access.ts'
 import type { Office } from './office.ts'
 import { adminServer } from './server.ts'
-
-/** What `sun_path` holds, without its final zero. unix(7) */
-const MAX_SOCKET_PATH = 107
+import { socketPath } from './socket.ts'
 
 export interface AdminOptions {
   readonly folder: string
@@ -54,11 +52,4 @@ async function listenTcp(office: Office, log: Logger, token: string, address: Ad
   const bound = app.server.address()
   const port = typeof bound === 'object' && bound !== null ? bound.port : address.port
   return { address: { host: address.host, port }, close: () => app.close() }
-}
-
-/** `DIR/admin.sock`, also where DIR is too long for a socket's address: then by way of the opened folder. */
-export function socketPath(folder: string): string {
-  const path = join(folder, 'admin.sock')
-  if (Buffer.byteLength(path) <= MAX_SOCKET_PATH) return path
-  return `/proc/self/fd/${openSync(folder, 'r')}/admin.sock`
 }

@@ -11,8 +11,8 @@ export interface Terminal {
   /** A person reads stdout, or stderr. */
   readonly outIsTty: boolean
   readonly errIsTty: boolean
-  /** Calls back on SIGTERM and SIGINT; the answer ends that. */
-  readonly onSignal: (listener: () => void) => () => void
+  /** Calls back on SIGTERM and SIGINT, each time. */
+  readonly onSignal: (listener: () => void) => void
 }
 
 /** What a command gets to work with. */

@@ -1,7 +1,7 @@
 import { request } from 'node:http'
 import { EngawaError, isCode } from '@engawa/shared/errors'
 import { holderOf } from '@engawa/shared/lock'
-import { socketPath } from '../admin/listen.ts'
+import { socketPath } from '../admin/socket.ts'
 import { openExisting } from '../state.ts'
 import type { Context } from './context.ts'
 

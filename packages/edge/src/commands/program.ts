@@ -5,28 +5,24 @@ import { chooseLanguage, type Language, told } from '@engawa/shared/say'
 import { LEVELS } from '../log.ts'
 import { words as wordsIn } from '../show/words.ts'
 import { version } from '../version.ts'
-import { agents, rename, revoke } from './agents.ts'
-import { ca } from './ca.ts'
-import { check } from './check.ts'
 import { type Context, jsonLine, type Terminal } from './context.ts'
 import { EXIT, exitOf } from './exits.ts'
 import type { Command } from './grammar.ts'
-import { invite } from './invite.ts'
 import { langFlag, readLine } from './line.ts'
-import { run } from './run.ts'
-import { status } from './status.ts'
-import { tunnels } from './tunnels.ts'
 
-const COMMANDS: Record<Command, (context: Context) => Promise<number>> = {
-  run,
-  invite,
-  agents,
-  'agents revoke': revoke,
-  'agents rename': rename,
-  tunnels,
-  status,
-  check,
-  ca,
+type Handler = (context: Context) => Promise<number>
+
+/** Loaded when called for: `edge status` should not wait for what only `edge run` needs. */
+const COMMANDS: Record<Command, () => Promise<Handler>> = {
+  run: async () => (await import('./run.ts')).run,
+  invite: async () => (await import('./invite.ts')).invite,
+  agents: async () => (await import('./agents.ts')).agents,
+  'agents revoke': async () => (await import('./agents.ts')).revoke,
+  'agents rename': async () => (await import('./agents.ts')).rename,
+  tunnels: async () => (await import('./tunnels.ts')).tunnels,
+  status: async () => (await import('./status.ts')).status,
+  check: async () => (await import('./check.ts')).check,
+  ca: async () => (await import('./ca.ts')).ca,
 }
 
 /** Runs one command line and answers its exit code. Whatever goes wrong is one message on stderr. */
@@ -45,7 +41,8 @@ export async function program(argv: readonly string[], terminal: Terminal): Prom
     const level = flags['log-level']
     if (level !== undefined && !LEVELS.some((known) => known === level)) throw wrong(words.levelUnknown(level))
     const data = flags.data === undefined ? folder : resolve(flags.data)
-    return await COMMANDS[line.command]({ terminal, words, language, args: line.words, flags, folder: data })
+    const handle = await COMMANDS[line.command]()
+    return await handle({ terminal, words, language, args: line.words, flags, folder: data })
   } catch (error) {
     terminal.err(`edge: ${told(error, language)}\n`)
     return exitOf(error)

@@ -21,26 +21,23 @@ export async function run(context: Context): Promise<number> {
   const hurried = new Promise<void>((resolve) => {
     hurry = resolve
   })
-  const unsubscribe = terminal.onSignal(() => {
+  // Stays to the end: a signal in the last moment must not make it look like a crash.
+  terminal.onSignal(() => {
     signals++
     stopping.abort()
     if (signals > 1) hurry()
   })
-  try {
-    const edge = await startEdge(read.settings, {
-      folder,
-      log,
-      onEvent: (event) => terminal.out(flags.json === true ? jsonLine(event) : told(event, context, read)),
-    })
-    await aborted(stopping.signal)
-    log.info({ drainMs: read.drainMs }, 'stopping')
-    if (flags.json !== true) terminal.out(`${words.runStopping(Math.ceil(read.drainMs / 1000))}\n`)
-    await edge.stop(signals > 1 ? 0 : read.drainMs, hurried)
-    if (flags.json !== true) terminal.out(`${words.runStopped}\n`)
-    return EXIT.done
-  } finally {
-    unsubscribe()
-  }
+  const edge = await startEdge(read.settings, {
+    folder,
+    log,
+    onEvent: (event) => terminal.out(flags.json === true ? jsonLine(event) : told(event, context, read)),
+  })
+  await aborted(stopping.signal)
+  log.info({ drainMs: read.drainMs }, 'stopping')
+  if (flags.json !== true) terminal.out(`${words.runStopping(Math.ceil(read.drainMs / 1000))}\n`)
+  await edge.stop(signals > 1 ? 0 : read.drainMs, hurried)
+  if (flags.json !== true) terminal.out(`${words.runStopped}\n`)
+  return EXIT.done
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

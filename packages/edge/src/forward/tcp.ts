@@ -11,6 +11,7 @@ export async function forwardTcp(admission: Admission, socket: Socket, port: num
     local: endpoint(socket.localAddress, socket.localPort),
     secure: false,
     serverName: undefined,
+    ownPort: false,
   }
   const gone = new AbortController()
   const left = (): void => gone.abort()

@@ -21,6 +21,7 @@ export class Conversation {
   readonly #wire: Socket
   readonly #waiting: (() => Promise<void>)[] = []
   #busy = false
+  #last = false
 
   /** `wire`: the TCP socket itself, below TLS if there is any. */
   constructor(admission: Admission, { visitor, socket, wire }: { visitor: Visitor; socket: Socket; wire: Socket }) {
@@ -63,6 +64,12 @@ export class Conversation {
       await turn()
     }
     this.#busy = false
+    if (this.#last) this.#socket.end()
+  }
+
+  /** What runs may finish; then the connection ends. */
+  drain(): void {
+    this.#last = true
   }
 
   /** RST: without it a cut answer could be taken for a whole one. */

@@ -65,10 +65,13 @@ export class HttpFront {
   }
 
   /** `wire`: the TCP socket, the same one unless TLS lies between. */
-  take(socket: Socket, { wire, serverName }: { wire: Socket; serverName?: string | undefined }): void {
+  take(
+    socket: Socket,
+    { wire, serverName, ownPort = false }: { wire: Socket; serverName?: string | undefined; ownPort?: boolean },
+  ): void {
     const peer = endpoint(wire.remoteAddress, wire.remotePort)
     const local = endpoint(wire.localAddress, wire.localPort)
-    const visitor = { peer, local, secure: socket !== wire, serverName }
+    const visitor = { peer, local, secure: socket !== wire, serverName, ownPort }
     this.#conversations.set(socket, new Conversation(this.#admission, { visitor, socket, wire }))
     socket.once('close', () => this.#conversations.delete(socket))
     this.#server.emit('connection', socket)
@@ -77,6 +80,7 @@ export class HttpFront {
   /** From now on each answer closes its connection. */
   drain(): void {
     this.#draining = true
+    for (const conversation of this.#conversations.values()) conversation.drain()
     this.#server.closeIdleConnections()
   }
 
@@ -165,6 +169,6 @@ export async function startHttp({
 }
 
 /** A last word, then the end: nothing more is read. */
-function refuse(socket: Socket, code: Code): void {
+export function refuse(socket: Socket, code: Code): void {
   socket.end(rawAnswer(code), () => socket.destroy())
 }

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Admission } from '../admit.ts'
 import { forwardTcp } from '../forward/tcp.ts'
-import type { Tunnel } from '../tunnel/tunnel.ts'
+import { HttpFront, refuse } from './http.ts'
 import { type Listening, listenTcp } from './sockets.ts'
 
 /** When a port was not free: whoever has it may let go. */
@@ -13,66 +13,89 @@ export interface TcpPorts {
   close(drainMs?: number): Promise<void>
 }
 
-/** Listens on the ports of TCP tunnels, from the edge's start and as they come and go. `bind`: a host; empty for all interfaces. */
+/** Listens on the ports of tunnels as they come and go; those of HTTP tunnels speak HTTP. `bind`: a host; empty for all interfaces. */
 export function startTcpPorts({ bind, admission }: { bind: string; admission: Admission }): TcpPorts {
   const ports = new Map<number, TcpPort>()
+  const front = new HttpFront(admission)
   let closed = false
-  const change = ({ tunnel, listen }: { tunnel: Tunnel; listen: boolean }): void => {
-    if (tunnel.protocol !== 'tcp' || tunnel.ports === undefined || closed) return
+  admission.table.onPorts(async ({ tunnel, listen }) => {
+    if (tunnel.protocol === 'udp' || tunnel.ports === undefined || closed) return
+    const tried: Promise<void>[] = []
     for (let port = tunnel.ports[0]; port <= tunnel.ports[1]; port++) {
-      if (listen && !ports.has(port)) ports.set(port, new TcpPort(admission, bind, port))
-      if (!listen) {
-        void ports.get(port)?.close(0)
-        ports.delete(port)
-      }
+      const former = ports.get(port)
+      const speaks = tunnel.protocol === 'http' ? front : undefined
+      if (listen && former?.front === speaks && former !== undefined) continue
+      ports.delete(port)
+      // Its sockets go down in their own time, the port is free at once.
+      void former?.close(0)
+      if (!listen) continue
+      const begun = new TcpPort({ admission, bind, port, front: speaks })
+      ports.set(port, begun)
+      tried.push(begun.tried)
     }
-  }
-  admission.table.onPorts(change)
-  for (const tunnel of admission.table.all()) change({ tunnel, listen: true })
+    await Promise.all(tried)
+  })
   return {
     settled: async () => void (await Promise.all([...ports.values()].map((port) => port.tried))),
     close: async (drainMs = 0) => {
       closed = true
+      front.drain()
       await Promise.all([...ports.values()].map((port) => port.close(drainMs)))
+      front.close()
     },
   }
+}
+
+interface PortOptions {
+  readonly admission: Admission
+  readonly bind: string
+  readonly port: number
+  /** For the port of an HTTP tunnel. */
+  readonly front: HttpFront | undefined
 }
 
 /** One port, for as long as it is wanted. */
 class TcpPort {
   /** After the first attempt. */
   readonly tried: Promise<void>
-  readonly #admission: Admission
-  readonly #bind: string
-  readonly #port: number
+  readonly #options: PortOptions
   #listening: Listening | undefined
   #retry: NodeJS.Timeout | undefined
   #closed = false
 
-  constructor(admission: Admission, bind: string, port: number) {
-    this.#admission = admission
-    this.#bind = bind
-    this.#port = port
+  get front(): HttpFront | undefined {
+    return this.#options.front
+  }
+
+  constructor(options: PortOptions) {
+    this.#options = options
     this.tried = this.#listen()
   }
 
   async #listen(): Promise<void> {
+    const { admission, bind, port, front } = this.#options
     try {
-      const address = { host: this.#bind, port: this.#port }
-      this.#listening = await listenTcp(address, (socket) => this.#accept(socket), { paused: true })
+      const paused = front === undefined
+      this.#listening = await listenTcp({ host: bind, port }, (socket) => this.#accept(socket), { paused })
       if (this.#closed) await this.#listening.close(0)
     } catch (error) {
-      this.#admission.log.warn({ err: error, port: this.#port }, 'port not available')
+      admission.log.warn({ err: error, port }, 'port not available')
       if (!this.#closed) this.#retry = setTimeout(() => void this.#listen(), RETRY_MS)
     }
   }
 
   #accept(socket: Socket): void {
+    const { admission, port, front } = this.#options
     socket.on('error', () => {})
-    const pass = this.#admission.door.enter(socket.remoteAddress)
-    if (typeof pass === 'string') return void socket.resetAndDestroy()
+    const pass = admission.door.enter(socket.remoteAddress)
+    if (typeof pass === 'string') {
+      if (front === undefined) socket.resetAndDestroy()
+      else refuse(socket, pass)
+      return
+    }
     socket.once('close', () => pass.leave())
-    void forwardTcp(this.#admission, socket, this.#port)
+    if (front === undefined) void forwardTcp(admission, socket, port)
+    else front.take(socket, { wire: socket, ownPort: true })
   }
 
   async close(drainMs: number): Promise<void> {

@@ -112,6 +112,7 @@ export async function startTls({
     port: listening.port,
     close: async (drainMs) => {
       front.drain()
+      waiting.clear()
       await listening.close(drainMs)
       front.close()
     },

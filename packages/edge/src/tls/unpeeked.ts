@@ -46,6 +46,14 @@ export class Unpeeked {
     return sockets?.has(socket) === true ? [[key, sockets]] : [...this.#byAddress]
   }
 
+  /** Whoever has not said what it wants by now gets nothing any more. */
+  clear(): void {
+    for (const socket of [...this.#byAddress.values()].flatMap((sockets) => [...sockets])) {
+      this.remove(socket)
+      socket.resetAndDestroy()
+    }
+  }
+
   #evict(): void {
     let fullest: Set<Socket> | undefined
     for (const sockets of this.#byAddress.values()) if (sockets.size > (fullest?.size ?? 0)) fullest = sockets

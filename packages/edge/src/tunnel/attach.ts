@@ -1,7 +1,7 @@
 import type { Carrier } from '@engawa/shared/carrier/carrier'
 import type { Clock } from '@engawa/shared/carrier/clock'
 import { Pump, type PumpHandler } from '@engawa/shared/carrier/pump'
-import { type Code, codeOf, EngawaError, rowOf } from '@engawa/shared/errors'
+import { type Code, EngawaError } from '@engawa/shared/errors'
 import type { CarrierState, LostEntry, SessionFigures, Stream } from '@engawa/shared/mux/events'
 import { Session } from '@engawa/shared/mux/session'
 import {
@@ -288,8 +288,6 @@ export class AgentLink implements AgentSession {
 
 /** A fault of ours is not explained to an agent. */
 function explain(error: unknown): { code: Code; text: string } {
-  const code = codeOf(error)
-  return error instanceof EngawaError && rowOf(code).fault !== 'edge'
-    ? { code, text: error.message }
-    : { code, text: code === 'INTERNAL' ? 'a fault of the edge; its log says more' : String((error as Error).message) }
+  if (error instanceof EngawaError && error.code !== 'INTERNAL') return { code: error.code, text: error.message }
+  return { code: 'INTERNAL', text: 'a fault of the edge; its log says more' }
 }

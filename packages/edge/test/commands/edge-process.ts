@@ -27,6 +27,8 @@ export interface Serving {
   readonly events: Record<string, unknown>[]
   /** The first event of that kind, past or to come. Rejects when the process ends before it. */
   event(kind: string): Promise<Record<string, unknown>>
+  /** Its exit code; null when a signal killed it. */
+  readonly ended: Promise<number | null>
   /** Signals it and waits for its end. */
   end(signal?: NodeJS.Signals): Promise<number | null>
 }
@@ -47,6 +49,7 @@ export function serve(args: readonly string[], env: Record<string, string> = {})
   return {
     child,
     events,
+    ended: closed.then(([exit]) => exit),
     event: (kind) =>
       new Promise((resolve, reject) => {
         const look = (): void => {

@@ -28,7 +28,7 @@ async function command(line: readonly string[], env: Record<string, string> = {}
     columns: 80,
     outIsTty: false,
     errIsTty: false,
-    onSignal: () => () => {},
+    onSignal: () => {},
   })
   return { exit, out, err }
 }

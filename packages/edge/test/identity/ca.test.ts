@@ -39,7 +39,7 @@ t.test('the carrier authority is made once, and kept', async (t) => {
   t.not(again.leaf.cert, ca.leaf.cert, 'leaves are new at each start')
 })
 
-t.test('a carrier verifies for any generation, from 1970 to 9999', async (t) => {
+t.test('a carrier verifies as new. and as any generation [C1], from 1970 to 9999', async (t) => {
   const folder = t.testdir({ one: {}, two: {} })
   const ca = openCarrierCa(join(folder, 'one'))
   const root = new X509Certificate(ca.certificate)

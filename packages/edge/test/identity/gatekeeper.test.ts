@@ -46,6 +46,22 @@ t.test('a login is welcomed with all it needs, its secret once', async (t) => {
   })
 })
 
+t.test('whatever the clock says, an agent logs in and attaches [H3]', async (t) => {
+  const { agent, keeper } = gate(t)
+  const home = agent('home')
+  const { now } = Date
+  t.teardown(() => {
+    Date.now = now
+  })
+  for (const time of ['1970-01-02T00:00:00Z', '2046-01-01T00:00:00Z', '1969-12-31T00:00:00Z']) {
+    Date.now = () => Date.parse(time)
+    await home.login()
+    await home.cut()
+    await home.attach()
+    t.equal(keeper.sessions.length, 1, time)
+  }
+})
+
 t.test('a stream of a visitor reaches the agent', async (t) => {
   const { agent, keeper } = gate(t)
   const home = await agent('home').login()

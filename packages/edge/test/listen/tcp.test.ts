@@ -1,8 +1,9 @@
 import { once } from 'node:events'
+import { createServer as createHttpServer } from 'node:http'
 import { connect, createServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { startTcpPorts } from '../../src/listen/tcp.ts'
-import { collect, listen, makeAdmission } from '../support/edge.ts'
+import { collect, listen, makeAdmission, talk } from '../support/edge.ts'
 import { FakeLink } from '../support/fake-link.ts'
 import { FakeTable, type FakeTunnel, fakeTunnel } from '../support/fake-table.ts'
 
@@ -111,4 +112,20 @@ t.test('more connections than an address may have are reset', async (t) => {
   t.ok((await collect(connect(port, '127.0.0.1'))).reset)
   t.equal(link.streams.length, 2)
   t.equal(admission.door.total, 2)
+})
+
+t.test('the port of an HTTP tunnel speaks HTTP for it, whatever the Host says', async (t) => {
+  const service = createHttpServer((request, response) => response.end(`for ${request.headers.host}`))
+  const link = new FakeLink(await listen(t, service))
+  const port = await freePort()
+  const table = new FakeTable()
+  table.tunnels.push(fakeTunnel({ name: 'blog', ports: [port, port], live: { link, service: 3 } }))
+  const tcp = startTcpPorts({ bind: '127.0.0.1', admission: makeAdmission(table) })
+  t.teardown(() => tcp.close())
+  await tcp.settled()
+  for (const host of ['203.0.113.5', 'elsewhere.example.org']) {
+    const answer = await talk(port, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+    t.match(answer, new RegExp(`200 OK[^]*for ${host}`))
+  }
+  t.match(link.openings, [{ service: 3, portIndex: 0, protocol: 'http' }, {}])
 })

@@ -1,5 +1,5 @@
 import { EngawaError } from '@engawa/shared/errors'
-import type { Live, Traffic, Tunnel, TunnelTable } from '../../src/tunnel/tunnel.ts'
+import type { Live, PortChange, Traffic, Tunnel, TunnelTable } from '../../src/tunnel/tunnel.ts'
 
 export interface FakeTunnel extends Tunnel {
   live: Live | undefined
@@ -30,7 +30,7 @@ export class FakeTable implements TunnelTable {
   readonly holding = new Set<Tunnel>()
   bareTunnel: Tunnel | undefined
   readonly #waiting: { tunnel: Tunnel; resolve: (live: Live) => void; reject: (error: Error) => void }[] = []
-  readonly #portListeners: ((change: { tunnel: Tunnel; listen: boolean }) => void)[] = []
+  readonly #portListeners: ((change: PortChange) => unknown)[] = []
   /** Called when somebody waits. */
   waited: () => void = () => {}
 
@@ -45,7 +45,7 @@ export class FakeTable implements TunnelTable {
   byPort(protocol: 'tcp' | 'udp', port: number): Tunnel | undefined {
     return this.tunnels.find(
       (tunnel) =>
-        tunnel.protocol === protocol &&
+        (tunnel.protocol === 'udp') === (protocol === 'udp') &&
         tunnel.ports !== undefined &&
         tunnel.ports[0] <= port &&
         port <= tunnel.ports[1],
@@ -75,8 +75,9 @@ export class FakeTable implements TunnelTable {
     for (const { reject } of this.#waiting) reject(new EngawaError('AGENT_AWAY'))
   }
 
-  onPorts(listener: (change: { tunnel: Tunnel; listen: boolean }) => void): void {
+  onPorts(listener: (change: PortChange) => unknown): void {
     this.#portListeners.push(listener)
+    for (const tunnel of this.tunnels) if (tunnel.ports !== undefined) listener({ tunnel, listen: true })
   }
 
   changePorts(tunnel: Tunnel, listen: boolean): void {

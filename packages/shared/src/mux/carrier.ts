@@ -231,15 +231,16 @@ export class CarrierEnd {
 
   /** False when there is no room. */
   queueDatagram(datagram: Datagram): boolean {
-    if (this.#datagramBytes + datagram.bytes.length > DATAGRAM_ROOM && this.#datagrams.length > 0) return false
-    this.#datagramBytes += datagram.bytes.length
+    const size = costOf(datagram)
+    if (this.#datagramBytes + size > DATAGRAM_ROOM && this.#datagrams.length > 0) return false
+    this.#datagramBytes += size
     this.#datagrams.push(datagram)
     return true
   }
 
   nextDatagram(): Datagram | undefined {
     const datagram = this.#datagrams.shift()
-    if (datagram !== undefined) this.#datagramBytes -= datagram.bytes.length
+    if (datagram !== undefined) this.#datagramBytes -= costOf(datagram)
     return datagram
   }
 
@@ -262,4 +263,9 @@ export class CarrierEnd {
       lastReadAt: this.lastReadAt,
     }
   }
+}
+
+/** An empty datagram takes memory, too: a peer may ask for any number of them. */
+function costOf({ opening, bytes }: Datagram): number {
+  return 64 + (opening?.length ?? 0) + bytes.length
 }

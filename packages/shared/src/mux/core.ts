@@ -1,6 +1,6 @@
 import { type Code, EngawaError } from '../errors.ts'
 import { ACCEPT, CREDIT, DATA, END, LOST, OPEN, RESET } from '../wire/frame.ts'
-import { CONTROL_CREDIT, MAX_OPEN_SPAN } from '../wire/limits.ts'
+import { CONTROL_CREDIT, MAX_LOST_ENTRIES, MAX_OPEN_SPAN } from '../wire/limits.ts'
 import { type CarrierEnd, type EntryOwner } from './carrier.ts'
 import type { LostEntry, Millis, SessionEvent } from './events.ts'
 import { Flows } from './flows.ts'
@@ -234,6 +234,7 @@ export class Core implements StreamOwner {
   /** The peer's word on carriers that are no more. Throws PROTOCOL_VIOLATION. protocol.md [R3], [R4] */
   applyLost(entries: readonly LostEntry[]): void {
     for (const [number, received] of entries) {
+      if (this.over !== undefined) return
       const live = this.carriers.get(number)
       if (live !== undefined) this.giveUp(live, 'peer')
       if (this.given.has(number)) {
@@ -243,6 +244,7 @@ export class Core implements StreamOwner {
         // Never a carrier here: the edge refuses the number from now on, the agent drops what its dial brings.
         this.numbers.use(number)
         this.given.add(number, undefined, 0, true)
+        this.given.forgetDials(this.numbers.highest - MAX_LOST_ENTRIES)
       }
     }
   }

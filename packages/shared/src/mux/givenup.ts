@@ -10,6 +10,8 @@ interface Telling {
 
 interface Record {
   readonly number: number
+  /** A dial that failed: neither side has sent anything that matters on it. */
+  readonly isDial: boolean
   /** What we had sent on it waits here for the peer's count; undefined once it is known, or if there was nothing. */
   end: CarrierEnd | undefined
   /** Ledgered bytes that we received on it. */
@@ -31,7 +33,8 @@ export class GivenUp {
   lastFrame = 0
 
   get overflowing(): boolean {
-    return this.#records.size > MAX_LOST_ENTRIES
+    if (this.#records.size <= MAX_LOST_ENTRIES) return false
+    return [...this.#records.values()].filter((record) => !record.isDial).length > MAX_LOST_ENTRIES
   }
 
   has(number: number): boolean {
@@ -39,12 +42,13 @@ export class GivenUp {
   }
 
   add(number: number, end: CarrierEnd | undefined, received: number, heard: boolean): void {
-    this.#records.set(number, { number, end, received, heard, telling: undefined })
+    this.#records.set(number, { number, isDial: end === undefined, end, received, heard, telling: undefined })
   }
 
-  /** Everything not known to be agreed, for the handshake of carrier `on`. */
+  /** What is not known to be agreed, for the handshake of carrier `on`. After many failed dials the rest goes in LOST. */
   report(on: number): LostEntry[] {
-    return [...this.#records.values()].map((record) => {
+    const records = [...this.#records.values()].toSorted((a, b) => Number(a.isDial) - Number(b.isDial))
+    return records.slice(0, MAX_LOST_ENTRIES).map((record) => {
       record.telling = { on, frame: 0 }
       return [record.number, record.received]
     })
@@ -71,7 +75,9 @@ export class GivenUp {
   told(on: number, frame: number): void {
     for (const record of this.#records.values()) {
       if (record.telling?.on !== on || record.telling.frame !== frame) continue
-      if (record.heard) this.#records.delete(record.number)
+      // So far behind the edge refuses the number by itself, and has nothing to answer.
+      const isPast = record.isDial && record.number <= on - MAX_LOST_ENTRIES
+      if (record.heard || isPast) this.#records.delete(record.number)
       else record.telling = { on: 0, frame }
     }
   }
@@ -79,6 +85,13 @@ export class GivenUp {
   /** Carrier `on` is gone: what it was to say must be said elsewhere. */
   carrierGone(on: number): void {
     for (const record of this.#records.values()) if (record.telling?.on === on) record.telling = undefined
+  }
+
+  /** Failed dials up to `number` are refused by their number alone: a peer that invents some fills no memory. */
+  forgetDials(number: number): void {
+    for (const record of this.#records.values()) {
+      if (record.number <= number && record.isDial) this.#records.delete(record.number)
+    }
   }
 
   /** The peer has said its count for `number`. Answers the end whose ledger is to be trimmed and sent again. */

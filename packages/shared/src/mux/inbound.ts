@@ -1,5 +1,6 @@
 import { codeOfWire, EngawaError } from '../errors.ts'
 import type { FrameSink } from '../wire/frame.ts'
+import { MAX_OPEN_SPAN } from '../wire/limits.ts'
 import type { CarrierEnd } from './carrier.ts'
 import type { Core } from './core.ts'
 import { MessageReader } from './messages.ts'
@@ -29,6 +30,10 @@ export class Inbound implements FrameSink {
       if (core.streams.has(id)) this.credit(id, credit)
       else core.framesDropped++
       return
+    }
+    // Each refusal is kept until it is acknowledged: who opens on and on and reads nothing is cut off.
+    if (core.streams.size >= core.maxStreams + MAX_OPEN_SPAN) {
+      throw new EngawaError('BUFFER_EXCEEDED', 'too many streams beyond what was agreed')
     }
     const full = core.live >= core.maxStreams
     const window = new ReceiveWindow(core.pool, core.firstCredit)

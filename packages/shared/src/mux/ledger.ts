@@ -21,6 +21,8 @@ export class Ledger<Owner> {
   /** Bytes of ledgered frames sent and acknowledged, headers included. */
   sent = 0
   acked = 0
+  /** Frames other than DATA among them: the cap on bytes in flight does not bound these. */
+  signals = 0
   readonly #entries = new Queue<Entry<Owner>>()
 
   get inFlight(): number {
@@ -29,6 +31,7 @@ export class Ledger<Owner> {
 
   add(type: number, owner: Owner, bytes: number, from = 0, to = 0): void {
     this.sent += bytes
+    if (type !== DATA) this.signals++
     this.#entries.push({ type, owner, from, to, end: this.sent })
   }
 
@@ -43,6 +46,7 @@ export class Ledger<Owner> {
     let entry = this.#entries.peek()
     while (entry !== undefined && entry.end <= count) {
       this.#entries.shift()
+      if (entry.type !== DATA) this.signals--
       whole(entry)
       entry = this.#entries.peek()
     }

@@ -16,6 +16,8 @@ const BUDGET_BYTES = 64 * 1024 * 1024
 const GRACE_MS = 120_000
 /** What one pull hands out at most unless told otherwise, bytes. */
 const PULL_BYTES = 512 * 1024
+/** Frames other than DATA without acknowledgement on one carrier: an honest peer says within 20 ms that it has them. */
+const MAX_SIGNALS = 65_536
 /** A tick later than this means that the process was held up. protocol.md [R8] */
 const LATE_MS = 250
 /** Messages that wait on stream 0, bytes; more is an overflow. */
@@ -131,6 +133,8 @@ export class Session {
     if (!carrier.hasRead) core.given.told(number, 0)
     carrier.read(bytes.length, now)
     this.#guarded(() => carrier.reader.feed(bytes))
+    if (carrier.ledger.signals > MAX_SIGNALS) core.end('BUFFER_EXCEEDED', 'a peer that acknowledges nothing', false)
+    if (core.over !== undefined) return
     carrier.noteReceived(now)
     if (carrier.suspect) this.#trust(carrier)
     this.#judge()

@@ -290,6 +290,38 @@ t.test('R5 a carrier that the edge never saw is reported with count 0, and its n
   t.ok(edge.session.mayAttach(3))
 })
 
+t.test(
+  'R5 a hundred failed dials leave room for what matters in the next attach, and are all said in the end',
+  async (t) => {
+    const agent = new Bench('agent')
+    agent.opened(1)
+    agent.session.carrierClosed(1, agent.now)
+    for (let count = 0; count < 100; count++) agent.session.carrierClosed(agent.session.nextCarrier(), agent.now)
+    const number = agent.session.nextCarrier()
+    const report = agent.session.lostReport(number)
+    t.equal(report.length, 64)
+    t.same(report[0], [1, 62])
+    const edge = new Bench('edge')
+    edge.open()
+    edge.session.applyLost(report, edge.now)
+    const welcome = edge.session.lostReport(number)
+    edge.attach(number)
+    agent.session.applyLost(welcome, agent.now)
+    agent.attach(number)
+    for (let turn = 0; turn < 4; turn++) {
+      edge.say(number, ...agent.hear(number))
+      agent.say(number, ...edge.hear(number))
+      agent.pass(30, [])
+      edge.pass(30, [])
+    }
+    t.notOk(agent.closed)
+    t.notOk(edge.closed)
+    t.same(agent.session.lostReport(number + 1), [], 'nothing is left to say')
+    t.same(edge.session.lostReport(number + 1), [])
+    for (let used = 2; used <= number; used++) t.notOk(edge.session.mayAttach(used))
+  },
+)
+
 t.test('H6 the edge refuses a number that it has seen, that was given up, or that is too far behind', async (t) => {
   const edge = new Bench('edge')
   t.notOk(edge.session.mayAttach(1))

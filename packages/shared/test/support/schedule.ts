@@ -218,7 +218,7 @@ function flush(world: World): void {
 }
 
 /** Gives every stream its chance: carriers come back, owners read on and end what they opened. */
-function rest(world: World): void {
+export function rest(world: World): void {
   for (const side of world.sides) side.sleepsUntil = 0
   const until = world.now + REST_MS
   while (world.now < until) {

@@ -82,6 +82,8 @@ export class World {
   /** Sees every buffer that an end hands to a carrier, and every one that an end reads. */
   onSent: ((from: SideName, link: Link, bytes: Uint8Array) => void) | undefined
   onRead: ((by: SideName, link: Link, bytes: Uint8Array) => void) | undefined
+  /** Takes the events of a side instead of the oracle, if it answers true. */
+  onEvents: ((side: Side) => boolean) | undefined
   sentMessages: Record<SideName, string[]> = { edge: [], agent: [] }
   #dials: Dial[] = []
   #agentWasFull = false
@@ -321,6 +323,7 @@ export class World {
   }
 
   #handle(side: Side): void {
+    if (this.onEvents?.(side) === true) return
     for (const event of side.session.takeEvents()) this.#event(side, event)
   }
 

@@ -11,7 +11,7 @@ import { Session } from '@engawa/shared/mux/session'
 import { type AgentMessage, type Bind, type EdgeMessage, parseAgentMessage } from '@engawa/shared/wire/control'
 import { encodeOpening, NOWHERE } from '@engawa/shared/wire/opening'
 import type { Test } from 'tap'
-import { makeTestEdge } from '../../../shared/test/support/certificate.ts'
+import { makeTestEdge } from './certificate.ts'
 
 function nothing(): void {}
 

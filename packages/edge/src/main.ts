@@ -12,8 +12,8 @@ process.exitCode = await program(process.argv.slice(2), {
   err: (text) => process.stderr.write(text),
   env: process.env,
   columns: Math.min(process.stdout.columns ?? COLUMNS.usual, COLUMNS.most),
-  outIsTty: process.stdout.isTTY === true,
-  errIsTty: process.stderr.isTTY === true,
+  outIsTty: process.stdout.isTTY,
+  errIsTty: process.stderr.isTTY,
   onSignal: (listener) => {
     process.on('SIGINT', listener)
     process.on('SIGTERM', listener)

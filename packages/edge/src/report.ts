@@ -6,8 +6,8 @@ import type { AgentLink } from './tunnel/attach.ts'
 import type { Tunnel } from './tunnel/tunnel.ts'
 
 export interface Reporter extends GateObserver {
-  opened(tunnel: Tunnel): void
-  closed(tunnel: Tunnel): void
+  readonly opened: (tunnel: Tunnel) => void
+  readonly closed: (tunnel: Tunnel) => void
 }
 
 /** Turns what happens to sessions and tunnels into events and log lines. */

@@ -67,7 +67,8 @@ export class LiveOffice implements Office {
     const draining = drains()
     const { sessions } = gatekeeper
     const tunnels = table.all()
-    const sum = (figure: 'received' | 'sent'): number => tunnels.reduce((all, { traffic }) => all + traffic[figure], 0)
+    const moved = (figure: 'received' | 'sent'): number =>
+      tunnels.reduce((all, { traffic }) => all + traffic[figure], 0)
     return {
       serves: ready !== undefined && !draining,
       draining,
@@ -88,8 +89,8 @@ export class LiveOffice implements Office {
       },
       tunnels: { live: tunnels.filter(({ live }) => live !== undefined).length, all: tunnels.length },
       streams: sessions.reduce((sum, { figures }) => sum + figures.streams, 0),
-      received: sum('received'),
-      sent: sum('sent'),
+      received: moved('received'),
+      sent: moved('sent'),
       memoryBytes: process.memoryUsage.rss(),
     }
   }

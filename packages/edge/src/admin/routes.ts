@@ -64,9 +64,9 @@ export const routes: (office: Office) => FastifyPluginAsyncZod = (office) => asy
         response: { 200: doneReport, ...refusals },
       },
     },
-    async (request) => {
-      office.revoke(request.params.name)
-      return { name: request.params.name }
+    ({ params: { name } }) => {
+      office.revoke(name)
+      return { name }
     },
   )
   app.post(
@@ -79,6 +79,6 @@ export const routes: (office: Office) => FastifyPluginAsyncZod = (office) => asy
         response: { 200: doneReport, ...refusals },
       },
     },
-    async (request) => ({ name: office.rename(request.params.name, request.body.name) }),
+    ({ params, body }) => ({ name: office.rename(params.name, body.name) }),
   )
 }

@@ -18,14 +18,16 @@ export async function askEdge<Answer>(
   path: string,
   body?: unknown,
 ): Promise<Answer | undefined> {
-  const { status, text } = await exchange(socketPath(folder), method, path, language, body).catch((cause: unknown) => {
-    const why = (cause as NodeJS.ErrnoException).code ?? String(cause)
-    if ((why === 'ENOENT' || why === 'ECONNREFUSED') && holderOf(folder) === undefined) return { status: 0, text: '' }
-    throw new EngawaError('NOT_RUNNING', words.controlBroken(folder, why), {
-      cause,
-      ja: words.controlBroken(folder, why),
-    })
-  })
+  const { status, text } = await exchange(socketPath(folder), { method, target: path, language, body }).catch(
+    (cause: unknown) => {
+      const why = (cause as NodeJS.ErrnoException).code ?? String(cause)
+      if ((why === 'ENOENT' || why === 'ECONNREFUSED') && holderOf(folder) === undefined) return { status: 0, text: '' }
+      throw new EngawaError('NOT_RUNNING', words.controlBroken(folder, why), {
+        cause,
+        ja: words.controlBroken(folder, why),
+      })
+    },
+  )
   if (status === 0) return undefined
   const answer = JSON.parse(text) as Record<string, unknown>
   if (status < 400) return answer as Answer
@@ -45,11 +47,8 @@ export async function askRunning<Answer>(context: Context, path: string): Promis
 }
 
 function exchange(
-  socketPath: string,
-  method: string,
   path: string,
-  language: string,
-  body: unknown,
+  { method, target, language, body }: { method: string; target: string; language: string; body: unknown },
 ): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     const payload = body === undefined ? undefined : JSON.stringify(body)
@@ -61,7 +60,7 @@ function exchange(
         : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
     }
     const signal = AbortSignal.timeout(PATIENCE_MS)
-    const asking = request({ socketPath, method, path, headers, signal }, (response) => {
+    const asking = request({ socketPath: path, method, path: target, headers, signal }, (response) => {
       let text = ''
       response.setEncoding('utf8')
       response.on('data', (part: string) => (text += part))

@@ -109,7 +109,7 @@ function readFlags(found: Record<string, unknown>, command: Command, shape: Comm
     }
     flags[name] = readFlag(flag, ALL[name]?.kind, value, words)
   }
-  return flags as Flags
+  return flags
 }
 
 function readFlag(flag: string, kind: FlagShape['kind'] | undefined, value: unknown, words: Words): unknown {

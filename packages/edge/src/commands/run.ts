@@ -17,15 +17,12 @@ export async function run(context: Context): Promise<number> {
   const log = createLog((flags['log-level'] as 'info' | undefined) ?? usual, terminal.err)
   const stopping = new AbortController()
   let signals = 0
-  let hurry: () => void = () => {}
-  const hurried = new Promise<void>((resolve) => {
-    hurry = resolve
-  })
+  const hurry = Promise.withResolvers<void>()
   // Stays to the end: a signal in the last moment must not make it look like a crash.
   terminal.onSignal(() => {
     signals++
     stopping.abort()
-    if (signals > 1) hurry()
+    if (signals > 1) hurry.resolve()
   })
   const edge = await startEdge(read.settings, {
     folder,
@@ -35,7 +32,7 @@ export async function run(context: Context): Promise<number> {
   await aborted(stopping.signal)
   log.info({ drainMs: read.drainMs }, 'stopping')
   if (flags.json !== true) terminal.out(`${words.runStopping(Math.ceil(read.drainMs / 1000))}\n`)
-  await edge.stop(signals > 1 ? 0 : read.drainMs, hurried)
+  await edge.stop(signals > 1 ? 0 : read.drainMs, hurry.promise)
   if (flags.json !== true) terminal.out(`${words.runStopped}\n`)
   return EXIT.done
 }

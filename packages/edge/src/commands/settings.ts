@@ -47,8 +47,11 @@ export function readSettings({ flags, folder, language, words }: Context): ReadS
 }
 
 function fellBack(real: EdgeSettings, wanted: EdgeSettings): boolean {
-  const port = ({ http, https }: EdgeSettings): string => `${http.port} ${https === 'off' ? '' : https.port}`
-  return port(real) !== port(wanted)
+  return portsOf(real) !== portsOf(wanted)
+}
+
+function portsOf({ http, https }: EdgeSettings): string {
+  return `${http.port} ${https === 'off' ? '' : https.port}`
 }
 
 function readFile(path: string): string | undefined {

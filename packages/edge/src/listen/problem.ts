@@ -2,12 +2,16 @@ import { type Address, formatAddress } from '@engawa/shared/addresses'
 import { EngawaError } from '@engawa/shared/errors'
 
 /** Says why a listener could not begin, and which flag moves it. Everything else is thrown on as it is. */
-export async function listening<Listener>(flag: string, address: Address, begin: Promise<Listener>): Promise<Listener> {
+export async function listening<Listener>(
+  flag: string,
+  address: Address | undefined,
+  begin: Promise<Listener>,
+): Promise<Listener> {
   try {
     return await begin
   } catch (error) {
     const why = systemCode(error)
-    if (why === undefined) throw error
+    if (why === undefined || address === undefined) throw error
     const [en, ja] = texts(why, formatAddress(address), flag)
     throw new EngawaError('LISTEN_FAILED', en, { cause: error, ja })
   }

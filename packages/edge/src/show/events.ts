@@ -9,12 +9,16 @@ export function eventLine(event: Exclude<EdgeEvent, { event: 'ready' }>, words: 
     case 'agent_online':
       return words.eventOnline(agent, event.remote)
     case 'agent_offline':
-      return words.eventOffline(agent, words.offlineReasons[event.code as 'REVOKED'] ?? event.code)
+      return words.eventOffline(agent, reason(event.code, words))
     case 'agent_resumed':
       return words.eventResumed(agent, event.away_ms)
     case 'tunnel_open':
       return words.eventOpen(printable(event.public), agent)
-    case 'tunnel_closed':
+    default:
       return words.eventClosed(printable(event.public))
   }
+}
+
+function reason(code: string, { offlineReasons }: Words): string {
+  return Object.hasOwn(offlineReasons, code) ? offlineReasons[code as keyof typeof offlineReasons] : code
 }

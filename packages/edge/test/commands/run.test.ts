@@ -8,6 +8,8 @@ import { edge, type Serving, serve } from './edge-process.ts'
 
 const ADDRESSES = ['--http', '127.0.0.1:0', '--https', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--bind', '127.0.0.1']
 
+const ignore = (): void => {}
+
 function newFolder(t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), 'edge-run-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
@@ -26,7 +28,6 @@ async function visitor(t: Test, data: string) {
   const { out } = await edge(['invite', 'home', '--json', '--data', data])
   const agent = await logIn(await joinHome((JSON.parse(out) as { line: string }).line), (stream) => {
     stream.accept()
-    const ignore = () => {}
     stream.handler = { data: (bytes) => stream.write(bytes.slice()), end: ignore, reset: ignore, drain: ignore }
   })
   const bound = await agent.bind({ name: 'echo', protocol: 'tcp', target: 'tcp://22' })

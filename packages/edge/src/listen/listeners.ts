@@ -1,0 +1,78 @@
+import type { Socket } from 'node:net'
+import { type Address, familyOf } from '@engawa/shared/addresses'
+import type { Admission } from '../admit.ts'
+import type { EdgeSettings, PublicHost } from '../config.ts'
+import type { VisitorsCa } from '../identity/visitors-ca.ts'
+import { Certificates } from '../tls/certificates.ts'
+import type { Undo } from '../undo.ts'
+import { startHttp } from './http.ts'
+import { listening } from './problem.ts'
+import { listenTcp } from './sockets.ts'
+import { startTcpPorts } from './tcp.ts'
+import { startTls } from './tls.ts'
+
+export interface ListenerOptions {
+  readonly settings: Pick<EdgeSettings, 'http' | 'https' | 'carrier' | 'bind' | 'domain'>
+  readonly admission: Admission
+  /** Undefined with `--https off`. */
+  readonly visitorsCa: VisitorsCa | undefined
+  /** What the edge is called without a tunnel's name. */
+  readonly hosts: readonly PublicHost[]
+  readonly onCarrier: (socket: Socket) => void
+  /** Learns how to end each listener as soon as it has begun. */
+  readonly undo: Undo
+}
+
+export interface Listeners {
+  /** As asked for, with real ports; undefined: off. */
+  readonly http: Address
+  readonly https: Address | undefined
+  /** Where agents come in: a port of their own, else the https port. */
+  readonly carrier: Address | undefined
+  /** Every leased port listens or has been tried. */
+  settled(): Promise<void>
+  /** Takes no visitor any more; resolves when those inside have gone, at the latest after `drainMs`. */
+  closeVisitors(drainMs: number): Promise<void>
+}
+
+/** Begins to listen everywhere. Throws LISTEN_FAILED. */
+export async function startListeners(options: ListenerOptions): Promise<Listeners> {
+  const { settings, admission, visitorsCa, hosts, onCarrier, undo } = options
+  const { domain, bind } = settings
+  const visitors: { close(drainMs: number): Promise<void> }[] = []
+  const keep = <Listener extends { close(drainMs: number): Promise<void> }>(listener: Listener): Listener => {
+    visitors.push(listener)
+    undo.add(() => listener.close(0))
+    return listener
+  }
+  const http = keep(await listening('--http', settings.http, startHttp({ address: settings.http, admission })))
+  let https: Address | undefined
+  if (settings.https !== 'off' && visitorsCa !== undefined) {
+    const bareHosts = hosts.map(({ host }) => host).filter((host) => familyOf(host) !== 0)
+    const certificates = new Certificates({ table: admission.table, issuer: visitorsCa, domain, bareHosts })
+    const starting = startTls({ address: settings.https, admission, certificates, onCarrier })
+    const { port } = keep(await listening('--https', settings.https, starting))
+    https = { ...settings.https, port }
+  }
+  let carrier = https
+  if (settings.carrier !== undefined) {
+    const starting = listenTcp(settings.carrier, (socket) => {
+      // Agents are told that it is over, not cut.
+      own.release(socket)
+      onCarrier(socket)
+    })
+    const own = await listening('--carrier', settings.carrier, starting)
+    undo.add(() => own.close(0))
+    carrier = { ...settings.carrier, port: own.port }
+  }
+  const ports = keep(startTcpPorts({ bind, admission }))
+  return {
+    http: { ...settings.http, port: http.port },
+    https,
+    carrier,
+    settled: () => ports.settled(),
+    closeVisitors: async (drainMs) => {
+      await Promise.all(visitors.map((listener) => listener.close(drainMs)))
+    },
+  }
+}

@@ -1,3 +1,5 @@
+import { chooseLanguage } from '@engawa/shared/say'
+
 /** What the demo says, in both languages. Blanks in braces are filled in. */
 interface Words {
   title: string
@@ -75,7 +77,6 @@ export type Say = (word: keyof Words, blanks?: Readonly<Record<string, string | 
 
 /** Speaks the language of the environment. */
 export function speaker(env: NodeJS.ProcessEnv): Say {
-  const locale = env['LC_ALL'] || env['LC_MESSAGES'] || env['LANG'] || ''
-  const words = /^ja\b/i.test(locale) ? ja : en
+  const words = { en, ja }[chooseLanguage(undefined, env)]
   return (word, blanks = {}) => words[word].replace(/\{(\w+)\}/g, (_, name: string) => String(blanks[name] ?? ''))
 }

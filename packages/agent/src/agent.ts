@@ -293,7 +293,8 @@ export class Agent implements Holder {
     if (this.#leaving && final) return
     this.#settings.log.info({ code, reason }, 'the session has ended')
     if (final) this.#finish(complaint(code, (words) => (code === 'REPLACED' ? words.replaced(reason) : words.revoked)))
-    else if (code !== 'SESSION_UNKNOWN') this.#tell({ event: 'disconnected', retry_ms: 250, code, message: reason })
+    else if (code !== 'SESSION_UNKNOWN')
+      this.#tell({ event: 'disconnected', retry_ms: 250, code, message: reason === '' ? code : reason })
   }
 
   #finish(ending: EngawaError): void {

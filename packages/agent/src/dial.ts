@@ -78,8 +78,10 @@ export class Dialler {
     this.#stopped = true
     clearTimeout(this.#timer)
     for (const dial of this.#dials) dial.abort()
-    this.#standing?.pump.end(code)
+    const standing = this.#standing
+    // First, so that this end is not taken for the edge's.
     this.#standing = undefined
+    standing?.pump.end(code)
   }
 
   /** Whether the session lacks a carrier that answers. */

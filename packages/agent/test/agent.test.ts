@@ -174,7 +174,7 @@ t.test('a target is published and its service reached', async (t) => {
   t.equal(await heard.ended, 'end', 'half-close goes through and comes back')
 })
 
-t.test('a stream for what is not published reaches nothing', async (t) => {
+t.test('O1 a stream for what is not published reaches nothing', async (t) => {
   const { edge, agent, ear } = await world(t)
   const { port, sockets } = await echo(t)
   agent.start()

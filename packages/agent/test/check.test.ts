@@ -5,7 +5,7 @@ import type { AddressInfo, Server } from 'node:net'
 import { checkPublic } from '@engawa/agent/check'
 import type { Bound } from '@engawa/shared/wire/control'
 import t, { type Test } from 'tap'
-import { makeTestEdge } from '../../shared/test/support/certificate.ts'
+import { makeTestEdge } from './support/certificate.ts'
 
 const HERE = { edgeAddress: '127.0.0.1', stepMs: 2000 }
 

@@ -11,7 +11,7 @@ import { Session } from '@engawa/shared/mux/session'
 import { type AgentMessage, type Bind, type EdgeMessage, parseAgentMessage } from '@engawa/shared/wire/control'
 import { encodeOpening, NOWHERE } from '@engawa/shared/wire/opening'
 import type { Test } from 'tap'
-import { makeTestEdge } from '../../../shared/test/support/certificate.ts'
+import { makeTestEdge } from './certificate.ts'
 
 function nothing(): void {}
 
@@ -50,6 +50,8 @@ export class SmallEdge extends EventEmitter<{
   /** What agents are told to dial, where that is not the edge itself. */
   toldPort: number | undefined
 
+  /** Also those of agents that were killed: they wait for their grace. */
+  readonly #pumps = new Set<Pump>()
   readonly #door = new CarrierDoor({ gatekeeper: this.#gatekeeper(), tls: this.certificate })
   readonly #server = createServer((socket) => {
     this.sockets.add(socket)
@@ -95,7 +97,8 @@ export class SmallEdge extends EventEmitter<{
   async die(): Promise<void> {
     const closed = once(this.#server, 'close')
     this.#server.close()
-    this.held?.pump.end('SESSION_CLOSED')
+    for (const pump of this.#pumps) pump.end('SESSION_CLOSED')
+    this.#pumps.clear()
     this.held = undefined
     this.cut()
     await closed
@@ -103,6 +106,7 @@ export class SmallEdge extends EventEmitter<{
 
   async stop(): Promise<void> {
     if (this.#server.listening) await this.die()
+    for (const pump of this.#pumps) pump.end('SESSION_CLOSED')
   }
 
   #gatekeeper(): Gatekeeper {
@@ -129,6 +133,7 @@ export class SmallEdge extends EventEmitter<{
         const session = new Session({ side: 'edge', maxStreams: 100, peerCredit: body.credit }, performance.now())
         const held: Held = { id, key: body.key, secret, pump: this.#pump(session) }
         this.held = held
+        this.#pumps.add(held.pump)
         return {
           welcome: { ...this.#welcome(id, 1), secret: secret.toString('base64url') },
           start: (carrier) => this.#begin(held, 1, carrier),

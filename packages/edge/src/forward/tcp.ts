@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { codeOf } from '@engawa/shared/errors'
-import { splice } from '@engawa/shared/stream/splice'
+import { breakOff, splice } from '@engawa/shared/stream/splice'
 import { endpoint } from '@engawa/shared/wire/opening'
 import type { Admission, Visitor } from '../admit.ts'
 
@@ -36,6 +36,6 @@ export async function forwardTcp(admission: Admission, socket: Socket, port: num
     const code = codeOf(error)
     if (code === 'INTERNAL') admission.log.error({ err: error, port }, 'connection failed')
     else admission.log.debug({ code, port, visitor: visitor.peer.address }, 'connection refused')
-    socket.resetAndDestroy()
+    breakOff(socket)
   }
 }

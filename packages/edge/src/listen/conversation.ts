@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Code } from '@engawa/shared/errors'
+import { breakOff } from '@engawa/shared/stream/splice'
 import type { Admission, Visitor } from '../admit.ts'
 import { answer } from '../forward/answers.ts'
 import { type Asked, Exchange } from '../forward/http.ts'
@@ -22,6 +23,7 @@ export class Conversation {
   readonly #waiting: (() => Promise<void>)[] = []
   #busy = false
   #last = false
+  #latest: IncomingMessage | undefined
 
   /** `wire`: the TCP socket itself, below TLS if there is any. */
   constructor(admission: Admission, { visitor, socket, wire }: { visitor: Visitor; socket: Socket; wire: Socket }) {
@@ -53,6 +55,7 @@ export class Conversation {
       await new Exchange(this.#admission, upgrade === undefined ? asked : { ...asked, upgrade }).run()
     }
     if (this.#waiting.length >= PIPELINED) return this.cut()
+    this.#latest = request
     this.#waiting.push(turn)
     if (!this.#busy) void this.#work()
   }
@@ -72,9 +75,15 @@ export class Conversation {
     this.#last = true
   }
 
+  /** What came after the latest request is no HTTP. What came whole before it is still answered, a torn body is not. */
+  garbled(): void {
+    if (this.#latest?.complete === true) this.drain()
+    else this.cut()
+  }
+
   /** RST: without it a cut answer could be taken for a whole one. */
   cut(): void {
-    this.#wire.resetAndDestroy()
+    breakOff(this.#wire)
     this.#socket.destroy()
   }
 

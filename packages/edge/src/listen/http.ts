@@ -134,9 +134,10 @@ export class HttpFront {
 
   #failed(error: NodeJS.ErrnoException, socket: Socket): void {
     const conversation = this.#conversations.get(socket)
-    // In the middle of an exchange an answer of ours would be taken for a part of the service's.
-    if (error.code === 'ECONNRESET' || !socket.writable || conversation?.busy !== false)
-      return conversation?.cut() ?? void socket.destroy()
+    if (conversation === undefined) return void socket.destroy()
+    if (error.code === 'ECONNRESET' || !socket.writable) return conversation.cut()
+    // An answer of ours would be taken for a part of the service's.
+    if (conversation.busy) return conversation.garbled()
     refuse(socket, PARSER_CODES[error.code ?? ''] ?? 'REQUEST_INVALID')
   }
 }

@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { EngawaError } from '@engawa/shared/errors'
+import { breakOff } from '@engawa/shared/stream/splice'
 
 /** Where to listen; an empty host means every interface, both families. */
 export interface ListenAddress {
@@ -51,7 +52,7 @@ export async function listenTcp(
       if (sockets.size === 0) return
       const empty = new Promise<void>((resolve) => waiting.add(resolve))
       const timer = setTimeout(() => {
-        for (const socket of sockets) socket.resetAndDestroy()
+        for (const socket of sockets) breakOff(socket)
       }, drainMs)
       await empty
       clearTimeout(timer)

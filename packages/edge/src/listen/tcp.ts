@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { breakOff } from '@engawa/shared/stream/splice'
 import type { Admission } from '../admit.ts'
 import { forwardTcp } from '../forward/tcp.ts'
 import { HttpFront, refuse } from './http.ts'
@@ -89,7 +90,7 @@ class TcpPort {
     socket.on('error', () => {})
     const pass = admission.door.enter(socket.remoteAddress)
     if (typeof pass === 'string') {
-      if (front === undefined) socket.resetAndDestroy()
+      if (front === undefined) breakOff(socket)
       else refuse(socket, pass)
       return
     }

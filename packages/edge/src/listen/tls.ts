@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { createServer, type TLSSocket } from 'node:tls'
+import { breakOff } from '@engawa/shared/stream/splice'
 import type { Admission } from '../admit.ts'
 import { rawAnswer } from '../forward/answers.ts'
 import { tunnelNamed } from '../route/route.ts'
@@ -81,7 +82,7 @@ export async function startTls({
       return onCarrier(socket, serverName)
     }
     const pass = admission.door.enter(socket.remoteAddress)
-    if (typeof pass === 'string') return void socket.resetAndDestroy()
+    if (typeof pass === 'string') return breakOff(socket)
     socket.once('close', () => pass.leave())
     socket.on('error', () => {})
     const tunnel = serverName === undefined ? undefined : tunnelNamed(admission.table, serverName)

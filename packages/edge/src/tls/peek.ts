@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { breakOff } from '@engawa/shared/stream/splice'
 import { type ClientHello, HelloReader } from './client-hello.ts'
 
 /** What becomes of a peeked socket; exactly one of `hello`, `invalid` or its death. */
@@ -15,7 +16,7 @@ export interface Peeker {
 export function peek(socket: Socket, deadlineMs: number, peeker: Peeker): void {
   const reader = new HelloReader()
   const chunks: Buffer[] = []
-  const timer = setTimeout(() => socket.resetAndDestroy(), deadlineMs)
+  const timer = setTimeout(() => breakOff(socket), deadlineMs)
   const closed = (): void => leave()
   const failed = (): void => void socket.destroy()
   // Nobody says goodbye before it has said who it is.

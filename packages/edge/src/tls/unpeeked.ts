@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { breakOff } from '@engawa/shared/stream/splice'
 import { addressKey } from '../guard/address.ts'
 
 /**
@@ -50,7 +51,7 @@ export class Unpeeked {
   clear(): void {
     for (const socket of [...this.#byAddress.values()].flatMap((sockets) => [...sockets])) {
       this.remove(socket)
-      socket.resetAndDestroy()
+      breakOff(socket)
     }
   }
 
@@ -60,6 +61,6 @@ export class Unpeeked {
     const [oldest] = fullest ?? []
     if (oldest === undefined) return
     this.remove(oldest)
-    oldest.resetAndDestroy()
+    breakOff(oldest)
   }
 }

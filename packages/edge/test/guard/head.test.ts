@@ -114,3 +114,13 @@ t.test('a head that does not come is not waited for', async (t) => {
   t.match(await talk(port, 'GET / HTTP/1.1\r\nHost: bl'), /408[^]*REQUEST_TIMEOUT/)
   t.match(await talk(port, ''), /408|^$/)
 })
+
+t.test('what is no request ends the connection, after the whole ones before it are answered', async (t) => {
+  const { port } = await smallEdge(t, (request, response) =>
+    request.resume().on('end', () => response.end(request.url)),
+  )
+  const answers = await talk(port, `${get('/first')}${get('/second')}garbage\r\n\r\n${get('/third')}`)
+  t.match(answers, /\/first[^]*\/second/)
+  t.notMatch(answers, '/third')
+  t.equal(await talk(port, post('Transfer-Encoding: chunked\r\n', '3\r\nabc\r\nxyz\r\n')), '', 'a torn body is cut')
+})

@@ -101,6 +101,8 @@ export function splice(socket: Socket, stream: Stream, options: SpliceOptions = 
 export function breakOff(socket: Socket): void {
   if (socket.destroyed) return
   const tcp = !(socket instanceof TLSSocket) && socket.remoteFamily !== undefined
-  if (tcp && !socket.connecting) socket.resetAndDestroy()
+  // While its FIN is on the way Node can't reset a socket: it would fail with EINVAL and leak the descriptor. All its bytes are out then.
+  const ending = socket.writableEnded && socket.writableLength === 0 && !socket.writableFinished
+  if (tcp && !socket.connecting && !ending) socket.resetAndDestroy()
   else socket.destroy()
 }

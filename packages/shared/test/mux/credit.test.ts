@@ -178,3 +178,22 @@ t.test('W4 bytes of an ended stream that wait for a slow consumer still count', 
   agent.ack()
   t.equal(agent.opened(4).id, 4)
 })
+
+t.test('C5 consumers that are stuck keep neither ACKs nor PONGs nor other streams from coming', async (t) => {
+  const agent = new Bench('agent', { maxStreams: 64, budgetBytes: 64 * 16_384 })
+  agent.settle()
+  for (let id = 1; id < 64; id++) {
+    agent.opened(id)
+    agent.say(1, dataFrame(id, 0, Buffer.alloc(16_384)))
+  }
+  const lively = agent.opened(64)
+  agent.say(1, { type: 'ping', token: 7 }, dataFrame(64, 0, 'still read'))
+  t.equal(agent.bytesOf(lively), 'still read')
+  const heard = agent.pass(50)
+  t.ok(heard.some(({ type }) => type === 'pong'))
+  t.match(
+    heard.findLast(({ type }) => type === 'ack'),
+    { received: 64 * 62 + 63 * (16 + 16_384) + 16 + 10 },
+  )
+  t.notOk(agent.closed)
+})

@@ -169,7 +169,8 @@ t.test('R3 an earlier LOST that arrives says nothing of a later one on the same 
   const first = edge.sent(2)
   edge.session.carrierClosed(3, edge.now)
   t.match(edge.hearOnly('lost', 2), [{ entries: [[3, 0]] }])
-  // The agent heard the first, then gave carrier 2 up itself.
+  // The agent heard the first alone and said so, then gave carrier 2 up.
+  edge.say(2, { type: 'ack', received: first })
   edge.session.applyLost(
     [
       [1, 0],

@@ -186,6 +186,18 @@ t.test('S6 END closes one direction, the other stays open', async (t) => {
   t.ok(stream.closed)
 })
 
+t.test('S6 END goes out behind the last byte, however long credit keeps that back', async (t) => {
+  const agent = new Bench('agent')
+  const stream = agent.opened(1, 1, 10)
+  stream.write(Buffer.alloc(100))
+  stream.end()
+  t.same(ofStream(agent.hear(), 1), ['data'])
+  agent.say(1, { type: 'credit', stream: 1, limit: 99 })
+  t.same(ofStream(agent.hear(), 1), ['data'])
+  agent.say(1, { type: 'credit', stream: 1, limit: 100 })
+  t.same(ofStream(agent.hear(), 1), ['data', 'end'])
+})
+
 t.test('S6 an END that overtook nothing waits for the last byte', async (t) => {
   const agent = new Bench('agent')
   const stream = agent.opened(1)

@@ -22,7 +22,7 @@ export function anyFrame(random: Random, most = 300): Frame {
     case 1:
       return { type: 'accept', stream }
     case 2:
-      return { type: 'end', stream: maybeZero, final: anyCount(random) }
+      return { type: 'end', stream, final: anyCount(random) }
     case 3:
       return { type: 'reset', stream, code: random.next() }
     case 4:

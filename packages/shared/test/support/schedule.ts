@@ -183,6 +183,7 @@ export function anySchedule(random: Random): Schedule {
     ...(random.chance(50) ? { budgetBytes: maxStreams * 16_384 + random.pick([0, 1000, 65_536]) } : {}),
     delayMs: random.pick([0, 1, 10, 80]),
     ...(random.chance(20) ? { rate: random.pick([10, 125, 2000]) } : {}),
+    ...(random.chance(25) ? { understates: true } : {}),
     scramble: random.chance(15),
     ...(random.chance(15) ? { readBytes: random.pick([7, 100, 4096]) } : {}),
   }

@@ -1,4 +1,4 @@
-import type { Millis, SessionEvent, Stream } from '../../src/mux/events.ts'
+import type { LostEntry, Millis, SessionEvent, Stream } from '../../src/mux/events.ts'
 import { Session, type SessionSettings } from '../../src/mux/session.ts'
 import { isGone, type Lane, laneOfOpening, newLane, openingOf, type SideName, take, takeEnd } from './lane.ts'
 import { Pipe } from './pipe.ts'
@@ -32,6 +32,8 @@ export interface WorldSettings {
   readonly rate?: number
   /** Received bytes are overwritten once their events have been handled. */
   readonly scramble?: boolean
+  /** Each side takes less of a dead carrier for received than it has handed on: everything may come twice. [S1] */
+  readonly understates?: boolean
   /** Reads come in pieces of at most this many bytes. */
   readonly readBytes?: number
 }
@@ -279,7 +281,7 @@ export class World {
         dial.stage = 'giveUp'
         return
       }
-      edge.session.applyLost(dial.lost, this.now)
+      edge.session.applyLost(this.#heard(dial.lost), this.now)
       this.#handle(edge)
       dial.lost = edge.session.lostReport(dial.number)
       const link = this.#link(dial.number, dial.delayMs)
@@ -296,9 +298,15 @@ export class World {
       this.#handle(agent)
       return
     }
-    agent.session.applyLost(dial.lost, this.now)
+    agent.session.applyLost(this.#heard(dial.lost), this.now)
     this.#handle(agent)
     this.#hold(agent, dial.link)
+  }
+
+  /** What the other side hears of a report. */
+  #heard(entries: readonly LostEntry[]): LostEntry[] {
+    if (this.settings.understates !== true) return [...entries]
+    return entries.map(([number, received]) => [number, Math.floor((received * (this.now % 7)) / 7)])
   }
 
   #link(number: number, delayMs: number): Link {

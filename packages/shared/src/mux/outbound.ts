@@ -65,8 +65,8 @@ export class Outbound {
   #credit(carrier: CarrierEnd): void {
     const core = this.#core
     for (const stream of core.creditDue) {
-      if (stream.openFrame === 'due') {
-        // The OPEN will carry the present limit.
+      // An OPEN that is due will carry the present limit.
+      if (stream.openFrame === 'due' || stream.window.finished) {
         core.creditDue.delete(stream)
         continue
       }

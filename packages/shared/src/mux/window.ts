@@ -43,7 +43,8 @@ export class ReceiveWindow {
   /** A growth step looks at how long it took to consume one target. */
   #stepFrom = 0
   #stepAt: Millis = 0
-  #finished = false
+  /** No byte will follow: the peer hears of no limit any more, least of all of a lower one. protocol.md [W3] */
+  finished = false
 
   constructor(pool: CreditPool, limit: number) {
     this.#pool = pool
@@ -63,7 +64,7 @@ export class ReceiveWindow {
     this.consumed += count
     this.#pool.waiting -= count
     this.#account()
-    if (this.#finished) return false
+    if (this.finished) return false
     this.#adapt(now, rttMs)
     const wanted = this.consumed + this.#target
     if (wanted - this.limit < Math.max(this.#target >> 3, LEAST_UPDATE)) return false
@@ -75,7 +76,7 @@ export class ReceiveWindow {
 
   /** No byte will follow: what was granted and not used goes back. */
   finish(): void {
-    this.#finished = true
+    this.finished = true
     this.limit = this.received
     this.#account()
   }

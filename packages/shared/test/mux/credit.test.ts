@@ -109,6 +109,21 @@ t.test('W3 a limit never goes down, also when it is said again after a loss', as
   t.ok(first !== undefined && again !== undefined && again.limit >= first.limit, 'with its present value')
 })
 
+t.test('W3 a stream whose other side is over is granted nothing any more, least of all less', async (t) => {
+  const agent = new Bench('agent')
+  const [ended, dropped] = [agent.opened(1), agent.opened(2)]
+  for (const id of [1, 2]) agent.say(1, dataFrame(id, 0, Buffer.alloc(8000)))
+  ended.consumed(8000)
+  dropped.consumed(8000)
+  dropped.reset('CANCELLED')
+  t.match(agent.hearOnly('credit'), [{ stream: 1 }])
+  agent.say(1, { type: 'end', stream: 1, final: 8000 })
+  agent.session.carrierClosed(1, agent.now)
+  agent.session.applyLost([[1, 0]], agent.now)
+  agent.attach(2)
+  t.same(agent.hearOnly('credit', 2), [])
+})
+
 t.test('W4 what is granted and not consumed stays under the budget: OPENs of an edge with little', async (t) => {
   const budgetBytes = 64 * 16_384 + 20_000
   const edge = new Bench('edge', { maxStreams: 64, budgetBytes })

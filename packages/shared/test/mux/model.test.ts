@@ -21,10 +21,13 @@ function check(seed: number): void {
   const error = errorOf(schedule)
   if (error === undefined) return
   const least = shrink(schedule, (candidate) => errorOf(candidate) !== undefined)
-  const { settings, isEager, steps } = least
+  const { settings, isEager, isTapped, steps } = least
   const script = steps.map((step) => `  ${JSON.stringify(step)}`).join('\n')
   const head = `ENGAWA_SEED=${seed}: ${error.message}\nleast: ${errorOf(least)?.message}`
-  throw new Error(`${head}\n${JSON.stringify(settings)} ${isEager ? 'eager' : 'lazy'}\n${script}`, { cause: error })
+  throw new Error(
+    `${head}\n${JSON.stringify(settings)} ${isEager ? 'eager' : 'lazy'}${isTapped ? ', tapped' : ''}\n${script}`,
+    { cause: error },
+  )
 }
 
 const first = seedOfRun()

@@ -2,6 +2,7 @@ import { type Half, isGone, type Lane, nextBytes, type SideName } from './lane.t
 import { MOST_PATTERN_BYTES } from './pattern.ts'
 import type { Pipe } from './pipe.ts'
 import type { Random } from './random.ts'
+import { Wiretap } from './wiretap.ts'
 import { type DialFate, type Link, type Side, World, type WorldSettings } from './world.ts'
 
 /** A step and two numbers whose meaning it picks itself, so that any part of a schedule is a schedule too. */
@@ -10,6 +11,8 @@ export interface Schedule {
   readonly settings: WorldSettings
   /** Flush after every step, as a pump does; otherwise only when time passes. */
   readonly isEager: boolean
+  /** Every frame is held against protocol.md, too: slower. */
+  readonly isTapped: boolean
   readonly steps: readonly Step[]
 }
 
@@ -192,13 +195,13 @@ export function anySchedule(random: Random): Schedule {
     const bits = random.next()
     return [random.pick(bag), bits & 0xff, (bits >>> 8) & 0xffff]
   })
-  return { settings, isEager: random.chance(60), steps }
+  return { settings, isEager: random.chance(60), isTapped: random.chance(40), steps }
 }
 
 /** Runs a schedule and lets it come to rest; throws what went wrong. */
-export function run({ settings, isEager, steps }: Schedule, watch?: (world: World) => void): World {
+export function run({ settings, isEager, isTapped, steps }: Schedule): World {
   const world = new World(settings)
-  watch?.(world)
+  if (isTapped) new Wiretap(world).listen()
   for (const [op, a, b] of steps) {
     ACTS[op](world, a, b)
     if (isEager) flush(world)

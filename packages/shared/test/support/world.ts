@@ -84,6 +84,8 @@ export class World {
   /** Sees every buffer that an end hands to a carrier, and every one that an end reads. */
   onSent: ((from: SideName, link: Link, bytes: Uint8Array) => void) | undefined
   onRead: ((by: SideName, link: Link, bytes: Uint8Array) => void) | undefined
+  /** Sees what a side hears in attach or welcome. */
+  onReport: ((to: SideName, entries: readonly LostEntry[]) => void) | undefined
   /** Takes the events of a side instead of the oracle, if it answers true. */
   onEvents: ((side: Side) => boolean) | undefined
   sentMessages: Record<SideName, string[]> = { edge: [], agent: [] }
@@ -118,6 +120,16 @@ export class World {
     lane.edge = this.edge.session.open(openingOf(lane.index))
     this.edge.lanes.set(lane.edge, lane)
     return lane
+  }
+
+  /** The oracle forgets what has come to rest, so that it does not grow itself. */
+  forget(): void {
+    this.lanes.length = 0
+    for (const side of this.sides) {
+      side.lanes.clear()
+      side.messages = []
+      this.sentMessages[side.name] = []
+    }
   }
 
   message(from: SideName, text: string): void {
@@ -281,7 +293,7 @@ export class World {
         dial.stage = 'giveUp'
         return
       }
-      edge.session.applyLost(this.#heard(dial.lost), this.now)
+      edge.session.applyLost(this.#heard('edge', dial.lost), this.now)
       this.#handle(edge)
       dial.lost = edge.session.lostReport(dial.number)
       const link = this.#link(dial.number, dial.delayMs)
@@ -298,15 +310,17 @@ export class World {
       this.#handle(agent)
       return
     }
-    agent.session.applyLost(this.#heard(dial.lost), this.now)
+    agent.session.applyLost(this.#heard('agent', dial.lost), this.now)
     this.#handle(agent)
     this.#hold(agent, dial.link)
   }
 
   /** What the other side hears of a report. */
-  #heard(entries: readonly LostEntry[]): LostEntry[] {
-    if (this.settings.understates !== true) return [...entries]
-    return entries.map(([number, received]) => [number, Math.floor((received * (this.now % 7)) / 7)])
+  #heard(to: SideName, entries: readonly LostEntry[]): readonly LostEntry[] {
+    const share = (number: number): number => (this.settings.understates === true ? ((number * 3) % 7) / 7 : 1)
+    const heard = entries.map(([number, received]): LostEntry => [number, Math.floor(received * share(number))])
+    this.onReport?.(to, heard)
+    return heard
   }
 
   #link(number: number, delayMs: number): Link {

@@ -34,7 +34,7 @@ export interface Stream {
   readonly sent: number
   /** Closed in both directions or reset. */
   readonly closed: boolean
-  /** Keeps a reference to `bytes` until the peer has acknowledged them: do not change them; `release` is called then. */
+  /** Keeps a reference to `bytes` until the peer has acknowledged them: do not change them; `release` is called then, or when they were dropped unsent. */
   write(bytes: Uint8Array, release?: () => void): void
   /** Ends our direction once everything written has gone. */
   end(): void

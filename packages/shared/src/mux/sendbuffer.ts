@@ -56,10 +56,15 @@ export class SendBuffer {
     }
   }
 
-  clear(): void {
-    this.trim(this.end)
+  /**
+   * Forgets everything. Only what lies wholly above `reached` is released: a carrier may still hold views of the rest,
+   * and a buffer that is filled anew would put another stream's bytes on the wire.
+   */
+  drop(reached: number): void {
+    for (const chunk of this.#chunks.slice(this.#first)) if (chunk.start >= reached) chunk.release?.()
     this.#chunks = []
     this.#first = 0
+    this.base = this.end
   }
 
   #find(offset: number): number {

@@ -165,7 +165,7 @@ export class MuxStream implements Stream {
     this.signal('reset')
     this.resetCode = code
     this.#owner.keep(this.buffer.base - this.buffer.end)
-    this.buffer.clear()
+    this.buffer.drop(this.reached)
     this.next = this.buffer.end
     this.window.drop()
   }

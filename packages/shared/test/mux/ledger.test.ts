@@ -67,6 +67,20 @@ t.test('R1 bytes are kept until they are acknowledged, and then released', async
   t.equal(agent.session.figures.bufferedBytes, 0)
 })
 
+t.test('R1 bytes of a reset stream that a carrier may still hold are not released, the others are', async (t) => {
+  const agent = new Bench('agent')
+  const stream = agent.opened(1, 1, 150)
+  const released: number[] = []
+  for (let index = 0; index < 4; index++) stream.write(Buffer.alloc(100), () => released.push(index))
+  agent.hear()
+  stream.reset('CANCELLED')
+  t.same(released, [2, 3], 'of the second a half is on its way')
+  agent.hear()
+  agent.ack()
+  t.same(released, [2, 3])
+  t.equal(agent.session.figures.bufferedBytes, 0)
+})
+
 t.test('R2 an ACK is due 20 ms after the first unacknowledged byte', async (t) => {
   const agent = new Bench('agent')
   agent.settle()

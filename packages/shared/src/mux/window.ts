@@ -68,10 +68,12 @@ export class ReceiveWindow {
     this.#adapt(now, rttMs)
     const wanted = this.consumed + this.#target
     if (wanted - this.limit < Math.max(this.#target >> 3, LEAST_UPDATE)) return false
-    const before = this.limit
-    this.limit = Math.max(before, Math.min(wanted, this.consumed + STREAM_FLOOR + this.#extra + this.#pool.free))
+    // Less than wanted while others hold the pool: then, too, only in steps worth a frame.
+    const next = Math.min(wanted, this.consumed + STREAM_FLOOR + this.#extra + this.#pool.free)
+    if (next - this.limit < LEAST_UPDATE) return false
+    this.limit = next
     this.#account()
-    return this.limit > before
+    return true
   }
 
   /** No byte will follow: what was granted and not used goes back. */

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { CreditPool, ReceiveWindow } from '../../src/mux/window.ts'
 import { Bench, dataFrame, openFrame } from '../support/bench.ts'
 
 function payload(bench: Bench, carrier = 1): number {
@@ -74,6 +75,27 @@ t.test('W2 a consumer that takes a byte at a time does not cost a CREDIT a byte'
   }
   t.ok(credits <= 40, `${credits} CREDIT frames for 60,000 bytes`)
   t.ok(limit >= 60_000)
+})
+
+t.test('W2 nor does it when its window has grown and others have taken the rest of the budget since', async (t) => {
+  const pool = new CreditPool(2 * 16_384 + 200_000, 2)
+  const window = new ReceiveWindow(pool, 16_384)
+  for (let round = 0; round < 4; round++) {
+    const length = window.limit - window.received
+    window.arrived(length, 0)
+    window.take(length, 0, 5)
+  }
+  t.ok(window.limit - window.consumed > 32_768, 'it has grown')
+  pool.used += pool.free
+  let credits = 0
+  for (let taken = 0; taken < 300_000; taken += 10) {
+    if (window.received - window.consumed < 10) window.arrived(window.limit - window.received, taken)
+    const freed = pool.free
+    if (window.take(10, taken, 5)) credits++
+    // Others take at once what it gives back.
+    if (pool.free > freed) pool.used += pool.free
+  }
+  t.ok(credits <= 300_000 / 4096, `${credits} CREDIT frames for 300,000 bytes`)
 })
 
 t.test('W3 DATA past the limit ends the session, one byte is enough', async (t) => {

@@ -5,9 +5,9 @@ import { cpuSecondsOf } from '../support/process.ts'
 import { World } from '../support/world.ts'
 import { bulk, requests } from './load.ts'
 
-const ROUNDS = 5
-const BULK_BYTES = 512 * 1024 * 1024
-const HTTP_MS = 1500
+const ROUNDS = 4
+const BULK_BYTES = 384 * 1024 * 1024
+const HTTP_MS = 1200
 const CONNECTIONS = 64
 
 interface Way {

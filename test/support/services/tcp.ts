@@ -19,6 +19,7 @@ export function bulkService(): net.Server {
     const sum = createHash('sha256')
     let size = 0
     let head: Buffer | undefined = Buffer.alloc(0)
+    let sending = false
     const take = (chunk: Buffer): void => {
       size += chunk.length
       sum.update(chunk)
@@ -26,6 +27,7 @@ export function bulkService(): net.Server {
     socket.on('error', () => socket.destroy())
     socket.on('end', () => {
       if (head === undefined) socket.end(`${size} ${sum.digest('hex')}`)
+      else if (!sending) socket.end()
     })
     socket.on('data', (chunk: Buffer) => {
       if (head === undefined) {
@@ -38,6 +40,7 @@ export function bulkService(): net.Server {
       const [order, seed = '', count] = head.subarray(0, end).toString().split(' ')
       const rest = head.subarray(end + 1)
       if (order === 'get') {
+        sending = true
         socket.removeAllListeners('data')
         socket.resume()
         const body = seededStream(seed, Number(count))

@@ -1,3 +1,4 @@
+import { loadConfig } from '../config.ts'
 import { needIdentity } from '../identity.ts'
 import { openShow } from '../show/show.ts'
 import { parseWish, type Wish } from '../wish.ts'
@@ -5,8 +6,10 @@ import { type Context, openLog } from './context.ts'
 import { run } from './run.ts'
 
 export async function expose(context: Context): Promise<number> {
-  const { line, folder } = context
+  const { line, folder, configFile } = context
   const wishes = wishesOf(context)
+  // Nothing of it is needed here; a wrong file that someone named is still their mistake.
+  if (line.flags['config'] !== undefined) loadConfig(configFile, line.language)
   const identity = needIdentity(folder)
   const { json, qr } = line.flags
   const show = openShow({ words: line.words, language: line.language, json: json === true, qr: qr === true })

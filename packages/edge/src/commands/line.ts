@@ -48,10 +48,12 @@ export async function readLine(
   const shape: CommandShape = COMMANDS[command]
   refuseValues(argv, words)
   const flags = readFlags(found, command, shape, words)
-  const named = shape.wants.map((want) => found[want])
+  // yargs leaves what follows `--` beside the words it has places for.
+  const over = typed.slice(command.split(' ').length)
+  const named = shape.wants.map((want) => found[want] ?? over.shift())
   const missing = shape.wants[named.indexOf(undefined)]
   if (missing !== undefined) throw wrong(words.wordMissing(`edge ${command}`, missing))
-  const excess = typed[command.split(' ').length]
+  const [excess] = over
   if (excess !== undefined) throw wrong(unwantedWord(command, excess, words))
   return { command, words: named.map(String), flags }
 }

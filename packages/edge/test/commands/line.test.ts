@@ -18,6 +18,7 @@ t.test('a right command line', async (t) => {
     words: ['123'],
     flags: { names: ['a', 'b'] },
   })
+  t.strictSame(await read('invite -- home'), { command: 'invite', words: ['home'], flags: {} })
   t.strictSame(await read('--data /tmp/x status'), { command: 'status', words: [], flags: { data: '/tmp/x' } })
 })
 

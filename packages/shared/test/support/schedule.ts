@@ -199,9 +199,10 @@ export function anySchedule(random: Random): Schedule {
 }
 
 /** Runs a schedule and lets it come to rest; throws what went wrong. */
-export function run({ settings, isEager, isTapped, steps }: Schedule): World {
+export function run({ settings, isEager, isTapped, steps }: Schedule, watch?: (world: World) => void): World {
   const world = new World(settings)
   if (isTapped) new Wiretap(world).listen()
+  watch?.(world)
   for (const [op, a, b] of steps) {
     ACTS[op](world, a, b)
     if (isEager) flush(world)

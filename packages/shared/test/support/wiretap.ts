@@ -15,6 +15,16 @@ class Half {
   #rest: Buffer = Buffer.alloc(0)
   #partial = 0
 
+  /** Ledgered bytes of whole frames. */
+  get whole(): number {
+    return this.ledgered - this.#partial
+  }
+
+  /** The stream whose DATA is coming in just now: its first bytes are handed on before the last are there. */
+  get incoming(): number | undefined {
+    return this.#rest.length > 16 && this.#rest[0] === 3 ? this.#rest.readUInt32LE(4) : undefined
+  }
+
   take(bytes: Uint8Array): Frame[] {
     const all = Buffer.concat([this.#rest, bytes])
     const { frames, rest } = decodeAll(all)
@@ -110,6 +120,7 @@ export class Wiretap {
       if (frame.type === 'open') way.limit = Math.max(way.limit, frame.credit)
       else if (frame.type === 'credit') way.limit = Math.max(way.limit, frame.limit)
     }
+    if (half.incoming !== undefined) this.#way(by, half.incoming).isHeard = true
   }
 
   /** `side` has heard how much of what it sent on a carrier was received. */
@@ -128,7 +139,7 @@ export class Wiretap {
 
   #sending(from: SideName, link: Link, bytes: Uint8Array): void {
     const half = this.#half(this.#sent, from, link.number)
-    let end = half.ledgered
+    let end = half.whole
     for (const frame of half.take(bytes)) {
       end += ledgeredBytes([frame])
       const complaint = this.#complaint(from, link, frame, end)

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
-import { plainEnv } from './program.ts'
+import { mortal, plainEnv } from './program.ts'
 
 export interface Result {
   readonly code: number | null
@@ -45,10 +45,11 @@ export async function runHashed(
 }
 
 async function feed(
-  [file, ...args]: readonly [string, ...string[]],
+  command: readonly [string, ...string[]],
   { env, input, cwd, deadlineMs = 60_000 }: CommandOptions,
   onStdout: (bytes: Buffer) => void,
 ): Promise<Omit<Result, 'stdout'>> {
+  const [file, ...args] = mortal(command)
   const child = spawn(file, args, {
     env: plainEnv(env),
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],

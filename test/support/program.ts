@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { findTool } from './tools.ts'
 
 /** One line of a program's `--json` output. */
 export type Event = { readonly event: string } & Readonly<Record<string, unknown>>
@@ -35,6 +36,13 @@ function guard(child: ChildProcess): void {
   }
 }
 
+const SETPRIV = findTool('setpriv')
+
+/** Asks the kernel to end the child with this process, whatever ends that: a test killed with -9 leaves nothing behind. */
+export function mortal(command: readonly [string, ...string[]]): [string, ...string[]] {
+  return SETPRIV === undefined ? [...command] : [SETPRIV, '--pdeathsig', 'KILL', '--', ...command]
+}
+
 /** The environment of every program under test: this process's, without what would change language, defaults or speed. */
 export function plainEnv(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = { ...process.env }
@@ -63,7 +71,7 @@ export class Program {
 
   constructor({ name, command, env, cwd }: ProgramOptions) {
     this.name = name
-    const [file, ...args] = command
+    const [file, ...args] = mortal(command)
     this.child = spawn(file, args, { env: plainEnv(env), stdio: ['ignore', 'pipe', 'pipe'], ...(cwd && { cwd }) })
     guard(this.child)
     this.#read()

@@ -51,13 +51,16 @@ export class World {
   #edge: Program | undefined
   #ready: Event | undefined
   #services = 0
-  readonly #removeFolder = (): void => rmSync(this.#folder, { recursive: true, force: true })
+  readonly #abandon = (): void => {
+    for (const { child } of this.#programs) child.kill('SIGKILL')
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 })
+  }
 
   private constructor(shim: Shim | undefined, { domain, edgeFlags = [] }: WorldOptions) {
     this.shim = shim
     this.domain = domain ?? (shim ? 'tunnel.test' : 'localhost')
     this.#flags = edgeFlags
-    process.once('exit', this.#removeFolder)
+    process.once('exit', this.#abandon)
   }
 
   /** A world whose edge is ready. */
@@ -208,8 +211,8 @@ export class World {
   async close(): Promise<void> {
     await Promise.all(this.#programs.map((program) => program.kill()))
     await this.shim?.close()
-    this.#removeFolder()
-    process.removeListener('exit', this.#removeFolder)
+    this.#abandon()
+    process.removeListener('exit', this.#abandon)
   }
 
   #address(name: string): string {

@@ -1,4 +1,5 @@
 import { loadConfig } from '../config.ts'
+import { CARRIERS } from '../dial.ts'
 import { needIdentity } from '../identity.ts'
 import { openShow } from '../show/show.ts'
 import { parseWish, type Wish } from '../wish.ts'
@@ -8,8 +9,8 @@ import { run } from './run.ts'
 export async function expose(context: Context): Promise<number> {
   const { line, folder, configFile } = context
   const wishes = wishesOf(context)
-  // Nothing of it is needed here; a wrong file that someone named is still their mistake.
-  if (line.flags['config'] !== undefined) loadConfig(configFile, line.language)
+  // Little of it is needed here; a wrong file that someone named is still their mistake.
+  const config = line.flags['config'] === undefined ? undefined : loadConfig(configFile, line.language)
   const identity = needIdentity(folder)
   const { json, qr } = line.flags
   const show = openShow({ words: line.words, language: line.language, json: json === true, qr: qr === true })
@@ -19,6 +20,7 @@ export async function expose(context: Context): Promise<number> {
       folder,
       identity,
       log,
+      carriers: line.carriers ?? config?.carriers ?? CARRIERS,
       drainMs: line.drainMs,
       tell: (event) => show.tell(event),
       say: (told) => show.say(told),

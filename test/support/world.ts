@@ -19,6 +19,8 @@ export function agentCommand(...args: readonly string[]): [string, ...string[]] 
 export interface WorldOptions {
   /** The carriers' way leads through `world.shim`. The domain then is `tunnel.test`: every request needs its Host header. */
   shim?: boolean
+  /** So many ways for the carriers, each through one of `world.shims`. */
+  shims?: number
   domain?: string
   /** Further flags of `edge run`. */
   edgeFlags?: readonly string[]
@@ -44,7 +46,7 @@ export interface Published {
 /** One edge, its agents and their services, each a process of its own with a folder of its own. */
 export class World {
   readonly domain: string
-  readonly shim: Shim | undefined
+  readonly shims: readonly Shim[]
   readonly #folder = mkdtempSync(join(tmpdir(), 'engawa-world-'))
   readonly #programs: Program[] = []
   readonly #flags: readonly string[]
@@ -56,16 +58,17 @@ export class World {
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 })
   }
 
-  private constructor(shim: Shim | undefined, { domain, edgeFlags = [] }: WorldOptions) {
-    this.shim = shim
-    this.domain = domain ?? (shim ? 'tunnel.test' : 'localhost')
+  private constructor(shims: readonly Shim[], { domain, edgeFlags = [] }: WorldOptions) {
+    this.shims = shims
+    this.domain = domain ?? (shims.length > 0 ? 'tunnel.test' : 'localhost')
     this.#flags = edgeFlags
     process.once('exit', this.#abandon)
   }
 
   /** A world whose edge is ready. */
   static async open(options: WorldOptions = {}): Promise<World> {
-    const made = new World(options.shim ? await Shim.open() : undefined, options)
+    const { shims = options.shim ? 1 : 0 } = options
+    const made = new World(await Promise.all(Array.from({ length: shims }, () => Shim.open())), options)
     try {
       await made.startEdge()
       return made
@@ -73,6 +76,11 @@ export class World {
       await made.close()
       throw error
     }
+  }
+
+  /** The first way of the carriers. */
+  get shim(): Shim | undefined {
+    return this.shims[0]
   }
 
   get edge(): Program {
@@ -107,7 +115,7 @@ export class World {
   async startEdge(): Promise<Event> {
     const before = this.#ready
     const address = (name: string): string => (before ? this.#address(name) : '127.0.0.1:0')
-    const publicHost = this.shim ? ['--public-host', `127.0.0.1:${this.shim.port}`] : []
+    const publicHost = this.shims.flatMap(({ port }) => ['--public-host', `127.0.0.1:${port}`])
     // biome-ignore format: one flag a line would say less
     const flags = [
       '--json', '--data', this.edgeData, '--domain', this.domain, '--bind', '127.0.0.1',
@@ -116,7 +124,7 @@ export class World {
     const edge = this.start('edge', edgeCommand('run', ...flags, ...publicHost, ...this.#flags))
     this.#edge = edge
     this.#ready = await edge.until('ready')
-    this.shim?.lead(this.carrier)
+    for (const shim of this.shims) shim.lead(this.carrier)
     return this.#ready
   }
 
@@ -210,7 +218,7 @@ export class World {
 
   async close(): Promise<void> {
     await Promise.all(this.#programs.map((program) => program.kill()))
-    await this.shim?.close()
+    await Promise.all(this.shims.map((shim) => shim.close()))
     this.#abandon()
     process.removeListener('exit', this.#abandon)
   }

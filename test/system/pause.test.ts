@@ -1,0 +1,146 @@
+import type { Socket } from 'node:net'
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import type { Shim } from '../support/shim.ts'
+import { connect } from '../support/socket.ts'
+import { LONG } from '../support/tools.ts'
+import { type World, world } from '../support/world.ts'
+
+/** Between two questions of the interactive stream. */
+const ASK_MS = 2
+
+interface Way {
+  readonly here: World
+  readonly echoPort: number
+}
+
+async function twoCarriers(t: Test): Promise<Way> {
+  const here = await world(t, { shims: 2 })
+  const services = await here.services('paused')
+  await here.join('home')
+  const { agent, tunnel } = await here.publish('home', `tcp://${services.echo}`)
+  t.equal((await agent.until('connected'))['carriers'], 2, 'two carriers')
+  t.same(
+    here.shims.map(({ live }) => live),
+    [1, 1],
+    'one through each way',
+  )
+  return { here, echoPort: tunnel.port }
+}
+
+/** Notes when bytes arrive: the longest silence is the pause. */
+class Stopwatch {
+  #last = performance.now()
+  #longest = 0
+
+  arrived(): void {
+    const now = performance.now()
+    this.#longest = Math.max(this.#longest, now - this.#last)
+    this.#last = now
+  }
+
+  /** The longest silence since the last call, that going on now included. */
+  take(): number {
+    this.arrived()
+    const longest = this.#longest
+    this.#longest = 0
+    return longest
+  }
+}
+
+/** Asks and is answered without end. */
+function chat(socket: Socket, watch: Stopwatch): void {
+  socket.on('data', () => {
+    watch.arrived()
+    setTimeout(() => socket.write('?'), ASK_MS)
+  })
+  socket.write('?')
+}
+
+/** Keeps 256 KiB under way there and back: little enough that no buffer hides a pause. */
+function transfer(socket: Socket, watch: Stopwatch): void {
+  const block = Buffer.alloc(64 * 1024, 7)
+  let back = 0
+  socket.on('data', (bytes: Buffer) => {
+    watch.arrived()
+    for (back += bytes.length; back >= block.length; back -= block.length) {
+      setTimeout(() => socket.write(block), ASK_MS)
+    }
+  })
+  for (let ahead = 0; ahead < 4; ahead++) socket.write(block)
+}
+
+const moved = (shim: Shim): number => shim.up + shim.down
+
+/** The way over which most goes now. */
+async function busiest({ here }: Way): Promise<Shim> {
+  const before = here.shims.map(moved)
+  await setTimeoutPromise(60)
+  const [first, second] = here.shims as [Shim, Shim]
+  return moved(first) - (before[0] ?? 0) > moved(second) - (before[1] ?? 0) ? first : second
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await setTimeoutPromise(5)
+}
+
+/** The pause of each try, ascending. */
+async function pauses(
+  way: Way,
+  watch: Stopwatch,
+  { tries, cut, afterMs }: { tries: number; cut: (shim: Shim) => void; afterMs: number },
+): Promise<number[]> {
+  const found: number[] = []
+  for (let count = 0; count < tries; count++) {
+    const shim = await busiest(way)
+    const { accepted } = shim
+    watch.take()
+    cut(shim)
+    await setTimeoutPromise(afterMs)
+    found.push(watch.take())
+    await until(() => shim.accepted > accepted && way.here.shims.every(({ live }) => live > 0))
+    // The handshake of the new carrier, so that there are two again.
+    await setTimeoutPromise(150)
+  }
+  return found.toSorted((a, b) => a - b)
+}
+
+function tell(t: Test, what: string, found: readonly number[]): { p95: number; worst: number } {
+  const p95 = found[Math.ceil(found.length * 0.95) - 1] ?? 0
+  const worst = found.at(-1) ?? 0
+  const median = found[found.length >> 1] ?? 0
+  const [a, b, c] = [median, p95, worst].map((ms) => `${Math.round(ms)} ms`)
+  t.comment(`R14 ${what}: pause median ${a}, p95 ${b}, worst ${c} of ${found.length} tries`)
+  return { p95, worst }
+}
+
+const reset = (shim: Shim): void => shim.reset()
+const drop = (shim: Shim): void => shim.drop()
+
+t.test('R14 one of two carriers dies under an interactive stream', async (t) => {
+  const way = await twoCarriers(t)
+  const socket = await connect(way.echoPort)
+  const watch = new Stopwatch()
+  chat(socket, watch)
+  const closed = tell(t, 'interactive, reset', await pauses(way, watch, { tries: 20, cut: reset, afterMs: 300 }))
+  t.ok(closed.p95 <= 200, 'p95 ≤ 200 ms')
+  t.ok(closed.worst <= 500, 'worst ≤ 500 ms')
+  const tries = LONG ? 20 : 4
+  const dropped = tell(t, 'interactive, dropped silently', await pauses(way, watch, { tries, cut: drop, afterMs: 1800 }))
+  t.ok(dropped.worst <= 1500, 'dropped ≤ 1.5 s')
+  socket.destroy()
+})
+
+t.test('R14 one of two carriers dies under a transfer both ways', async (t) => {
+  const way = await twoCarriers(t)
+  const socket = await connect(way.echoPort)
+  const watch = new Stopwatch()
+  transfer(socket, watch)
+  const closed = tell(t, 'transfer, reset', await pauses(way, watch, { tries: 20, cut: reset, afterMs: 300 }))
+  t.ok(closed.p95 <= 200, 'p95 ≤ 200 ms')
+  t.ok(closed.worst <= 500, 'worst ≤ 500 ms')
+  const tries = LONG ? 20 : 3
+  const dropped = tell(t, 'transfer, dropped silently', await pauses(way, watch, { tries, cut: drop, afterMs: 1800 }))
+  t.ok(dropped.worst <= 1500, 'dropped ≤ 1.5 s')
+  socket.destroy()
+})

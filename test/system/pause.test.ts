@@ -84,34 +84,42 @@ async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await setTimeoutPromise(5)
 }
 
-/** The pause of each try, ascending. */
+interface Found {
+  /** The pause of each try, ascending, ms. */
+  readonly pauses: readonly number[]
+  /** The longest silence before each cut, ascending, ms: how long this machine stalls by itself. */
+  readonly stalls: readonly number[]
+}
+
 async function pauses(
   way: Way,
   watch: Stopwatch,
   { tries, cut, afterMs }: { tries: number; cut: (shim: Shim) => void; afterMs: number },
-): Promise<number[]> {
+): Promise<Found> {
   const found: number[] = []
+  const stalls: number[] = []
   for (let count = 0; count < tries; count++) {
     const shim = await busiest(way)
     const { accepted } = shim
-    watch.take()
+    stalls.push(watch.take())
     cut(shim)
     await setTimeoutPromise(afterMs)
     found.push(watch.take())
     await until(() => shim.accepted > accepted && way.here.shims.every(({ live }) => live > 0))
     // The handshake of the new carrier, so that there are two again.
+    watch.take()
     await setTimeoutPromise(150)
   }
-  return found.toSorted((a, b) => a - b)
+  return { pauses: found.toSorted((a, b) => a - b), stalls: stalls.toSorted((a, b) => a - b) }
 }
 
-function tell(t: Test, what: string, found: readonly number[]): { p95: number; worst: number } {
-  const p95 = found[Math.ceil(found.length * 0.95) - 1] ?? 0
-  const worst = found.at(-1) ?? 0
-  const median = found[found.length >> 1] ?? 0
-  const [a, b, c] = [median, p95, worst].map((ms) => `${Math.round(ms)} ms`)
-  t.comment(`R14 ${what}: pause median ${a}, p95 ${b}, worst ${c} of ${found.length} tries`)
-  return { p95, worst }
+const at = (sorted: readonly number[], share: number): number => sorted[Math.ceil(sorted.length * share) - 1] ?? 0
+
+/** What the loss cost beyond what this machine stalls by itself. */
+function tell(t: Test, what: string, { pauses: found, stalls }: Found): { p95: number; worst: number } {
+  const [a, b, c, d] = [at(found, 0.5), at(found, 0.95), at(found, 1), at(stalls, 0.95)].map((ms) => Math.round(ms))
+  t.comment(`R14 ${what}: pause median ${a} ms, p95 ${b} ms, worst ${c} ms of ${found.length} tries (without: p95 ${d} ms)`)
+  return { p95: at(found, 0.95) - at(stalls, 0.95), worst: at(found, 1) - at(stalls, 1) }
 }
 
 const reset = (shim: Shim): void => shim.reset()

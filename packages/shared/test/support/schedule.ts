@@ -178,7 +178,7 @@ function bagOf(random: Random): Op[] {
   return bag
 }
 
-export function anySchedule(random: Random): Schedule {
+export function anySchedule(random: Random, isTapped: boolean): Schedule {
   const maxStreams = random.pick([1, 2, 4, 8, 64])
   const settings: WorldSettings = {
     maxStreams,
@@ -195,7 +195,7 @@ export function anySchedule(random: Random): Schedule {
     const bits = random.next()
     return [random.pick(bag), bits & 0xff, (bits >>> 8) & 0xffff]
   })
-  return { settings, isEager: random.chance(60), isTapped: random.chance(40), steps }
+  return { settings, isEager: random.chance(60), isTapped, steps }
 }
 
 /** Runs a schedule and lets it come to rest; throws what went wrong. */

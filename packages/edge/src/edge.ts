@@ -70,10 +70,10 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
 
   const { registry, gatekeeper } = composeSessions(settings, { store, ca, generation, log, onEvent, undo })
   const door = new CarrierDoor({ gatekeeper, tls: ca.leaf, timeoutMs: settings.limits.carriers.handshakeMs })
-  const agents = new AgentListener({ door, limits: settings.limits.carriers, log })
-  undo.add(() => agents.close())
   // A carrier that comes early waits until the edge knows how it looks from outside.
   const readiness = Promise.withResolvers<void>()
+  const agents = new AgentListener({ door, limits: settings.limits.carriers, log, ready: readiness.promise })
+  undo.add(() => agents.close())
   const addresses = hosts.map(({ host }) => host).filter((host) => familyOf(host) !== 0)
   const visitorsCa = https === 'off' ? undefined : openVisitorsCa(folder, { domain, addresses }, new Date())
   const listeners = await startListeners({
@@ -81,7 +81,7 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
     admission: new Admission({ table: registry, settings, log }),
     visitorsCa,
     hosts,
-    onCarrier: (socket) => void readiness.promise.then(() => agents.take(socket)),
+    onCarrier: (socket, since) => agents.take(socket, since),
     undo,
   })
 

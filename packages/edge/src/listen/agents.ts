@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { CarrierDoor, Outcome } from '@engawa/shared/carrier/handshake-edge'
 import { rowOf } from '@engawa/shared/errors'
+import type { Millis } from '@engawa/shared/mux/events'
 import type { Logger } from 'pino'
 import { addressKey } from '../guard/address.ts'
 import type { EdgeLimits } from '../limits.ts'
@@ -9,20 +10,30 @@ import { Pending } from './pending.ts'
 /** How often the bytes of pending carriers are looked at, ms. */
 const LOOK_MS = 250
 
+export interface AgentListenerOptions {
+  readonly door: CarrierDoor
+  readonly limits: EdgeLimits['carriers']
+  readonly log: Logger
+  /** Who comes before this has resolved waits, counted like everyone whose handshake is under way. */
+  readonly ready?: Promise<void>
+}
+
 /** Takes sockets of agents, from the https port or a port of their own, and sees them through the handshake. */
 export class AgentListener {
   readonly #door: CarrierDoor
   readonly #pending: Pending
   readonly #limits: EdgeLimits['carriers']
   readonly #log: Logger
+  readonly #ready: Promise<void>
   readonly #sockets = new Set<Socket>()
   #looking: NodeJS.Timeout | undefined
   #closed = false
 
-  constructor({ door, limits, log }: { door: CarrierDoor; limits: EdgeLimits['carriers']; log: Logger }) {
+  constructor({ door, limits, log, ready = Promise.resolve() }: AgentListenerOptions) {
     this.#door = door
     this.#limits = limits
     this.#log = log
+    this.#ready = ready
     this.#pending = new Pending(limits)
   }
 
@@ -31,19 +42,30 @@ export class AgentListener {
     return this.#pending.size
   }
 
-  /** Bytes that were peeked have been put back. */
-  take(socket: Socket): void {
+  /** Bytes that were peeked have been put back. `since`: when it connected. */
+  take(socket: Socket, since: Millis = performance.now()): void {
     if (this.#closed) return void socket.destroy()
+    // Until the door looks after it: who is reset while the edge starts must not take it along.
+    socket.on('error', () => {})
     const remote = `${socket.remoteAddress}:${socket.remotePort}`
     const leave = this.#pending.add(addressKey(socket.remoteAddress), () => {
       this.#log.debug({ code: 'TOO_MANY_ATTEMPTS', remote }, 'a carrier made room for a newer one')
       socket.destroy()
     })
-    this.#watch(socket)
-    this.#door.accept(socket, (outcome) => {
+    const gone = (): void => {
       leave()
       this.#unwatch(socket)
-      this.#tell(outcome, remote)
+    }
+    this.#watch(socket)
+    socket.once('close', gone)
+    void this.#ready.then(() => {
+      if (socket.destroyed) return
+      const finished = (outcome: Outcome): void => {
+        socket.off('close', gone)
+        gone()
+        this.#tell(outcome, remote)
+      }
+      this.#door.accept(socket, finished, performance.now() - since)
     })
   }
 

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { type Address, familyOf } from '@engawa/shared/addresses'
+import type { Millis } from '@engawa/shared/mux/events'
 import type { Admission } from '../admit.ts'
 import type { EdgeSettings, PublicHost } from '../config.ts'
 import type { VisitorsCa } from '../identity/visitors-ca.ts'
@@ -18,7 +19,8 @@ export interface ListenerOptions {
   readonly visitorsCa: VisitorsCa | undefined
   /** What the edge is called without a tunnel's name. */
   readonly hosts: readonly PublicHost[]
-  readonly onCarrier: (socket: Socket) => void
+  /** An agent. `since`: when it connected. */
+  readonly onCarrier: (socket: Socket, since: Millis) => void
   /** Learns how to end each listener as soon as it has begun. */
   readonly undo: Undo
 }
@@ -50,7 +52,12 @@ export async function startListeners(options: ListenerOptions): Promise<Listener
   if (settings.https !== 'off' && visitorsCa !== undefined) {
     const bareHosts = hosts.map(({ host }) => host).filter((host) => familyOf(host) !== 0)
     const certificates = new Certificates({ table: admission.table, issuer: visitorsCa, domain, bareHosts })
-    const starting = startTls({ address: settings.https, admission, certificates, onCarrier })
+    const starting = startTls({
+      address: settings.https,
+      admission,
+      certificates,
+      onCarrier: (socket, _serverName, since) => onCarrier(socket, since),
+    })
     const { port } = keep(await listening('--https', settings.https, starting))
     https = { ...settings.https, port }
   }
@@ -59,7 +66,7 @@ export async function startListeners(options: ListenerOptions): Promise<Listener
     const starting = listenTcp(settings.carrier, (socket) => {
       // Agents are told that it is over, not cut.
       own.release(socket)
-      onCarrier(socket)
+      onCarrier(socket, performance.now())
     })
     const own = await listening('--carrier', settings.carrier, starting)
     undo.add(() => own.close(0))

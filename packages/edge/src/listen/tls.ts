@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { createServer, type TLSSocket } from 'node:tls'
+import type { Millis } from '@engawa/shared/mux/events'
 import { breakOff } from '@engawa/shared/stream/splice'
 import type { Admission } from '../admit.ts'
 import { rawAnswer } from '../forward/answers.ts'
@@ -22,8 +23,8 @@ export interface TlsListener {
   readonly address: ListenAddress
   readonly admission: Admission
   readonly certificates: Certificates
-  /** An agent: its socket as it came, the peeked bytes unshifted, nothing flowing. */
-  readonly onCarrier: (socket: Socket, serverName: string) => void
+  /** An agent: its socket as it came, the peeked bytes unshifted, nothing flowing. `since`: when it connected. */
+  readonly onCarrier: (socket: Socket, serverName: string, since: Millis) => void
   /** A visitor of a `tls://` tunnel, in the same state. Without it such names are unknown. */
   readonly onPassed?: (socket: Socket, serverName: string) => void
 }
@@ -38,7 +39,7 @@ export async function startTls({
 }: TlsListener): Promise<RunningListener> {
   const { handshakeMs, unpeekedSockets } = admission.settings.limits
   const front = new HttpFront(admission)
-  /** TLS hands out a socket of its own; its pair is found again by the visitor's address. */
+  /** TLS hands out a socket of its own; its pair is found again by both ends of the connection. */
   const wires = new Map<string, { wire: Socket; serverName: string | undefined }>()
   let certificate = certificates.bare()
   const tls = createServer({
@@ -58,7 +59,7 @@ export async function startTls({
     noDelay: true,
   })
   tls.on('secureConnection', (socket: TLSSocket) => {
-    const pair = wires.get(`${socket.remoteAddress}:${socket.remotePort}`)
+    const pair = wires.get(endsOf(socket))
     socket.on('error', () => socket.destroy())
     if (pair === undefined) socket.destroy()
     else front.take(socket, pair)
@@ -67,19 +68,20 @@ export async function startTls({
 
   const waiting = new Unpeeked(unpeekedSockets)
   const listening = await listenTcp(address, (socket) => {
+    const since = performance.now()
     waiting.add(socket)
     peek(socket, handshakeMs, {
       left: () => waiting.remove(socket),
-      hello: (hello) => sort(socket, hello),
+      hello: (hello) => sort(socket, hello, since),
       invalid: (first) => reject(socket, first),
     })
   })
 
-  function sort(socket: Socket, { serverName }: ClientHello): void {
+  function sort(socket: Socket, { serverName }: ClientHello, since: Millis): void {
     if (serverName?.endsWith(CARRIER_ZONE) === true) {
       // A drain ends visitors first: the carriers are what their answers come by.
       listening.release(socket)
-      return onCarrier(socket, serverName)
+      return onCarrier(socket, serverName, since)
     }
     const pass = admission.door.enter(socket.remoteAddress)
     if (typeof pass === 'string') return breakOff(socket)
@@ -90,7 +92,7 @@ export async function startTls({
       return onPassed === undefined ? alert(socket, UNRECOGNIZED_NAME) : onPassed(socket, serverName)
     if (!certificates.knows(serverName)) return alert(socket, UNRECOGNIZED_NAME)
     if (serverName === undefined) renew()
-    const key = `${socket.remoteAddress}:${socket.remotePort}`
+    const key = endsOf(socket)
     wires.set(key, { wire: socket, serverName })
     socket.once('close', () => wires.delete(key))
     tls.emit('connection', socket)
@@ -118,6 +120,11 @@ export async function startTls({
       front.close()
     },
   }
+}
+
+/** A visitor may come from one port of its own to several addresses of this machine at the same time. */
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress}:${remotePort} ${localAddress}:${localPort}`
 }
 
 /** Ends a socket with a fatal alert. */

@@ -18,7 +18,7 @@ const refuse = (): never => {
 }
 
 /** A port where nobody is known. */
-async function gate(t: Test, limits: Partial<(typeof usual)['carriers']> = {}) {
+async function gate(t: Test, limits: Partial<(typeof usual)['carriers']> = {}, ready = Promise.resolve()) {
   const folder = mkdtempSync(join(tmpdir(), 'agents-'))
   const ca = openCarrierCa(folder)
   const gatekeeper = {
@@ -32,16 +32,27 @@ async function gate(t: Test, limits: Partial<(typeof usual)['carriers']> = {}) {
   }
   const carriers = { ...usual.carriers, ...limits }
   const door = new CarrierDoor({ gatekeeper, tls: ca.leaf, timeoutMs: carriers.handshakeMs })
-  const agents = new AgentListener({ door, limits: carriers, log: createLog('fatal', () => {}) })
-  const server = createServer((socket) => agents.take(socket)).listen(0, '127.0.0.1')
+  const agents = new AgentListener({ door, limits: carriers, log: createLog('fatal', () => {}), ready })
+  const sockets: Socket[] = []
+  const server = createServer((socket) => {
+    sockets.push(socket)
+    agents.take(socket)
+    server.emit('taken')
+  }).listen(0, '127.0.0.1')
   await once(server, 'listening')
+  /** The edge's ends, once there are so many. */
+  const taken = async (count: number): Promise<Socket[]> => {
+    if (sockets.length >= count) return sockets
+    await once(server, 'taken')
+    return taken(count)
+  }
   t.teardown(() => {
     agents.close()
     server.close()
     rmSync(folder, { recursive: true })
   })
   const { port } = server.address() as { port: number }
-  return { agents, port }
+  return { agents, port, taken }
 }
 const usual = LIMITS.parse(undefined)
 
@@ -72,6 +83,38 @@ t.test('a silent carrier is put out when its time is over', async (t) => {
   const { agents, port } = await gate(t, { handshakeMs: 100 })
   await gone(visit(port))
   t.equal(agents.pending, 0)
+})
+
+t.test('who comes before the edge is ready waits, is counted, and may be reset without harm', async (t) => {
+  const readiness = Promise.withResolvers<void>()
+  const { agents, port, taken } = await gate(t, { pendingPerAddress: 2 }, readiness.promise)
+  const early = [visit(port), visit(port)]
+  await Promise.all([taken(2), ...early.map((socket) => once(socket, 'connect'))])
+  t.equal(agents.pending, 2)
+  const third = visit(port)
+  await gone(early[0] as Socket)
+  t.equal(agents.pending, 2, 'the oldest made room')
+  const lost = (await taken(3))[1] as Socket
+  const closed = new Promise((resolve) => lost.on('close', resolve))
+  early[1]?.resetAndDestroy()
+  await closed
+  t.equal(agents.pending, 1)
+  readiness.resolve()
+  third.write('GET / HTTP/1.1\r\n\r\n')
+  await gone(third)
+  t.equal(agents.pending, 0)
+})
+
+t.test('the time of a carrier begins when it connects, not with its ClientHello [H8]', async (t) => {
+  const { agents, port } = await gate(t, { handshakeMs: 600_000 })
+  const server = createServer((socket) => agents.take(socket, performance.now() - 600_000)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const patient = visit(port)
+  await once(patient, 'connect')
+  await gone(visit((server.address() as { port: number }).port))
+  t.notOk(patient.destroyed)
+  patient.destroy()
 })
 
 t.test('a stranger who sends and sends is cut off', async (t) => {

@@ -60,7 +60,7 @@ export interface DoorOptions {
   readonly gatekeeper: Gatekeeper
   /** PEM: the leaf's key, and the leaf with the carrier CA behind it. 'plain' is for the bench alone. */
   readonly tls: { readonly key: string; readonly cert: string } | 'plain'
-  /** From the call of `accept` to the answer. [H8] */
+  /** From the TCP connection to the answer. [H8] */
   readonly timeoutMs?: number
 }
 
@@ -97,9 +97,9 @@ export class CarrierDoor {
 
   /**
    * Takes a TCP socket from which nothing is lost (peeked bytes unshifted), or a TLS socket whose handshake is done.
-   * `finished` is called exactly once.
+   * `finished` is called exactly once. `spentMs`: how long ago it connected.
    */
-  accept(socket: Socket, finished: (outcome: Outcome) => void): Pending {
+  accept(socket: Socket, finished: (outcome: Outcome) => void, spentMs = 0): Pending {
     const remote = endpoint(socket.remoteAddress, socket.remotePort)
     let asked: Asking | undefined
     let over = false
@@ -115,7 +115,7 @@ export class CarrierDoor {
     const timer = setTimeout(() => {
       finish(new EngawaError('HANDSHAKE_TIMEOUT'))
       socket.destroy()
-    }, this.#timeoutMs)
+    }, this.#timeoutMs - spentMs)
     let cause: Error | undefined
     socket.on('error', (error) => {
       cause ??= error

@@ -1,3 +1,4 @@
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import type { Carrier } from '@engawa/shared/carrier/carrier'
 import type { Clock } from '@engawa/shared/carrier/clock'
 import { Pump, type PumpHandler } from '@engawa/shared/carrier/pump'
@@ -15,6 +16,7 @@ import type { EdgeLimits } from '../limits.ts'
 import { MessageRate } from './message-rate.ts'
 import type { AgentSession } from './published.ts'
 import type { Registry } from './registry.ts'
+import { Share } from './share.ts'
 
 /** Summaries are dropped while so much waits on stream 0, bytes. */
 const SUMMARY_BACKLOG = 64 * 1024
@@ -65,6 +67,7 @@ export class AgentLink implements AgentSession {
   readonly #options: LinkOptions
   readonly #pump: Pump
   readonly #rate: MessageRate
+  readonly #share: Share
   readonly #pauseListeners = new Set<(paused: boolean) => void>()
   readonly #remotes = new Map<number, Endpoint>()
   #remote: Endpoint | undefined
@@ -85,6 +88,7 @@ export class AgentLink implements AgentSession {
     this.software = options.software
     this.maxStreams = options.maxStreams
     this.#rate = new MessageRate(limits.messagesPerSecond, limits.messageBurst, clock.now())
+    this.#share = new Share(performance.now())
     const session = new Session(
       {
         side: 'edge',
@@ -224,11 +228,22 @@ export class AgentLink implements AgentSession {
     const message = parseAgentMessage(json)
     this.#waiting++
     this.#work = this.#work
-      .then(() => (this.ended ? undefined : this.#act(message)))
+      .then(() => (this.ended ? undefined : this.#inTurn(message)))
       .catch((error: unknown) => observer.failed(this, error))
       .finally(() => {
         this.#waiting--
       })
+  }
+
+  /** Real time, also in tests: it is the machine's that is shared. */
+  async #inTurn(message: AgentMessage): Promise<void> {
+    const since = performance.now()
+    try {
+      await this.#act(message)
+    } finally {
+      const waitMs = this.#share.spent(since, performance.now())
+      if (waitMs !== undefined) await (waitMs > 0 ? setTimeout(waitMs, undefined, { ref: false }) : setImmediate())
+    }
   }
 
   #act(message: AgentMessage): Promise<void> | void {

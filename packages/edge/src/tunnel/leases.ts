@@ -33,11 +33,13 @@ export class Leases {
   readonly #store: Store
   readonly #rules: LeaseRules
   readonly #byName = new Map<string, Lease>()
+  /** Who holds a host. Kept, since an agent may name a hundred of them in each bind. */
+  readonly #byHost = new Map<string, Set<Lease>>()
 
   constructor(store: Store, rules: LeaseRules) {
     this.#store = store
     this.#rules = rules
-    for (const lease of store.leases.all()) this.#byName.set(lease.name, lease)
+    for (const lease of store.leases.all()) this.#note(lease)
   }
 
   /** The one taken first comes first. */
@@ -57,17 +59,20 @@ export class Leases {
     if (!this.#rules.protocols.has(bind.protocol)) {
       throw new EngawaError('PROTOCOL_UNSUPPORTED', `this edge does not publish ${bind.protocol}`)
     }
-    const name = this.#claimName(agent, bind.name)
+    const name = parseName(bind.name)
+    this.#demandName(agent, name)
     const byHost = bind.protocol === 'http' || bind.protocol === 'tls'
     if (!byHost && (bind.hosts?.length ?? 0) > 0) {
       throw new EngawaError('HOST_NOT_ALLOWED', `a ${bind.protocol} tunnel is reached by its port, not by a domain`)
     }
     const path = bind.protocol === 'http' ? cleanPath(bind.path) : undefined
+    const hosts = this.#claimHosts(agent, { name, path, hosts: bind.hosts ?? [] })
+    this.#demandRoom(agent, name, hosts)
     return {
       name,
       agent: agent.id,
       protocol: bind.protocol,
-      hosts: this.#claimHosts(agent, { name, path, hosts: bind.hosts ?? [] }),
+      hosts,
       path,
       ports:
         byHost && !(bind.protocol === 'http' && this.#rules.portPerHttp())
@@ -83,36 +88,68 @@ export class Leases {
     const known = this.#byName.get(lease.name)
     if (known !== undefined && JSON.stringify(known) === JSON.stringify(lease)) return
     this.#store.leases.put(lease, Date.now())
-    this.#byName.set(lease.name, lease)
+    if (known !== undefined) this.#leave(known)
+    this.#note(lease)
   }
 
   release(name: string): void {
     this.#store.leases.remove(name)
-    this.#byName.delete(name)
+    const lease = this.#byName.get(name)
+    if (lease !== undefined) this.#forget(lease)
   }
 
   /** After the store has let go of all that an agent held. */
   forget(agent: number): void {
-    for (const [name, lease] of this.#byName) if (lease.agent === agent) this.#byName.delete(name)
+    for (const lease of this.#of(agent)) this.#forget(lease)
   }
 
-  #claimName(agent: AgentRow, text: string): string {
-    const name = parseName(text)
-    const holder = this.#byName.get(name)
-    const ownHost = `${name}.${this.#rules.domain}`
-    const taken = [...this.#byName.values()].some(
-      (lease) => lease.agent !== agent.id && (lease.name === name || lease.hosts.includes(ownHost)),
-    )
-    if (taken) throw new EngawaError('NAME_TAKEN', `the name ${name} is held by another agent`)
+  #note(lease: Lease): void {
+    this.#byName.set(lease.name, lease)
+    for (const host of this.hostsOf(lease)) {
+      const holders = this.#byHost.get(host) ?? new Set()
+      this.#byHost.set(host, holders.add(lease))
+    }
+  }
+
+  #forget(lease: Lease): void {
+    this.#byName.delete(lease.name)
+    this.#leave(lease)
+  }
+
+  /** Its hosts lead to it no more; its place among the leases stays. */
+  #leave(lease: Lease): void {
+    for (const host of this.hostsOf(lease)) {
+      const holders = this.#byHost.get(host)
+      holders?.delete(lease)
+      if (holders?.size === 0) this.#byHost.delete(host)
+    }
+  }
+
+  #demandName(agent: AgentRow, name: string): void {
+    const holders = [this.#byName.get(name), ...(this.#byHost.get(`${name}.${this.#rules.domain}`) ?? [])]
+    if (holders.some((lease) => lease !== undefined && lease.agent !== agent.id)) {
+      throw new EngawaError('NAME_TAKEN', `the name ${name} is held by another agent`)
+    }
     if (RESERVED.has(name)) throw new EngawaError('NAME_NOT_ALLOWED', `the name ${name} is reserved`)
     if (!mayHoldName(agent.grant, name)) {
       throw new EngawaError('NAME_NOT_ALLOWED', `the invitation of this agent does not allow the name ${name}`)
     }
-    // What it held before its grant was narrowed or the limit lowered counts too, but may be had back.
-    if (holder === undefined && this.#of(agent.id).length >= this.#rules.limits.names) {
-      throw new EngawaError('TUNNEL_LIMIT', `an agent may hold ${this.#rules.limits.names} names: agent release NAME`)
-    }
-    return name
+  }
+
+  /**
+   * A host is a name too, below the edge's domain or an own one: else a hundred tunnels of a hundred hosts each would
+   * take ten thousand names. What the agent held before its limit was lowered counts, but may be had back.
+   */
+  #demandRoom(agent: AgentRow, name: string, hosts: readonly string[]): void {
+    const { domain, limits } = this.#rules
+    const label = (host: string): string => (host.endsWith(`.${domain}`) ? host.slice(0, -domain.length - 1) : host)
+    const held = new Set(this.#of(agent.id).flatMap((lease) => [lease.name, ...lease.hosts.map(label)]))
+    const others = this.#of(agent.id).filter((lease) => lease.name !== name)
+    const wanted = [name, ...hosts.map(label)]
+    const all = [...new Set([...others.flatMap((lease) => [lease.name, ...lease.hosts.map(label)]), ...wanted])]
+    const names = all.filter((each) => !each.includes('.')).length
+    if (Math.max(names, all.length - names) <= limits.names || wanted.every((each) => held.has(each))) return
+    throw new EngawaError('TUNNEL_LIMIT', `an agent may hold ${limits.names} names: agent release NAME`)
   }
 
   #claimHosts(agent: AgentRow, wanted: { name: string; path: string | undefined; hosts: readonly string[] }): string[] {
@@ -121,8 +158,8 @@ export class Leases {
     )
     for (const host of hosts) {
       this.#demandHost(agent, host)
-      for (const other of this.#byName.values()) {
-        if (other.name === wanted.name || !this.hostsOf(other).includes(host)) continue
+      for (const other of this.#byHost.get(host) ?? []) {
+        if (other.name === wanted.name) continue
         if (other.agent !== agent.id) throw new EngawaError('HOST_TAKEN', `${host} is held by another agent`)
         if (other.path !== wanted.path) continue
         throw new EngawaError('HOST_TAKEN', `${host}${wanted.path ?? ''} leads to this agent’s tunnel ${other.name}`)
@@ -136,7 +173,7 @@ export class Leases {
     if (mayHoldHost(agent.grant, host)) return
     const { domain } = this.#rules
     const label = host.endsWith(`.${domain}`) ? host.slice(0, -domain.length - 1) : undefined
-    if (label !== undefined && !label.includes('.')) return void this.#claimName(agent, label)
+    if (label !== undefined && !label.includes('.')) return this.#demandName(agent, label)
     throw new EngawaError('HOST_NOT_ALLOWED', `the invitation of this agent does not allow the domain ${host}`)
   }
 

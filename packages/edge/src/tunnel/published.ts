@@ -10,6 +10,8 @@ export interface AgentSession extends Link {
   readonly agentId: number
   /** No new streams: no carrier at the moment, or its agent finishes what runs. */
   readonly away: boolean
+  /** Over for good: nothing may be given to it any more. */
+  readonly ended: boolean
 }
 
 /** What is known elsewhere and may change while a tunnel stands. */

@@ -103,6 +103,8 @@ export class Registry implements TunnelTable {
   /** Publishes one service of a session. Throws the codes of bindings; nothing has changed then. */
   async bind(session: AgentSession, bind: Bind): Promise<Bound> {
     const lease = await this.#claim(session, bind)
+    // Ports take a while to be tried: meanwhile its agent may have been revoked or have logged in anew.
+    demand(!session.ended)
     const former = this.#tunnels.get(lease.name)
     if (former?.session === session && former.service !== bind.service) {
       throw new EngawaError('NAME_TAKEN', `the name ${lease.name} is in use for this agent’s target ${former.target}`)
@@ -117,6 +119,7 @@ export class Registry implements TunnelTable {
     tunnel.check = randomBytes(16).toString('base64url')
     this.#options.clock.clearTimer(tunnel.timer)
     await this.#listen(tunnel, true)
+    demand(tunnel.session === session)
     this.#touch(tunnel)
     if (!wasOpen) this.#options.opened(tunnel)
     return {
@@ -304,4 +307,9 @@ export class Registry implements TunnelTable {
     this.#routes.add(tunnel)
     return tunnel
   }
+}
+
+/** Throws SESSION_CLOSED: nobody is there any more who could be told. */
+function demand(isStillThere: boolean): void {
+  if (!isStillThere) throw new EngawaError('SESSION_CLOSED')
 }

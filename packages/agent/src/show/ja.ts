@@ -72,7 +72,7 @@ export const ja: Words = {
   invitationUnknown: 'エッジはこの招待を知りません。新しく作ってください: edge invite 名前',
   revoked: 'このエージェントはエッジで取り消されました。戻るには agent leave のあと、新しい招待で参加してください',
   replaced: (by) => `同じエージェントが別の場所でつながったため、ここは終わります${by === '' ? '' : ` (${by})`}`,
-  replacedStays: 'ここはこのまま待機します。こちらに戻すには起動し直してください',
+  replacedStays: 'ここは待機し、相手がいなくなれば戻ります。今すぐこちらに戻すには起動し直してください',
 
   connecting: 'エッジにつないでいます',
   connected: (edge, rttMs) => `${edge} につながっています${rttMs === undefined ? '' : ` (${rttMs} ms)`}`,
@@ -165,6 +165,7 @@ export const ja: Words = {
   helpPort: '公開するポート N または N-M',
   helpReach: 'このリンクローカルなどのネットワークも許可します (何度でも)',
   helpQr: 'アドレスを QR コードでも表示します',
+  helpCarriers: 'エッジへ同時に張る経路の数、1-8 (既定 2)',
   helpDrain: '止めるとき、通信の終わりを待つ長さ',
   helpVersion: '版を表示します',
   helpHelp: 'この説明を表示します',

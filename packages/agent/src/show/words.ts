@@ -143,6 +143,7 @@ export interface Words {
   readonly helpPort: string
   readonly helpReach: string
   readonly helpQr: string
+  readonly helpCarriers: string
   readonly helpDrain: string
   readonly helpVersion: string
   readonly helpHelp: string

@@ -22,6 +22,8 @@ import { typedOf, type Wish } from './wish.ts'
 const TRAFFIC_MS = 500
 /** How long `connected` waits for the other carriers, milliseconds: it is to tell how many there are. */
 const GREETING_MS = 1000
+/** How long `status` waits for the carriers to prove their life, milliseconds. */
+const ASK_MS = 1000
 /** How long the edge may take to answer `release` and `leave`, milliseconds. */
 const ANSWER_MS = 10_000
 
@@ -214,7 +216,8 @@ export class Agent implements Holder {
     })
   }
 
-  status(): Promise<Status> {
+  async status(): Promise<Status> {
+    await this.#dialler.ask(ASK_MS)
     return measure({
       agent: this.#settings.identity.agent,
       edge: this.#edge,

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
 import { formatAddress } from '@engawa/shared/addresses'
 import { Backoff } from '@engawa/shared/backoff'
 import type { Carrier } from '@engawa/shared/carrier/carrier'
@@ -28,6 +29,7 @@ const MOST_DIALS = 3
 /** After a loss the edge has others to greet, too: further carriers are dialled somewhere within this time, milliseconds. */
 const SPREAD_MS = 500
 export const CARRIERS = 2
+const ASK_LOOK_MS = 10
 
 /** What the dialler tells the agent, in the order of its happening. */
 export interface DialHandler
@@ -145,6 +147,20 @@ export class Dialler {
     }
     session?.probe(this.#doubtedAt)
     this.#dial()
+  }
+
+  /** Asks every carrier for a sign of life and waits for the answers, at most `mostMs`. */
+  async ask(mostMs: number): Promise<void> {
+    const { pump, session } = this.#standing ?? {}
+    if (session === undefined || pump === undefined) return
+    const askedAt = performance.now()
+    session.probe(askedAt)
+    pump.flush()
+    while (performance.now() - askedAt < mostMs) {
+      if (session.carriers.every(({ lastReadAt }) => lastReadAt > askedAt)) return
+      // oxlint-disable-next-line no-await-in-loop -- until the last has answered
+      await setTimeoutPromise(ASK_LOOK_MS)
+    }
   }
 
   get #trusted(): readonly CarrierState[] {

@@ -130,8 +130,9 @@ export const en: Words = {
   statusAway: (seconds) => `Link: cut ${seconds} s ago, dialling`,
   statusConnecting: 'Link: not connected yet, dialling',
   statusEnded: (message) => `Link: ended; ${message}`,
-  statusCarrier: (carrier, remote, rtt, inFlight, age) =>
-    `  carrier ${carrier}  ${remote}  ${rtt}  ${inFlight} in flight, heard ${age} ago`,
+  statusCarrier: ({ carrier, family, local, remote }) => `  carrier ${carrier}  ${family}  ${local} -> ${remote}`,
+  statusCarrierFigures: ({ rtt, inFlight, resent, age }) =>
+    `round trip ${rtt}, ${inFlight} in flight, ${resent} resent, heard ${age} ago`,
   statusStreams: (streams) => `Open connections: ${streams}`,
   statusReachable: (ms) => `answers (${ms} ms)`,
   statusUnreachable: (why) => `does not answer (${why})`,

@@ -134,8 +134,9 @@ export const ja: Words = {
   statusAway: (seconds) => `接続: ${seconds} 秒前に切れました。つなぎ直しています`,
   statusConnecting: '接続: まだつながっていません。試しています',
   statusEnded: (message) => `接続: 終わりました。${message}`,
-  statusCarrier: (carrier, remote, rtt, inFlight, age) =>
-    `  経路 ${carrier}  ${remote}  ${rtt}  送信中 ${inFlight}、最後の受信 ${age} 前`,
+  statusCarrier: ({ carrier, family, local, remote }) => `  経路 ${carrier}  ${family}  ${local} -> ${remote}`,
+  statusCarrierFigures: ({ rtt, inFlight, resent, age }) =>
+    `往復 ${rtt}、送信中 ${inFlight}、再送 ${resent}、最後の受信 ${age} 前`,
   statusStreams: (streams) => `今の通信: ${streams} 件`,
   statusReachable: (ms) => `応答あり (${ms} ms)`,
   statusUnreachable: (why) => `応答なし (${why})`,

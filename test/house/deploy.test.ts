@@ -30,7 +30,7 @@ t.test('what deploy/edge.example.yaml has in comments is taken, too', async (t) 
 })
 
 t.test('deploy/agent.example.yaml is taken by an agent', async (t) => {
-  const wishes = loadConfig(path('agent.example.yaml'), 'en')
+  const wishes = loadConfig(path('agent.example.yaml'), 'en').tunnels
   t.same(
     wishes.map(({ name }) => name),
     ['blog', 'nas', 'api', 'ssh', 'games', 'app'],

@@ -6,11 +6,12 @@ import { Checks } from './checks.ts'
 import { complaint } from './complaint.ts'
 import type { Holder } from './control/server.ts'
 import { refusalOf } from './deliver/refusal.ts'
-import { Dialler } from './dial.ts'
+import { CARRIERS, Dialler } from './dial.ts'
 import type { ShownEvent } from './events.ts'
 import { forgetIdentity, type Identity } from './identity.ts'
 import { reachFailure } from './join.ts'
 import { Memory } from './memory.ts'
+import { NetworkWatch, type Sight } from './network.ts'
 import { Watch } from './probe.ts'
 import { Server } from './serve.ts'
 import { measure, type Status } from './status.ts'
@@ -19,6 +20,10 @@ import { typedOf, type Wish } from './wish.ts'
 
 /** How often terminals hear of traffic, milliseconds. */
 const TRAFFIC_MS = 500
+/** How long `connected` waits for the other carriers, milliseconds: it is to tell how many there are. */
+const GREETING_MS = 1000
+/** How long `status` waits for the carriers to prove their life, milliseconds. */
+const ASK_MS = 1000
 /** How long the edge may take to answer `release` and `leave`, milliseconds. */
 const ANSWER_MS = 10_000
 
@@ -26,6 +31,10 @@ export interface AgentSettings {
   readonly folder: string
   readonly identity: Identity
   readonly log: Logger
+  readonly carriers?: number
+  /** As in DialSettings. */
+  readonly yields?: boolean
+  readonly sight?: Sight
 }
 
 interface Question {
@@ -43,6 +52,7 @@ export class Agent implements Holder {
   readonly #checks: Checks
   readonly #memory: Memory
   readonly #dialler: Dialler
+  readonly #network: NetworkWatch
   readonly #questions: Map<number, Question> = new Map()
   readonly #ended: PromiseWithResolvers<EngawaError> = Promise.withResolvers()
   readonly #ticker: NodeJS.Timeout
@@ -50,6 +60,9 @@ export class Agent implements Holder {
   #pump: Pump | undefined
   #edge: string | undefined
   #awaySince: number | undefined
+  #greeting: NodeJS.Timeout | undefined
+  /** Messages that came before `connected` was told. */
+  #early: string[] | undefined
   #ending: EngawaError | undefined
   #lastQuestion = 0
   #toldRttMs = -1
@@ -62,7 +75,7 @@ export class Agent implements Holder {
   #waiters: (() => void)[] = []
 
   constructor(settings: AgentSettings) {
-    const { folder, identity, log } = settings
+    const { folder, identity, log, carriers = CARRIERS, yields = false, sight } = settings
     this.#settings = settings
     this.#memory = new Memory(folder, (error) => log.warn({ err: error }, 'names.json cannot be used'))
     this.#tunnels = new Tunnels({
@@ -77,7 +90,7 @@ export class Agent implements Holder {
       onTried: (published, failure) => this.#watch.tried(published, failure),
     })
     this.#dialler = new Dialler(
-      identity,
+      { identity, carriers, yields, log },
       {
         opened: (stream) => this.#server.opened(stream),
         message: (json) => this.#receive(json),
@@ -86,12 +99,13 @@ export class Agent implements Holder {
         away: () => this.#away(),
         resumed: (awayMs, streams) => this.#resumed(awayMs, streams),
         up: (pump, edge) => this.#up(pump, edge),
+        settled: () => this.#greet(),
         carrierLost: (left) => this.#tell({ event: 'carrier_lost', left }),
         retrying: (retryMs, address, error) => this.#retrying(retryMs, address, error),
         down: (code, reason, final) => this.#down(code, reason, final),
       },
-      log,
     )
+    this.#network = new NetworkWatch((present) => this.#dialler.networkChanged(present), sight)
     this.#ticker = setInterval(() => this.#tellTraffic(), TRAFFIC_MS)
   }
 
@@ -102,6 +116,7 @@ export class Agent implements Holder {
 
   start(): void {
     this.#dialler.start()
+    this.#network.start()
   }
 
   /** Something runs that a stop would have to wait for. */
@@ -121,8 +136,10 @@ export class Agent implements Holder {
   /** At once. */
   end(): void {
     clearInterval(this.#ticker)
+    clearTimeout(this.#greeting)
     this.#watch.close()
     this.#checks.close()
+    this.#network.close()
     this.#dialler.stop()
     this.#server.close()
     for (const { reject } of this.#questions.values()) reject(new EngawaError('NOT_RUNNING'))
@@ -133,7 +150,8 @@ export class Agent implements Holder {
 
   join(owner: Owner, wishes: readonly Wish[]): void {
     this.#owners.add(owner)
-    if (this.#pump !== undefined && this.#edge !== undefined && this.#awaySince === undefined) {
+    const greeted = this.#pump !== undefined && this.#early === undefined && this.#awaySince === undefined
+    if (greeted && this.#pump !== undefined && this.#edge !== undefined) {
       owner.tell({ event: 'connected', edge: this.#edge, carriers: this.#pump.session.carriers.length })
     }
     for (const wish of wishes) this.publish(owner, wish)
@@ -198,7 +216,8 @@ export class Agent implements Holder {
     })
   }
 
-  status(): Promise<Status> {
+  async status(): Promise<Status> {
+    await this.#dialler.ask(ASK_MS)
     return measure({
       agent: this.#settings.identity.agent,
       edge: this.#edge,
@@ -251,9 +270,21 @@ export class Agent implements Holder {
     this.#awaySince = undefined
     this.#toldFailure = undefined
     this.#server.resume()
-    this.#tell({ event: 'connected', edge, carriers: pump.session.carriers.length })
     this.#tunnels.bindAll()
+    clearTimeout(this.#greeting)
+    this.#early = []
+    this.#greeting = setTimeout(() => this.#greet(), GREETING_MS)
     for (const resolve of this.#waiters.splice(0)) resolve()
+  }
+
+  /** Tunnels are asked for at once; what the edge answers is told behind `connected`. */
+  #greet(): void {
+    const early = this.#early
+    if (early === undefined || this.#pump === undefined || this.#edge === undefined) return
+    clearTimeout(this.#greeting)
+    this.#early = undefined
+    this.#tell({ event: 'connected', edge: this.#edge, carriers: this.#pump.session.carriers.length })
+    for (const json of early) this.#receive(json)
   }
 
   #away(): void {
@@ -283,6 +314,8 @@ export class Agent implements Holder {
 
   #down(code: Code, reason: string, final: boolean): void {
     this.#pump = undefined
+    clearTimeout(this.#greeting)
+    this.#early = undefined
     this.#awaySince ??= performance.now()
     this.#server.pause()
     for (const { resolve, reject } of this.#questions.values()) {
@@ -305,6 +338,7 @@ export class Agent implements Holder {
   }
 
   #receive(json: string): void {
+    if (this.#early !== undefined) return void this.#early.push(json)
     let message: EdgeMessage
     try {
       message = parseEdgeMessage(json)

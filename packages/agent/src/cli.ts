@@ -2,6 +2,7 @@ import { parseDuration } from '@engawa/shared/quantities'
 import { chooseLanguage, type Language } from '@engawa/shared/say'
 import yargs, { type Argv } from 'yargs'
 import { complaint } from './complaint.ts'
+import { parseCarriers } from './config.ts'
 import { nearest } from './nearest.ts'
 import { en } from './show/en.ts'
 import { ja } from './show/ja.ts'
@@ -15,6 +16,8 @@ export interface Line {
   readonly rest: readonly string[]
   readonly flags: Readonly<Record<string, string | boolean | readonly string[] | undefined>>
   readonly drainMs: number
+  /** Undefined: not said. */
+  readonly carriers: number | undefined
   readonly language: Language
   readonly words: Words
 }
@@ -37,7 +40,11 @@ const EVERYWHERE: Readonly<Record<string, Flag>> = {
   'log-level': { kind: 'text', help: 'helpLogLevel', choices: ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] },
   lang: { kind: 'text', help: 'helpLang', choices: ['en', 'ja'] },
 }
-const DRAIN: Readonly<Record<string, Flag>> = { drain: { kind: 'text', help: 'helpDrain' } }
+/** Of those that keep a session. */
+const KEEPING: Readonly<Record<string, Flag>> = {
+  carriers: { kind: 'text', help: 'helpCarriers' },
+  drain: { kind: 'text', help: 'helpDrain' },
+}
 const TUNNEL: Readonly<Record<string, Flag>> = {
   name: { kind: 'text', help: 'helpName', single: true },
   host: { kind: 'list', help: 'helpHost', single: true },
@@ -60,9 +67,9 @@ export const COMMANDS = {
   expose: {
     help: 'helpExpose',
     rest: { name: 'TARGET', help: 'helpTarget', many: true },
-    flags: { ...TUNNEL, ...DRAIN, ...EVERYWHERE },
+    flags: { ...TUNNEL, ...KEEPING, ...EVERYWHERE },
   },
-  up: { help: 'helpUp', flags: { ...DRAIN, ...EVERYWHERE } },
+  up: { help: 'helpUp', flags: { ...KEEPING, ...EVERYWHERE } },
   ls: { help: 'helpLs', flags: EVERYWHERE },
   rm: { help: 'helpRm', rest: NAME, flags: EVERYWHERE },
   release: { help: 'helpRelease', rest: NAME, flags: EVERYWHERE },
@@ -109,7 +116,8 @@ export async function parseLine(args: readonly string[]): Promise<Line | undefin
       throw complaint('FLAG_INVALID', (w) => w.oneTargetOnly(`--${flag}`))
   }
   const drainMs = parseDuration(typeof flags['drain'] === 'string' ? flags['drain'] : '30s')
-  return { command: name, rest, flags, drainMs, language, words }
+  const carriers = typeof flags['carriers'] === 'string' ? parseCarriers(flags['carriers']) : undefined
+  return { command: name, rest, flags, drainMs, carriers, language, words }
 }
 
 function build(words: Words, language: Language): Argv {

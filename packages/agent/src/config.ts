@@ -4,7 +4,12 @@ import { EngawaError } from '@engawa/shared/errors'
 import type { Language } from '@engawa/shared/say'
 import { z } from 'zod'
 import { complaint } from './complaint.ts'
-import { checkFit, WISH_SCHEMA, type Wish } from './wish.ts'
+import { checkFit, WISH_SCHEMA } from './wish.ts'
+
+/** More would only share the same line. */
+const MOST_CARRIERS = 8
+
+export type AgentConfig = z.output<typeof SCHEMA>
 
 /** agent.yaml. */
 const SCHEMA = z
@@ -22,6 +27,8 @@ const SCHEMA = z
       )
       .max(100)
       .default([]),
+    /** Carriers of the session; `--carriers` wins. */
+    carriers: z.number().int().min(1).max(MOST_CARRIERS).optional(),
   })
   .superRefine(({ tunnels }, context) => {
     const names = new Set<string>()
@@ -34,9 +41,15 @@ const SCHEMA = z
     })
   })
 
-/** The tunnels that agent.yaml lists. Throws CONFIG_INVALID, `FILE:LINE:COLUMN key: …` where something in it is wrong. */
-export function loadConfig(file: string, language: Language): readonly Wish[] {
-  return readConfig({ file, text: readText(file), language }, SCHEMA).tunnels
+/** What agent.yaml says. Throws CONFIG_INVALID, `FILE:LINE:COLUMN key: …` where something in it is wrong. */
+export function loadConfig(file: string, language: Language): AgentConfig {
+  return readConfig({ file, text: readText(file), language }, SCHEMA)
+}
+
+/** `--carriers`. Throws FLAG_INVALID. */
+export function parseCarriers(text: string): number {
+  if (/^[1-8]$/.test(text)) return Number(text)
+  throw complaint('FLAG_INVALID', (words) => words.flagChoice('--carriers', text, `1-${MOST_CARRIERS}`))
 }
 
 function readText(file: string): string {

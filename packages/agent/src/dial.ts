@@ -1,30 +1,43 @@
 import { randomBytes } from 'node:crypto'
-import { formatAddress, parseAddress } from '@engawa/shared/addresses'
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
+import { formatAddress } from '@engawa/shared/addresses'
 import { Backoff } from '@engawa/shared/backoff'
 import type { Carrier } from '@engawa/shared/carrier/carrier'
 import { type Challenge, dialCarrier } from '@engawa/shared/carrier/handshake-agent'
 import type { Welcome } from '@engawa/shared/carrier/handshake-messages'
 import { Pump, type PumpHandler } from '@engawa/shared/carrier/pump'
 import { type Code, codeOf } from '@engawa/shared/errors'
+import type { CarrierState } from '@engawa/shared/mux/events'
 import { Session } from '@engawa/shared/mux/session'
 import { MAX_STREAMS, STREAM_FLOOR } from '@engawa/shared/wire/limits'
+import type { Endpoint } from '@engawa/shared/wire/opening'
 import type { Logger } from 'pino'
 import type { Identity } from './identity.ts'
 import { explainRefusal } from './join.ts'
+import { type Lookup, type Route, Routes, type Used } from './routes.ts'
 import { version } from './version.ts'
 
-/** One dial, from the name's lookup to the edge's challenge, milliseconds. */
-const DIAL_MS = 10_000
-/** Between two dials while streams wait: where packets vanish, only a new dial notices soon that they arrive again, milliseconds. */
-const URGENT_MS = 1000
-/** Dials at the same time; when streams wait, the oldest makes room. So each has three seconds, enough for a satellite. */
+/** Between two steps of a dial (TCP, TLS, challenge, answer), milliseconds: where packets vanish, only a new dial notices that they arrive again. */
+const STEP_MS = 1500
+/** Every so many dials one may take its time: a line so slow must get in, too. */
+const PATIENT_DIAL = 4
+const PATIENT_STEP_MS = 10_000
+/** Between two dials while no carrier answers, milliseconds. */
+const URGENT_MS = 500
+/** Dials at the same time, then. */
 const MOST_DIALS = 3
+/** After a loss the edge has others to greet, too: further carriers are dialled somewhere within this time, milliseconds. */
+const SPREAD_MS = 500
+export const CARRIERS = 2
+const ASK_LOOK_MS = 10
 
 /** What the dialler tells the agent, in the order of its happening. */
 export interface DialHandler
   extends Pick<PumpHandler, 'opened' | 'message' | 'datagram' | 'flowClosed' | 'away' | 'resumed'> {
   /** A new session stands; nothing of an older one is known to the edge. */
   up(pump: Pump, edge: string): void
+  /** As many carriers stand as are wanted, or one more could not be had now. */
+  settled(): void
   carrierLost(left: number): void
   /** There is no carrier, and the next dial begins in `retryMs`. */
   retrying(retryMs: number, address: string, error: unknown): void
@@ -43,26 +56,58 @@ interface Standing {
 /** Codes after which logging in again would be wrong: someone has decided so. */
 const FINAL: ReadonlySet<Code> = new Set(['REVOKED', 'AGENT_UNKNOWN', 'REPLACED'])
 
-/** Keeps one session to the edge alive for ever: dials, attaches, and logs in anew when there is nothing to attach to. */
+interface Dial {
+  readonly abort: AbortController
+  route: Route | undefined
+}
+
+export interface DialSettings {
+  readonly identity: Identity
+  /** How many carriers the session should have. */
+  readonly carriers?: number
+  /** Leaves another process with this identity in peace: the login is refused while that has a session. protocol.md [H9] */
+  readonly yields?: boolean
+  readonly log: Logger
+  readonly lookup?: Lookup
+}
+
+/**
+ * Keeps one session to the edge alive for ever: dials, attaches, and logs in anew when there is nothing to attach to.
+ *
+ * While no carrier answers it is in a hurry: a new attempt every 500 ms, at most three at once. What is missing beside
+ * a carrier that answers is dialled one by one.
+ */
 export class Dialler {
   readonly #identity: Identity
   readonly #handler: DialHandler
   readonly #log: Logger
+  readonly #wanted: number
+  readonly #routes: Routes
   /** Tells this process from another one with the same identity. protocol.md [H9] */
   readonly #instance: string = randomBytes(16).toString('base64url')
   readonly #backoff: Backoff = new Backoff()
-  readonly #dials: Set<AbortController> = new Set()
+  readonly #furtherBackoff: Backoff = new Backoff()
+  readonly #dials: Set<Dial> = new Set()
   #standing: Standing | undefined
   #timer: NodeJS.Timeout | undefined
-  #nextAddress = 0
+  #dialled = 0
+  /** What has not been heard since then may lead nowhere: the machine's network has changed. */
+  #doubtedAt = 0
   /** One login at a time; attaches may race. */
   #loggingIn = false
+  #yields: boolean
+  #attaching = 0
+  /** Sessions so far. */
+  #begun = 0
   #stopped = false
 
-  constructor(identity: Identity, handler: DialHandler, log: Logger) {
+  constructor({ identity, carriers = CARRIERS, yields = false, log, lookup }: DialSettings, handler: DialHandler) {
     this.#identity = identity
     this.#handler = handler
     this.#log = log
+    this.#wanted = carriers
+    this.#yields = yields
+    this.#routes = new Routes(identity.addresses, lookup)
   }
 
   get pump(): Pump | undefined {
@@ -77,18 +122,60 @@ export class Dialler {
   stop(code: Code = 'SESSION_CLOSED'): void {
     this.#stopped = true
     clearTimeout(this.#timer)
-    for (const dial of this.#dials) dial.abort()
+    for (const { abort } of this.#dials) abort.abort()
     const standing = this.#standing
     // First, so that this end is not taken for the edge's.
     this.#standing = undefined
     standing?.pump.end(code)
   }
 
-  /** Whether the session lacks a carrier that answers. */
-  get #wanting(): boolean {
-    if (this.#stopped) return false
-    const standing = this.#standing
-    return standing === undefined || standing.session.carriers.every((carrier) => carrier.suspect)
+  /** The machine's network is another: `present` are the addresses that it has now. */
+  networkChanged(present: ReadonlySet<string>): void {
+    if (this.#stopped) return
+    this.#log.info('the network of this machine has changed')
+    this.#backoff.reset()
+    this.#furtherBackoff.reset()
+    this.#routes.forgive()
+    for (const { abort } of this.#dials) abort.abort()
+    this.#dials.clear()
+    const { pump, session } = this.#standing ?? {}
+    this.#doubtedAt = performance.now()
+    for (const { number } of session?.carriers ?? []) {
+      const carrier = pump?.carrier(number)
+      // From an address that is no more nothing can be sent, and nothing will come.
+      if (carrier !== undefined && !isPresent(carrier.local, present)) carrier.destroy()
+    }
+    session?.probe(this.#doubtedAt)
+    this.#dial()
+  }
+
+  /** Asks every carrier for a sign of life and waits for the answers, at most `mostMs`. */
+  async ask(mostMs: number): Promise<void> {
+    const { pump, session } = this.#standing ?? {}
+    if (session === undefined || pump === undefined) return
+    const askedAt = performance.now()
+    session.probe(askedAt)
+    pump.flush()
+    while (performance.now() - askedAt < mostMs) {
+      if (session.carriers.every(({ lastReadAt }) => lastReadAt > askedAt)) return
+      // oxlint-disable-next-line no-await-in-loop -- until the last has answered
+      await setTimeoutPromise(ASK_LOOK_MS)
+    }
+  }
+
+  get #trusted(): readonly CarrierState[] {
+    const carriers = this.#standing?.session.carriers ?? []
+    return carriers.filter(({ suspect, lastReadAt }) => !suspect && lastReadAt >= this.#doubtedAt)
+  }
+
+  /** How many carriers that answer are missing. */
+  get #lacking(): number {
+    if (this.#stopped) return 0
+    return this.#standing === undefined ? 1 : this.#wanted - this.#trusted.length
+  }
+
+  get #urgent(): boolean {
+    return this.#trusted.length === 0
   }
 
   #later(delayMs: number): void {
@@ -98,67 +185,84 @@ export class Dialler {
 
   #dial(): void {
     clearTimeout(this.#timer)
-    if (!this.#wanting || (this.#loggingIn && this.#standing === undefined)) return
-    const [oldest] = this.#dials
-    if (oldest !== undefined && this.#dials.size >= MOST_DIALS) oldest.abort()
-    const address = this.#identity.addresses[this.#nextAddress++ % this.#identity.addresses.length] ?? ''
-    const dial = new AbortController()
+    if (this.#lacking <= 0) return
+    // The end of one of them looks again.
+    if (this.#dials.size >= (this.#urgent ? MOST_DIALS : 1)) return
+    const dial: Dial = { abort: new AbortController(), route: undefined }
     this.#dials.add(dial)
     const standing = this.#standing
-    if (standing === undefined) this.#loggingIn = true
-    else if (standing.session.figures.streams > 0) this.#later(URGENT_MS)
-    void this.#try(address, dial, standing)
+    void this.#try(dial, standing)
+    if (this.#urgent) this.#later(URGENT_MS)
   }
 
-  async #try(address: string, dial: AbortController, standing: Standing | undefined): Promise<void> {
+  async #try(dial: Dial, standing: Standing | undefined): Promise<void> {
     let failure: unknown
     try {
-      await this.#reach(address, dial, standing)
+      await this.#reach(dial, standing)
     } catch (error) {
       failure = error
     }
-    this.#done(dial, standing)
-    if (failure !== undefined) this.#failed(address, failure)
-    else if (this.#wanting && this.#dials.size === 0) this.#later(URGENT_MS)
-  }
-
-  #done(dial: AbortController, standing: Standing | undefined): void {
     this.#dials.delete(dial)
-    if (standing === undefined) this.#loggingIn = false
+    if (this.#stopped || dial.abort.signal.aborted) return
+    if (failure === undefined) {
+      if (this.#lacking <= 0) this.#handler.settled()
+      else if (this.#urgent) this.#later(URGENT_MS)
+    } else this.#failed(dial.route, failure)
   }
 
-  #failed(address: string, error: unknown): void {
-    if (this.#stopped) return
+  #failed(route: Route | undefined, error: unknown): void {
+    const now = performance.now()
     const code = codeOf(error)
-    this.#log.info({ code, address, err: error }, 'a dial failed')
+    const address = route?.address ?? this.#identity.addresses[0] ?? ''
+    this.#log.info({ code, address, host: route?.host, err: error }, 'a dial failed')
+    if (route !== undefined) this.#routes.failed(route, now)
     if (FINAL.has(code)) return this.#over(code, (explainRefusal(error) as Error).message)
-    if (!this.#wanting || this.#dials.size > 0) return
-    const retryMs = Math.round(this.#backoff.next(performance.now()))
-    if (this.#standing === undefined || this.#standing.session.carriers.length === 0) {
-      this.#handler.retrying(retryMs, address, error)
+    if (this.#lacking <= 0) return
+    if (this.#urgent) {
+      const waits = (this.#standing?.session.figures.streams ?? 0) > 0
+      const pauseMs = Math.round(this.#backoff.next(now))
+      const retryMs = this.#routes.hasUntried(now) ? 0 : waits ? Math.min(URGENT_MS, pauseMs) : pauseMs
+      if ((this.#standing?.session.carriers.length ?? 0) === 0) this.#handler.retrying(retryMs, address, error)
+      this.#later(retryMs)
+    } else {
+      this.#handler.settled()
+      this.#later(this.#routes.hasUntried(now) ? 0 : Math.round(this.#furtherBackoff.next(now)))
     }
-    this.#later(retryMs)
   }
 
-  async #reach(address: string, dial: AbortController, standing: Standing | undefined): Promise<void> {
+  async #reach(dial: Dial, standing: Standing | undefined): Promise<void> {
+    const dialling = [...this.#dials].flatMap(({ route }) => (route === undefined ? [] : [route]))
+    const route = await this.#routes.next(dialling, this.#remotes(), performance.now())
+    dial.route = route
     const challenge = await dialCarrier({
-      ...parseAddress(address),
+      host: route.host,
+      port: route.port,
       servername: `${standing === undefined ? 'new' : `g${standing.generation}`}.carrier.engawa.internal`,
       trust: { ca: this.#identity.ca },
-      timeoutMs: DIAL_MS,
-      signal: dial.signal,
+      timeoutMs: ++this.#dialled % PATIENT_DIAL === 0 ? PATIENT_STEP_MS : STEP_MS,
+      signal: dial.abort.signal,
     })
-    if (!this.#wanting || this.#standing !== standing) return challenge.close()
-    if (standing !== undefined && (await this.#attach(challenge, standing))) return
+    this.#routes.stood(route)
+    if (this.#standing !== standing || this.#lacking <= 0) return challenge.close()
+    if (standing !== undefined) {
+      // Those that have asked for their place may get it; when nothing answers, nobody counts on them.
+      if (!this.#urgent && this.#lacking <= this.#attaching) return challenge.close()
+      if (await this.#attach(challenge, standing)) return
+    }
     // Another dial may have brought a new session meanwhile.
-    if (this.#standing !== undefined || this.#stopped) return challenge.close()
+    if (this.#standing !== undefined || this.#stopped || this.#loggingIn) return challenge.close()
     await this.#login(challenge)
+  }
+
+  #remotes(): Used[] {
+    return this.#trusted.flatMap(({ number }) => this.#standing?.pump.carrier(number)?.remote ?? [])
   }
 
   /** False when the edge has no such session any more: the challenge is good for a login. protocol.md [H5] */
   async #attach(challenge: Challenge, standing: Standing): Promise<boolean> {
     const { session, pump, id, secret } = standing
     const number = session.nextCarrier()
+    this.#attaching++
     try {
       const lost = session.lostReport(number)
       const { welcome, carrier } = await challenge.attach(
@@ -166,13 +270,17 @@ export class Dialler {
         this.#identity.key,
         secret,
       )
-      if (session.ended || this.#stopped) {
+      if (session.ended || this.#stopped || this.#lacking <= 0) {
         carrier.destroy()
+        session.carrierClosed(number, performance.now())
+        pump.flush()
         return true
       }
+      const wasAway = session.carriers.length === 0
       session.applyLost(welcome.lost, performance.now())
       this.#stands(carrier)
       pump.attach(number, carrier)
+      if (this.#lacking > 0) this.#later(wasAway ? Math.random() * SPREAD_MS : 0)
       return true
     } catch (error) {
       session.carrierClosed(number, performance.now())
@@ -181,6 +289,8 @@ export class Dialler {
       // Its streams cannot go on anywhere: their services hear of it now.
       if (this.#standing === standing) pump.end('SESSION_UNKNOWN')
       return false
+    } finally {
+      this.#attaching--
     }
   }
 
@@ -193,6 +303,7 @@ export class Dialler {
           maxStreams: MAX_STREAMS,
           credit: STREAM_FLOOR,
           software: `engawa-agent/${version()}`,
+          ...(this.#yields && { yields: true }),
         },
         this.#identity.key,
       )
@@ -228,14 +339,17 @@ export class Dialler {
     const secret = Buffer.from(welcome.secret ?? '', 'base64url')
     const standing: Standing = { pump, session, id: welcome.session, secret, generation: welcome.generation }
     this.#standing = standing
+    this.#yields = false
     this.#stands(carrier)
     pump.attach(welcome.carrier, carrier)
     const { address: host, port } = carrier.remote
     handler.up(pump, formatAddress({ host, port }))
+    if (this.#lacking > 0) this.#later(this.#begun++ === 0 ? 0 : Math.random() * SPREAD_MS)
   }
 
   #stands(carrier: Carrier): void {
     this.#backoff.reset()
+    this.#furtherBackoff.reset()
     this.#log.info({ remote: carrier.remote, local: carrier.local }, 'a carrier stands')
   }
 
@@ -246,4 +360,9 @@ export class Dialler {
     this.#handler.down(code, reason, final)
     if (!this.#stopped && !this.#loggingIn) this.#later(Math.round(this.#backoff.next(performance.now())))
   }
+}
+
+/** Loopback is always there, and `networkInterfaces` names but one address of it. */
+function isPresent({ family, address }: Endpoint, present: ReadonlySet<string>): boolean {
+  return family === 0 || present.has(address) || address === '::1' || address.startsWith('127.')
 }

@@ -4,12 +4,13 @@ import type { EngawaError } from '@engawa/shared/errors'
 import type { Session } from '@engawa/shared/mux/session'
 import { checkPublic } from './check.ts'
 import type { CheckResult } from './events.ts'
+import type { Endpoint } from '@engawa/shared/wire/opening'
 import { probe } from './probe.ts'
 import type { Published } from './tunnels.ts'
 import { version } from './version.ts'
 
-/** A figure that is older than this proves nothing about now, milliseconds: an idle carrier is asked every 4 s. protocol.md [R6] */
-const FRESH_MS = 6000
+/** A sign of life that is older than this proves nothing, milliseconds: the carriers were asked for one just before. */
+const FRESH_MS = 1500
 
 /** What `agent status --json` prints; times in milliseconds. `undefined` fields were not measured. */
 export interface Status {
@@ -29,10 +30,13 @@ export interface Status {
 
 export interface StatusCarrier {
   readonly carrier: number
+  readonly family?: 'IPv4' | 'IPv6' | undefined
   readonly remote?: string | undefined
   readonly local?: string | undefined
   readonly rtt_ms?: number | undefined
   readonly in_flight_bytes: number
+  /** Stream bytes that it carried for one that was lost. */
+  readonly resent_bytes: number
   /** Since the last byte came. */
   readonly heard_ms: number
   readonly suspect: boolean
@@ -43,7 +47,14 @@ export interface StatusTunnel {
   readonly state: string
   readonly public?: string | undefined
   readonly target: string
-  readonly service: { readonly reachable: boolean; readonly ms: number; readonly code?: string | undefined }
+  /** Tried now: the last stretch of the way. */
+  readonly service: {
+    readonly reachable: boolean
+    readonly ms: number
+    /** How old this finding is. */
+    readonly age_ms: number
+    readonly code?: string | undefined
+  }
   /** Measured now. */
   readonly check?: CheckResult | undefined
   readonly traffic: Published['traffic']
@@ -67,10 +78,12 @@ export async function measure(of: Measured): Promise<Status> {
     const carrier = of.carrier(state.number)
     return {
       carrier: state.number,
+      family: carrier && familyOf(carrier.remote),
       remote: carrier && formatEndpoint(carrier.remote),
       local: carrier && formatEndpoint(carrier.local),
       rtt_ms: state.rttMs === undefined ? undefined : Math.round(state.rttMs * 10) / 10,
       in_flight_bytes: state.inFlightBytes,
+      resent_bytes: state.resentBytes,
       heard_ms: Math.round(performance.now() - state.lastReadAt),
       suspect: state.suspect,
     }
@@ -101,17 +114,21 @@ function linkOf({ ending, edge, awayMs }: Measured, carriers: readonly StatusCar
 async function measureTunnel(published: Published, { edge }: Measured): Promise<StatusTunnel> {
   const { name, state, bound, wish } = published
   const startedAt = performance.now()
-  const reached = probe(wish).then((code) => ({
-    reachable: code === undefined,
-    ms: Math.round(performance.now() - startedAt),
-    code,
-  }))
+  let measuredAt = startedAt
+  const reached = probe(wish).then((code) => {
+    measuredAt = performance.now()
+    return { reachable: code === undefined, ms: Math.round(measuredAt - startedAt), code }
+  })
   const edgeAddress = edge?.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1') ?? ''
   const check = bound === undefined ? undefined : await checkPublic(bound, { edgeAddress, stepMs: 2000 })
-  const service = await reached
+  const service = { ...(await reached), age_ms: Math.round(performance.now() - measuredAt) }
   return { name, state, public: bound?.public, target: wish.target.text, service, check, traffic: published.traffic }
 }
 
 function formatEndpoint({ address, port }: { address: string; port: number }): string {
   return formatAddress({ host: address, port })
+}
+
+function familyOf({ family }: Endpoint): StatusCarrier['family'] {
+  return family === 0 ? undefined : `IPv${family}`
 }

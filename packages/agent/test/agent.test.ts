@@ -41,7 +41,7 @@ async function world(t: Test) {
   const edge = await SmallEdge.start(t)
   const folder = join(temporaryFolder(t), 'data')
   await joinEdge(folder, edge.joinLine)
-  const agent = new Agent({ folder, identity: needIdentity(folder), log: pino({ level: 'silent' }) })
+  const agent = new Agent({ folder, identity: needIdentity(folder), log: pino({ level: 'silent' }), carriers: 1 })
   t.teardown(() => agent.end())
   const ear = new Ear()
   agent.join(ear, [])
@@ -66,7 +66,7 @@ async function shimmed(t: Test) {
   edge.toldPort = (server.address() as AddressInfo).port
   const folder = join(temporaryFolder(t), 'data')
   await joinEdge(folder, edge.joinLine)
-  const agent = new Agent({ folder, identity: needIdentity(folder), log: pino({ level: 'silent' }) })
+  const agent = new Agent({ folder, identity: needIdentity(folder), log: pino({ level: 'silent' }), carriers: 1 })
   t.teardown(() => {
     agent.end()
     for (const wire of wires) wire.destroy()

@@ -18,7 +18,7 @@ t.test('a file with everything in it', async (t) => {
   - { target: 'tcp://[fe80::1]:22', port: 22, reach: 'fe80::/64' }
 `,
   )
-  const [first, second, third] = loadConfig(file, 'en')
+  const [first, second, third] = loadConfig(file, 'en').tunnels
   t.match(first, {
     target: { text: 'http://127.0.0.1:8080' },
     name: 'blog',
@@ -32,7 +32,7 @@ t.test('a file with everything in it', async (t) => {
 t.test('an empty file publishes nothing', async (t) => {
   const file = join(temporaryFolder(t), 'agent.yaml')
   writeFileSync(file, '')
-  t.same(loadConfig(file, 'en'), [])
+  t.same(loadConfig(file, 'en').tunnels, [])
 })
 
 const WRONG: readonly (readonly [text: string, place: string, says: RegExp])[] = [

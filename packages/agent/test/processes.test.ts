@@ -20,7 +20,7 @@ t.test('a second expose registers with the first, and takes over when that is ki
   const first = agent('expose', '8080', '--json')
   t.equal((await first.event('tunnel'))['name'], 'home')
   const second = agent('expose', '9090', 'tcp://22', '--json')
-  t.equal((await second.event('connected'))['carriers'], 1)
+  t.equal((await second.event('connected'))['carriers'], 2)
   t.equal((await second.event('tunnel'))['name'], 'home-9090')
   t.equal(edge.logins, 1, 'one session for both')
   const listed = await ask('ls', '--json')

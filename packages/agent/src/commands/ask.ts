@@ -87,7 +87,7 @@ async function askOrDo(
     if (codeOf(error) !== 'NOT_RUNNING') throw error
   }
   const lock = lockFolder(folder)
-  const agent = new Agent({ folder, identity, log: pino({ level: 'silent' }) })
+  const agent = new Agent({ folder, identity, log: pino({ level: 'silent' }), carriers: 1 })
   let timer: NodeJS.Timeout | undefined
   try {
     agent.start()

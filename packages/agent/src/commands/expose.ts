@@ -1,4 +1,5 @@
 import { loadConfig } from '../config.ts'
+import { CARRIERS } from '../dial.ts'
 import { needIdentity } from '../identity.ts'
 import { openShow } from '../show/show.ts'
 import { parseWish, type Wish } from '../wish.ts'
@@ -19,6 +20,7 @@ export async function expose(context: Context): Promise<number> {
       folder,
       identity,
       log,
+      carriers: line.carriers ?? CARRIERS,
       drainMs: line.drainMs,
       tell: (event) => show.tell(event),
       say: (told) => show.say(told),

@@ -1,3 +1,4 @@
+import { type Clock, REAL_CLOCK } from '@engawa/shared/carrier/clock'
 import { codeOf, EngawaError } from '@engawa/shared/errors'
 import { type FolderLock, lockFolder } from '@engawa/shared/lock'
 import type { Logger } from 'pino'
@@ -14,11 +15,16 @@ import { typedOf, type Wish } from '../wish.ts'
 /** Between two looks at whether the folder is free, milliseconds: a further `expose` takes over within 1 s. */
 const LOOK_MS = 200
 
+/** An `up` that was replaced looks so often whether it is needed again, milliseconds. contract.md */
+const REPLACED_MS = 600_000
+
 /** One process that publishes: as the holder of the folder's session, or registered with the holder. */
 export interface RunSettings {
   readonly folder: string
   readonly identity: Identity
   readonly log: Logger
+  /** How many carriers the session has, if this process becomes its holder. */
+  readonly carriers: number
   readonly drainMs: number
   readonly tell: (event: ShownEvent) => void
   /** A line for people. */
@@ -31,6 +37,7 @@ export interface RunSettings {
   readonly staysReplaced: boolean
   /** Exits once every wish is refused. */
   readonly needsOne: boolean
+  readonly clock?: Clock
 }
 
 /** Publishes until SIGTERM, SIGINT or the edge's last word; resolves with the exit code. */
@@ -40,8 +47,8 @@ export async function run(settings: RunSettings): Promise<number> {
   try {
     for (;;) {
       const lock = tryLock(settings.folder)
-      // Undefined: the one that held the session has gone, look again who does.
-      if (lock !== undefined && along) settings.say(settings.words.takingOver)
+      // Undefined: the one that held the session has gone, or its place may be free: look again who does.
+      if (lock !== undefined && along && !stop.yields) settings.say(settings.words.takingOver)
       along = lock === undefined
       const code = lock === undefined ? await runAlong(settings, stop) : await runHolder(settings, stop, lock)
       if (code !== undefined) return code
@@ -56,6 +63,8 @@ export async function run(settings: RunSettings): Promise<number> {
 
 /** First signal: drain. Second: at once. */
 class Stop {
+  /** The identity was used elsewhere: from then on this process takes over from nobody. */
+  yields = false
   readonly first: PromiseWithResolvers<void> = Promise.withResolvers()
   readonly second: PromiseWithResolvers<void> = Promise.withResolvers()
   asked = false
@@ -84,13 +93,13 @@ function tryLock(folder: string): FolderLock | undefined {
 }
 
 async function runHolder(settings: RunSettings, stop: Stop, lock: FolderLock): Promise<number | undefined> {
-  const { folder, log, drainMs, say, words } = settings
-  const agent = new Agent({ folder, identity: needIdentity(folder), log })
+  const { folder, log, carriers, drainMs, say, words } = settings
+  const agent = new Agent({ folder, identity: needIdentity(folder), log, carriers, yields: stop.yields })
   let control: ControlServer | undefined
   let endChange: (() => void) | undefined
   try {
     control = await startControl(folder, agent)
-    const owner = new Watched(settings)
+    const owner = new Watched(settings, stop)
     agent.start()
     agent.join(owner, [])
     const apply = (): void => agent.replace(owner, settings.wishes())
@@ -111,7 +120,7 @@ async function runHolder(settings: RunSettings, stop: Stop, lock: FolderLock): P
 }
 
 async function runAlong(settings: RunSettings, stop: Stop): Promise<number | undefined> {
-  const owner = new Watched(settings)
+  const owner = new Watched(settings, stop)
   let along: Awaited<ReturnType<typeof follow>> | undefined
   try {
     along = await follow(settings.folder, settings.wishes().map(typedOf), (event) => owner.tell(event))
@@ -132,28 +141,39 @@ async function runAlong(settings: RunSettings, stop: Stop): Promise<number | und
   }
 }
 
-/** `up` stays when its identity is used elsewhere: a service manager would only start it again and fight for the session. */
+/**
+ * `up` stays when its identity is used elsewhere: a service manager would only start it again and fight for the session.
+ * After 10 min it looks whether the other has gone (undefined); it takes nothing from one that is there. protocol.md [H9]
+ */
 async function exitAfter(
   { code }: EngawaError,
-  { staysReplaced, say, words }: RunSettings,
+  { staysReplaced, say, words, clock = REAL_CLOCK }: RunSettings,
   stop: Stop,
-): Promise<number> {
+): Promise<number | undefined> {
   if (code === 'SESSION_CLOSED') return 0
   if (code !== 'REPLACED' || !staysReplaced) return exitOf(code)
-  say(words.replacedStays)
-  await stop.first.promise
-  return 0
+  if (!stop.yields) say(words.replacedStays)
+  stop.yields = true
+  let timer: unknown
+  const again = new Promise<void>((resolve) => {
+    timer = clock.setTimer(resolve, REPLACED_MS)
+  })
+  await Promise.race([stop.first.promise, again])
+  clock.clearTimer(timer)
+  return stop.asked ? 0 : undefined
 }
 
 /** The owner of this process's tunnels; it knows when nothing of them is left to hope for. */
 class Watched implements Owner {
   readonly #settings: RunSettings
+  readonly #stop: Stop
   readonly #published: Set<string> = new Set()
   readonly #refused: Set<string> = new Set()
   readonly #ended: PromiseWithResolvers<EngawaError> = Promise.withResolvers()
 
-  constructor(settings: RunSettings) {
+  constructor(settings: RunSettings, stop: Stop) {
     this.#settings = settings
+    this.#stop = stop
   }
 
   /** Why this process has no more to do: the edge's last word, or every wish was refused. */
@@ -162,7 +182,9 @@ class Watched implements Owner {
   }
 
   tell(event: ShownEvent): void {
-    this.#settings.tell(event)
+    // What has been told when it was replaced is not told again each time it looks.
+    if (!(event.event === 'ended' && event.code === 'REPLACED' && this.#stop.yields)) this.#settings.tell(event)
+    if (event.event === 'connected') this.#stop.yields = false
     if (event.event === 'ended') this.#ended.resolve(new EngawaError(event.code, event.message))
     if (event.event === 'tunnel') {
       this.#refused.delete(event.name)

@@ -2,7 +2,7 @@ import { ask } from '../control/remote.ts'
 import { clean } from '../show/clean.ts'
 import { explainCheck } from '../show/explain.ts'
 import { bytesText, spanText } from '../show/figures.ts'
-import type { Status, StatusTunnel } from '../status.ts'
+import type { Status, StatusCarrier, StatusTunnel } from '../status.ts'
 import { needState } from './ask.ts'
 import type { Context } from './context.ts'
 
@@ -13,11 +13,7 @@ export async function status({ line, folder, say, sayJson }: Context): Promise<n
   const { words } = line
   say(words.statusAgent(measured.agent, measured.pid))
   say(linkText(measured, line))
-  for (const { carrier, remote, rtt_ms, in_flight_bytes, heard_ms, suspect } of measured.carriers) {
-    const rtt = rtt_ms === undefined ? words.unknown : `${rtt_ms} ms`
-    const text = words.statusCarrier(carrier, remote ?? '', rtt, bytesText(in_flight_bytes), spanText(heard_ms))
-    say(suspect ? `${text} (${words.suspect})` : text)
-  }
+  for (const carrier of measured.carriers) carrierText(carrier, line).forEach(say)
   say(words.statusStreams(measured.streams))
   for (const tunnel of measured.tunnels) tunnelText(tunnel, line).forEach(say)
   return 0
@@ -28,6 +24,16 @@ function linkText({ link, edge, away_ms, ended }: Status, { words, language }: C
   if (link === 'silent') return `${words.statusOnline(edge ?? '')} (${words.suspect})`
   if (link === 'ended') return words.statusEnded((language === 'ja' ? ended?.ja : undefined) ?? ended?.message ?? '')
   return link === 'away' ? words.statusAway(Math.round((away_ms ?? 0) / 1000)) : words.statusConnecting
+}
+
+function carrierText(state: StatusCarrier, { words }: Context['line']): string[] {
+  const { carrier, family, remote, local, rtt_ms, in_flight_bytes, resent_bytes, heard_ms, suspect } = state
+  const rtt = rtt_ms === undefined ? words.unknown : `${rtt_ms} ms`
+  const age = suspect ? `${spanText(heard_ms)} (${words.suspect})` : spanText(heard_ms)
+  return [
+    words.statusCarrier({ carrier, family: family ?? '', local: local ?? '', remote: remote ?? '' }),
+    `    ${words.statusCarrierFigures({ rtt, inFlight: bytesText(in_flight_bytes), resent: bytesText(resent_bytes), age })}`,
+  ]
 }
 
 function tunnelText(

@@ -1,5 +1,6 @@
 import { EngawaError } from '@engawa/shared/errors'
 import { loadConfig } from '../config.ts'
+import { CARRIERS } from '../dial.ts'
 import { needIdentity } from '../identity.ts'
 import { watchConfig } from '../reload.ts'
 import { openShow } from '../show/show.ts'
@@ -9,14 +10,14 @@ import { run } from './run.ts'
 export async function up(context: Context): Promise<number> {
   const { line, folder, configFile } = context
   const identity = needIdentity(folder)
-  let wishes = loadConfig(configFile, line.language)
+  let config = loadConfig(configFile, line.language)
   const { json } = line.flags
   const show = openShow({ words: line.words, language: line.language, json: json === true, qr: false })
   const log = openLog(context, 'info', (entry) => show.log(entry))
   const reload = (apply: () => void): void => {
     try {
-      wishes = loadConfig(configFile, line.language)
-      show.tell({ event: 'reloaded', tunnels: wishes.length })
+      config = loadConfig(configFile, line.language)
+      show.tell({ event: 'reloaded', tunnels: config.tunnels.length })
       apply()
     } catch (error) {
       if (!(error instanceof EngawaError)) throw error
@@ -29,11 +30,12 @@ export async function up(context: Context): Promise<number> {
       folder,
       identity,
       log,
+      carriers: line.carriers ?? config.carriers ?? CARRIERS,
       drainMs: line.drainMs,
       tell: (event) => show.tell(event),
       say: (told) => show.say(told),
       words: line.words,
-      wishes: () => wishes,
+      wishes: () => config.tunnels,
       onChange: (apply) => watchConfig(configFile, () => reload(apply)),
       staysReplaced: true,
       needsOne: false,

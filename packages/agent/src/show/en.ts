@@ -70,7 +70,7 @@ export const en: Words = {
   invitationUnknown: 'the edge does not know this invitation; make a new one: edge invite NAME',
   revoked: 'the edge has revoked this agent. To come back: agent leave, then join with a new invitation',
   replaced: (by) => `replaced: the same identity has logged in elsewhere${by === '' ? '' : ` (${by})`}`,
-  replacedStays: 'this one stays quiet from now on; restart it to take over again',
+  replacedStays: 'this one waits, and comes back when the other is gone; restart it to take over now',
 
   connecting: 'connecting to the edge',
   connected: (edge, rttMs) => `connected to ${edge}${rttMs === undefined ? '' : ` (${rttMs} ms)`}`,
@@ -130,8 +130,9 @@ export const en: Words = {
   statusAway: (seconds) => `Link: cut ${seconds} s ago, dialling`,
   statusConnecting: 'Link: not connected yet, dialling',
   statusEnded: (message) => `Link: ended; ${message}`,
-  statusCarrier: (carrier, remote, rtt, inFlight, age) =>
-    `  carrier ${carrier}  ${remote}  ${rtt}  ${inFlight} in flight, heard ${age} ago`,
+  statusCarrier: ({ carrier, family, local, remote }) => `  carrier ${carrier}  ${family}  ${local} -> ${remote}`,
+  statusCarrierFigures: ({ rtt, inFlight, resent, age }) =>
+    `round trip ${rtt}, ${inFlight} in flight, ${resent} resent, heard ${age} ago`,
   statusStreams: (streams) => `Open connections: ${streams}`,
   statusReachable: (ms) => `answers (${ms} ms)`,
   statusUnreachable: (why) => `does not answer (${why})`,
@@ -161,6 +162,7 @@ export const en: Words = {
   helpPort: 'Public port N or N-M',
   helpReach: 'Also allow targets in this link-local or metadata network (repeatable)',
   helpQr: 'Show the address as a QR code',
+  helpCarriers: 'Links to the edge at a time, 1-8 (default 2)',
   helpDrain: 'How long to finish what runs when stopped',
   helpVersion: 'Show the version',
   helpHelp: 'Show this help',

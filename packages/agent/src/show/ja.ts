@@ -72,7 +72,7 @@ export const ja: Words = {
   invitationUnknown: 'エッジはこの招待を知りません。新しく作ってください: edge invite 名前',
   revoked: 'このエージェントはエッジで取り消されました。戻るには agent leave のあと、新しい招待で参加してください',
   replaced: (by) => `同じエージェントが別の場所でつながったため、ここは終わります${by === '' ? '' : ` (${by})`}`,
-  replacedStays: 'ここはこのまま待機します。こちらに戻すには起動し直してください',
+  replacedStays: 'ここは待機し、相手がいなくなれば戻ります。今すぐこちらに戻すには起動し直してください',
 
   connecting: 'エッジにつないでいます',
   connected: (edge, rttMs) => `${edge} につながっています${rttMs === undefined ? '' : ` (${rttMs} ms)`}`,
@@ -134,8 +134,9 @@ export const ja: Words = {
   statusAway: (seconds) => `接続: ${seconds} 秒前に切れました。つなぎ直しています`,
   statusConnecting: '接続: まだつながっていません。試しています',
   statusEnded: (message) => `接続: 終わりました。${message}`,
-  statusCarrier: (carrier, remote, rtt, inFlight, age) =>
-    `  経路 ${carrier}  ${remote}  ${rtt}  送信中 ${inFlight}、最後の受信 ${age} 前`,
+  statusCarrier: ({ carrier, family, local, remote }) => `  経路 ${carrier}  ${family}  ${local} -> ${remote}`,
+  statusCarrierFigures: ({ rtt, inFlight, resent, age }) =>
+    `往復 ${rtt}、送信中 ${inFlight}、再送 ${resent}、最後の受信 ${age} 前`,
   statusStreams: (streams) => `今の通信: ${streams} 件`,
   statusReachable: (ms) => `応答あり (${ms} ms)`,
   statusUnreachable: (why) => `応答なし (${why})`,
@@ -165,6 +166,7 @@ export const ja: Words = {
   helpPort: '公開するポート N または N-M',
   helpReach: 'このリンクローカルなどのネットワークも許可します (何度でも)',
   helpQr: 'アドレスを QR コードでも表示します',
+  helpCarriers: 'エッジへ同時に張る経路の数、1-8 (既定 2)',
   helpDrain: '止めるとき、通信の終わりを待つ長さ',
   helpVersion: '版を表示します',
   helpHelp: 'この説明を表示します',

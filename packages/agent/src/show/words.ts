@@ -113,7 +113,8 @@ export interface Words {
   readonly statusAway: (seconds: number) => string
   readonly statusConnecting: string
   readonly statusEnded: (message: string) => string
-  readonly statusCarrier: (carrier: number, remote: string, rtt: string, inFlight: string, age: string) => string
+  readonly statusCarrier: (of: { carrier: number; family: string; local: string; remote: string }) => string
+  readonly statusCarrierFigures: (of: { rtt: string; inFlight: string; resent: string; age: string }) => string
   readonly statusStreams: (streams: number) => string
   readonly statusReachable: (ms: number) => string
   readonly statusUnreachable: (why: string) => string
@@ -143,6 +144,7 @@ export interface Words {
   readonly helpPort: string
   readonly helpReach: string
   readonly helpQr: string
+  readonly helpCarriers: string
   readonly helpDrain: string
   readonly helpVersion: string
   readonly helpHelp: string

@@ -3,9 +3,10 @@ import type { Gatekeeper } from '../identity/gatekeeper.ts'
 import { remoteOf } from '../report.ts'
 import type { Store } from '../store/store.ts'
 import type { TunnelTable } from '../tunnel/tunnel.ts'
+import { carriersOf } from './carriers.ts'
 import type { Office } from './office.ts'
 import { type Presence, StorePeople } from './people.ts'
-import type { AgentReport, InvitationReport, InvitationRequest, StatusReport, TunnelReport } from './schemas.ts'
+import type { AgentReport, CarrierReport, InvitationReport, InvitationRequest, StatusReport, TunnelReport } from './schemas.ts'
 
 export interface LiveOfficeOptions {
   readonly store: Store
@@ -58,6 +59,7 @@ export class LiveOffice implements Office {
       target: tunnel.target,
       live: tunnel.live !== undefined,
       ...tunnel.traffic,
+      carriers: this.#carriers(tunnel.live?.link.session),
     }))
   }
 
@@ -87,12 +89,22 @@ export class LiveOffice implements Office {
         online: sessions.filter(({ paused }) => !paused).length,
         known: store.agents.all().filter(({ key }) => key !== undefined).length,
       },
+      links: sessions.map((link) => ({
+        agent: link.agent,
+        session: link.session,
+        carriers: carriersOf(link, performance.now()),
+      })),
       tunnels: { live: tunnels.filter(({ live }) => live !== undefined).length, all: tunnels.length },
       streams: sessions.reduce((sum, { figures }) => sum + figures.streams, 0),
       received: moved('received'),
       sent: moved('sent'),
       memoryBytes: process.memoryUsage.rss(),
     }
+  }
+
+  #carriers(session: string | undefined): CarrierReport[] {
+    const link = this.#options.gatekeeper.sessions.find((each) => each.session === session)
+    return link === undefined ? [] : carriersOf(link, performance.now())
   }
 
   #presence(agent: number): Presence | undefined {

@@ -2,6 +2,22 @@ import { z } from 'zod'
 
 /** Times are ISO 8601 in UTC, counts of bytes are payload. One schema gives validation, types and OpenAPI. */
 
+/** One carrier as measured at the edge; a figure that has not been measured is absent. */
+export const carrierReport = z.object({
+  carrier: z.int(),
+  family: z.enum(['IPv4', 'IPv6']).optional(),
+  /** Where it comes from. */
+  remote: z.string(),
+  rttMs: z.number().optional(),
+  inFlightBytes: z.int(),
+  /** Stream bytes that it carried for one that was lost. */
+  resentBytes: z.int(),
+  /** Age of the last proof of life. */
+  heardMs: z.int(),
+  suspect: z.boolean(),
+})
+export type CarrierReport = z.infer<typeof carrierReport>
+
 export const agentReport = z.object({
   name: z.string(),
   /** away: its session lives on without a carrier, within the grace. */
@@ -32,6 +48,8 @@ export const tunnelReport = z.object({
   /** Requests (HTTP) or connections so far, and those open now. */
   total: z.int(),
   open: z.int(),
+  /** Of its agent's session; none while that is away. */
+  carriers: z.array(carrierReport),
 })
 export type TunnelReport = z.infer<typeof tunnelReport>
 
@@ -50,6 +68,8 @@ export const statusReport = z.object({
   admin: z.string(),
   data: z.string(),
   agents: z.object({ online: z.int(), known: z.int() }),
+  /** The agents that are there or away within the grace, and what their carriers show. */
+  links: z.array(z.object({ agent: z.string(), session: z.string(), carriers: z.array(carrierReport) })),
   tunnels: z.object({ live: z.int(), all: z.int() }),
   streams: z.int(),
   received: z.int(),

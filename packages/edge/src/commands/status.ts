@@ -1,6 +1,6 @@
 import type { StatusReport } from '../admin/schemas.ts'
 import { size, span } from '../show/figures.ts'
-import { facts } from '../show/table.ts'
+import { facts, table } from '../show/table.ts'
 import { type Context, jsonLine } from './context.ts'
 import { askRunning } from './control.ts'
 import { EXIT } from './exits.ts'
@@ -34,5 +34,24 @@ export async function status(context: Context): Promise<number> {
       [words.statusData, report.data],
     ]),
   )
+  if (report.links.length > 0) {
+    const heads = words.linksHeads
+    const order = ['agent', 'carrier', 'family', 'remote', 'rtt', 'inFlight', 'resent', 'heard'] as const
+    terminal.out(`\n${table(order.map((key) => heads[key]), report.links.flatMap((link) => rowsOf(link, words)))}`)
+  }
   return exit
+}
+
+function rowsOf({ agent, carriers }: StatusReport['links'][number], words: Context['words']): string[][] {
+  if (carriers.length === 0) return [[agent, words.linkNone, '-', '-', '-', '-', '-', '-']]
+  return carriers.map(({ carrier, family, remote, rttMs, inFlightBytes, resentBytes, heardMs, suspect }) => [
+    agent,
+    String(carrier),
+    family ?? '-',
+    remote,
+    rttMs === undefined ? '-' : `${rttMs} ms`,
+    size(inFlightBytes),
+    size(resentBytes),
+    suspect ? words.linkSilent(heardMs) : words.linkHeard(heardMs),
+  ])
 }

@@ -70,6 +70,7 @@ export class Gatekeeper implements Deciding {
     const { store, limits } = this.#options
     const agent = this.#demandAgent(Buffer.from(body.key, 'base64url'), remote)
     const session = randomBytes(16).toString('base64url')
+    if (body.yields === true) this.#demandVacancy(agent, body.instance)
     this.#replaceSessions(agent, { session, instance: body.instance, remote })
     const secret = randomBytes(32)
     const maxStreams = Math.min(body.maxStreams, limits.streams)
@@ -186,6 +187,12 @@ export class Gatekeeper implements Deciding {
       credit: STREAM_FLOOR,
       members: [{ addresses: addresses() }],
     }
+  }
+
+  /** Throws REPLACED while another instance has a session, also one that is away for now. protocol.md [H9] */
+  #demandVacancy(agent: AgentRow, instance: string): void {
+    const other = this.sessions.find((link) => link.agentId === agent.id && link.instance !== instance)
+    if (other !== undefined) throw new EngawaError('REPLACED', `instance ${other.instance} is still there`)
   }
 
   /** protocol.md [H9] */

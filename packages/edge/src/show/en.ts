@@ -124,6 +124,19 @@ export const en = {
   tunnelStates: { live: 'live', reserved: 'reserved' },
 
   // edge status, check, ca
+  linksHeads: {
+    agent: 'AGENT',
+    carrier: 'CARRIER',
+    family: 'FAMILY',
+    remote: 'FROM',
+    rtt: 'ROUND TRIP',
+    inFlight: 'IN FLIGHT',
+    resent: 'RESENT',
+    heard: 'LAST HEARD',
+  },
+  linkNone: 'away',
+  linkHeard: (ms: number) => `${(ms / 1000).toFixed(1)} s ago`,
+  linkSilent: (ms: number) => `silent for ${(ms / 1000).toFixed(1)} s`,
   statusServes: 'The edge serves.',
   statusDraining: 'The edge is stopping; it takes nothing new.',
   statusBroken: 'The edge runs, but does not serve everywhere it should.',

@@ -23,6 +23,7 @@ export function paperOffice(): Office & { calls: unknown[][] } {
       admin: 'off',
       data: '/tmp/edge',
       agents: { online: 1, known: 1 },
+      links: [],
       tunnels: { live: 0, all: 0 },
       streams: 0,
       received: 0,

@@ -21,15 +21,16 @@ export interface Dialled {
   readonly edge: Buffer | undefined
 }
 
-/** How long one address is tried before the next: a mobile line may need most of a second for its first packet. */
+/** How long one address of a name is tried before the next: a mobile line may need most of a second for its first packet. */
 const ATTEMPT_MS = 1_000
 
 /**
  * Opens TCP and TLS, and checks whom it reached before anything is sent.
  *
- * Throws EDGE_NOT_FOUND, EDGE_REFUSED_CONNECTION, TLS_INTERCEPTED, PIN_MISMATCH. When `signal` aborts, throws its reason.
+ * `step` is called when TCP stands. Throws EDGE_NOT_FOUND, EDGE_REFUSED_CONNECTION, TLS_INTERCEPTED, PIN_MISMATCH.
+ * When `signal` aborts, throws its reason.
  */
-export function dial(target: DialTarget, signal: AbortSignal): Promise<Dialled> {
+export function dial(target: DialTarget, signal: AbortSignal, step: () => void): Promise<Dialled> {
   const { host, port, servername, trust, family, localAddress } = target
   const where = {
     host,
@@ -66,6 +67,7 @@ export function dial(target: DialTarget, signal: AbortSignal): Promise<Dialled> 
     socket.once('close', closed)
     socket.once('connect', () => {
       reached = true
+      step()
     })
     socket.once(trust === 'plain' ? 'connect' : 'secureConnect', () => {
       try {

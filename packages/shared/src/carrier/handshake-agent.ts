@@ -29,7 +29,7 @@ import { upgrade } from './upgrade.ts'
 import { WebSocketCarrier } from './websocket.ts'
 
 export interface DialOptions extends DialTarget {
-  /** For reaching the edge up to its challenge, and again for each answer. */
+  /** For each step: TCP, TLS, the challenge, each answer. So a slow line that goes forward is not given up. */
   readonly timeoutMs?: number
   /** Gives up, also while an answer is awaited. */
   readonly signal?: AbortSignal
@@ -61,8 +61,9 @@ export async function dialCarrier(options: DialOptions): Promise<Challenge> {
   const timeoutMs = options.timeoutMs ?? ANSWER_MS
   return within(
     { timeoutMs, signal: options.signal, what: `${options.host} port ${options.port}` },
-    async (signal, onAbort) => {
-      const { socket, edge } = await dial(options, signal)
+    async (signal, onAbort, step) => {
+      const { socket, edge } = await dial(options, signal, step)
+      step()
       onAbort(() => socket.destroy())
       const exporter =
         socket instanceof TLSSocket
@@ -173,10 +174,10 @@ export class Challenge {
   }
 }
 
-/** Runs with a bound in time: past it throws EDGE_TIMEOUT; CANCELLED when the outer signal aborts. */
+/** Runs with a bound in time, anew after each step: past it throws EDGE_TIMEOUT; CANCELLED when the outer signal aborts. */
 async function within<T>(
   { timeoutMs, signal: outer, what }: Bound,
-  run: (signal: AbortSignal, onAbort: (undo: () => void) => void) => Promise<T>,
+  run: (signal: AbortSignal, onAbort: (undo: () => void) => void, step: () => void) => Promise<T>,
 ): Promise<T> {
   const inner = new AbortController()
   const timer = setTimeout(() => inner.abort(new EngawaError('EDGE_TIMEOUT', `${what} does not answer`)), timeoutMs)
@@ -184,10 +185,11 @@ async function within<T>(
   outer?.addEventListener('abort', cancel)
   if (outer?.aborted === true) cancel()
   try {
-    return await run(inner.signal, (undo) => {
+    const onAbort = (undo: () => void): void => {
       inner.signal.addEventListener('abort', undo)
       if (inner.signal.aborted) undo()
-    })
+    }
+    return await run(inner.signal, onAbort, () => timer.refresh())
   } catch (error) {
     throw inner.signal.aborted ? inner.signal.reason : error
   } finally {

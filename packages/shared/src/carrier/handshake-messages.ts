@@ -29,6 +29,8 @@ export interface LoginBody {
   /** Bytes of credit that the agent grants to each stream at its beginning. */
   readonly credit: number
   readonly software: string
+  /** Replaces no session of another instance: REPLACED is the answer while there is one. [H9] */
+  readonly yields?: boolean
 }
 
 export interface AttachBody {
@@ -141,6 +143,7 @@ const BODIES: Record<Asking, Record<string, Check>> = {
     maxStreams: whole(1, 65_536),
     credit: whole(1, U32),
     software: SOFTWARE,
+    yields: (value) => value === undefined || typeof value === 'boolean',
   },
   attach: { session: b64(16), carrier, lost: listOf(MAX_LOST_ENTRIES, lost), proof: b64(32) },
   join: { secret: b64(32), key: b64(32), software: SOFTWARE },

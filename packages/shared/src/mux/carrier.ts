@@ -11,7 +11,10 @@ const IDLE_PING_MS = 4000
 const BUSY_PING_MS = 500
 /** protocol.md [R7] */
 const SUSPECT_MS = 1000
+/** Before the first PONG nothing is known of the line. protocol.md [R7] */
 const SUSPECT_UNKNOWN_MS = 3000
+/** What a line is taken to carry until it has shown its rate, bytes per ms: 128 kbit/s. protocol.md [R7] */
+const ASSUMED_RATE = 16
 /** protocol.md [R8] */
 const LOST_MS = 10_000
 /** protocol.md [R2] */
@@ -44,6 +47,10 @@ export class CarrierEnd {
   hasRead = false
   receivedBytes = 0
   sentBytes = 0
+  /** Of these, what an earlier carrier had taken already. */
+  resentBytes = 0
+  /** Streams that were ever pinned here. */
+  pins = 0
 
   readonly #signals = new Queue<MuxStream>()
   readonly #interactive = new Queue<MuxStream>()
@@ -154,8 +161,8 @@ export class CarrierEnd {
 
   get #patienceMs(): number {
     const { rate, smoothedRtt } = this.pace
-    if (rate === undefined) return SUSPECT_UNKNOWN_MS
-    return Math.max(SUSPECT_MS, 4 * (smoothedRtt ?? 0) + this.ledger.inFlight / rate)
+    if (smoothedRtt === undefined) return SUSPECT_UNKNOWN_MS
+    return Math.max(SUSPECT_MS, 4 * smoothedRtt + this.ledger.inFlight / (rate ?? ASSUMED_RATE))
   }
 
   isSilent(now: Millis): boolean {
@@ -260,6 +267,7 @@ export class CarrierEnd {
       rate: pace.rate === undefined ? undefined : pace.rate * 1000,
       sentBytes: this.sentBytes,
       receivedBytes: this.receivedBytes,
+      resentBytes: this.resentBytes,
       lastReadAt: this.lastReadAt,
     }
   }

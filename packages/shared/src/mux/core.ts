@@ -38,6 +38,8 @@ export class Core implements StreamOwner {
   readonly creditDue: Set<MuxStream> = new Set()
   over: { readonly code: Code; readonly reason: string; readonly byPeer: boolean } | undefined
   awaySince: Millis | undefined
+  /** Carriers not read since then may be dead. */
+  #doubtedAt: Millis = Number.NEGATIVE_INFINITY
   events: SessionEvent[] = []
   onWork: (() => void) | undefined
 
@@ -173,6 +175,7 @@ export class Core implements StreamOwner {
     }
     if (pin?.suspect === true && stream.outstanding === 0) pin = this.best() ?? pin
     pin ??= this.best()
+    if (pin !== undefined && pin !== stream.pin) pin.pins++
     stream.pin = pin
     if (pin === undefined) {
       this.#homeless.add(stream)
@@ -199,13 +202,29 @@ export class Core implements StreamOwner {
 
   // Carriers
 
-  /** The trusted carrier with the least to do. */
+  /**
+   * The trusted carrier with the least to do; of idle ones that with the fewest streams so far, so that a loss stops few.
+   * Where one carrier has died others may have: those that have been heard since come first.
+   */
   best(): CarrierEnd | undefined {
     let best: CarrierEnd | undefined
     for (const carrier of this.carriers.values()) {
-      if (!carrier.suspect && (best === undefined || carrier.load < best.load)) best = carrier
+      if (!carrier.suspect && (best === undefined || this.#isBetter(carrier, best))) best = carrier
     }
     return best
+  }
+
+  #isBetter(carrier: CarrierEnd, best: CarrierEnd): boolean {
+    const isProven = carrier.lastReadAt >= this.#doubtedAt
+    if (isProven !== best.lastReadAt >= this.#doubtedAt) return isProven
+    return carrier.load < best.load || (carrier.load === best.load && carrier.pins < best.pins)
+  }
+
+  /** Something happened to the way: every carrier is asked, and pinned to again for choice once it has answered. protocol.md [R6] */
+  doubt(): void {
+    this.#doubtedAt = this.now
+    for (const carrier of this.carriers.values()) if (!carrier.suspect) carrier.pingDue = true
+    this.onWork?.()
   }
 
   housePlaceless(): void {
@@ -217,6 +236,7 @@ export class Core implements StreamOwner {
   giveUp(carrier: CarrierEnd, why: 'closed' | 'silent' | 'peer'): void {
     this.carriers.delete(carrier.number)
     this.carriersLost++
+    this.doubt()
     this.given.add(carrier.number, carrier, carrier.reader.ledgered, false)
     this.given.carrierGone(carrier.number)
     this.emit({ type: 'carrierLost', carrier: carrier.number, why })

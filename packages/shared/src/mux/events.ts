@@ -59,6 +59,9 @@ export interface CarrierState {
   readonly rate: number | undefined
   readonly sentBytes: number
   readonly receivedBytes: number
+  /** Stream bytes among the sent ones that a lost carrier had taken before. */
+  readonly resentBytes: number
+  /** The last proof of life. */
   readonly lastReadAt: Millis
 }
 

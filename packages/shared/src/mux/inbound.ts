@@ -39,6 +39,7 @@ export class Inbound implements FrameSink {
     const window = new ReceiveWindow(core.pool, core.firstCredit)
     const stream = new MuxStream(core, id, opening.slice(), credit, window, false)
     stream.pin = this.#carrier
+    this.#carrier.pins++
     stream.heard = true
     core.streams.set(id, stream)
     if (full) stream.reset('SESSION_FULL')

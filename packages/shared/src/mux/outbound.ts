@@ -142,7 +142,11 @@ export class Outbound {
     const to = from + length
     const bytes = this.#writer.data(stream.id, from, length, stream.buffer.slice(from, length))
     carrier.sent(DATA, stream, bytes, core.now, from, to)
-    if (from < stream.reached) core.resentBytes += Math.min(to, stream.reached) - from
+    if (from < stream.reached) {
+      const again = Math.min(to, stream.reached) - from
+      core.resentBytes += again
+      carrier.resentBytes += again
+    }
     stream.next = to
     stream.reached = Math.max(stream.reached, to)
     carrier.countBurst(stream, length, core.now)

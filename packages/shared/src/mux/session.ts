@@ -148,6 +148,12 @@ export class Session {
     return this.#outbound.pull(carrier, mostBytes)
   }
 
+  /** Asks every carrier for a sign of life: something may have happened to the way. protocol.md [R6] */
+  probe(now: Millis): void {
+    this.#core.now = now
+    this.#core.doubt()
+  }
+
   // Time
 
   /** Looks at what is silent or late. To be called at `deadline()`, after sockets have been read. */
@@ -261,6 +267,7 @@ export class Session {
   #suspect(carrier: CarrierEnd): void {
     carrier.suspect = true
     this.#core.emit({ type: 'carrierSuspect', carrier: carrier.number })
+    this.#core.doubt()
     for (const stream of this.#core.streams.values()) {
       if (stream.pin === carrier && stream.outstanding === 0) this.#core.place(stream)
     }

@@ -106,7 +106,7 @@ export class Exchange {
       headers: requestFields(
         request.rawHeaders,
         { peer: visitor.peer, secure: visitor.secure, trusted: this.#admission.trusted },
-        { method, upgrade: upgrade?.protocol },
+        { method, version: request.httpVersion, upgrade: upgrade?.protocol },
       ),
       maxHeaderSize: this.#admission.settings.limits.responseHeadBytes,
       joinDuplicateHeaders: false,

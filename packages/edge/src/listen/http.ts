@@ -51,10 +51,9 @@ export class HttpFront {
     this.#server.maxHeadersCount = 0
     ;(this.#server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true
     this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#take(request, response))
-    // Without this listener Node would say 100 itself before the service has.
-    this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
-      this.#take(request, response),
-    )
+    // Without these listeners Node would say 100 itself before the service has, or 417.
+    for (const event of ['checkContinue', 'checkExpectation'] as const)
+      this.#server.on(event, (request: IncomingMessage, response: ServerResponse) => this.#take(request, response))
     this.#server.on('upgrade', (request: IncomingMessage, socket: Socket, early: Buffer) =>
       this.#upgrade(request, socket, early),
     )
@@ -90,7 +89,9 @@ export class HttpFront {
   }
 
   #take(request: IncomingMessage, response: ServerResponse): void {
-    if (this.#draining) response.shouldKeepAlive = false
+    // The parser may have lost what came in one segment with an Upgrade that was not taken up.
+    const { upgrade, connection = '' } = request.headers
+    if (this.#draining || (upgrade !== undefined && /upgrade/i.test(connection))) response.shouldKeepAlive = false
     this.#conversations.get(request.socket)?.take(request, response)
   }
 

@@ -1,3 +1,5 @@
+import { readFileSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { world } from '../support/world.ts'
 import { ask } from './ask.ts'
@@ -5,8 +7,10 @@ import { REQUESTS } from './requests.ts'
 import { HOST, NAME } from './row.ts'
 import { Witness } from './witness.ts'
 
-const limits = 'limits:\n  perAddress: { connections: 1000, newPerSecond: 100000, burst: 100000 }\n'
-const config = `${t.testdir({ 'edge.yaml': limits })}/edge.yaml`
+const settings = `access_log: { file: access.log }
+limits: { perAddress: { connections: 1000, newPerSecond: 100000, burst: 100000 } }
+`
+const config = `${t.testdir({ 'edge.yaml': settings })}/edge.yaml`
 const here = await world(t, { shim: true, edgeFlags: ['--config', config] })
 const witness = await Witness.open()
 t.teardown(() => witness.close())
@@ -23,7 +27,7 @@ async function settled(): Promise<void> {
 }
 
 await settled()
-witness.seen.length = 0
+let counted = witness.seen.splice(0).length
 
 for (const [family, rows] of Object.entries(REQUESTS)) {
   t.test(`${family}: ${rows.length} requests`, async (t) => {
@@ -32,6 +36,7 @@ for (const [family, rows] of Object.entries(REQUESTS)) {
       const heard = await ask(edge, bytes)
       // oxlint-disable-next-line no-await-in-loop -- as above
       await settled()
+      counted += witness.seen.filter(({ text }) => !text.startsWith('raw ')).length
       const torn = witness.torn
       witness.torn = 0
       const seen = witness.seen.splice(0).filter(({ text }) => text !== 'GET /sentinel')
@@ -49,3 +54,19 @@ for (const [family, rows] of Object.entries(REQUESTS)) {
     }
   })
 }
+
+t.test('the service has counted exactly the requests that the access log says it answered', async (t) => {
+  // As logrotate does it.
+  const path = join(here.edgeData, 'access.log')
+  renameSync(path, `${path}.1`)
+  here.edge.signal('SIGHUP')
+  await settled()
+  counted += witness.seen.splice(0).length
+  await here.edge.stop()
+  const [old, fresh] = [readFileSync(`${path}.1`, 'utf8'), readFileSync(path, 'utf8')]
+  const lines = (old + fresh).trimEnd().split('\n')
+  const entries = lines.map((line) => JSON.parse(line) as { by: string; status: number; code?: string })
+  t.equal(entries.filter(({ by }) => by === 'service').length, counted)
+  for (const { by, code, status } of entries) if (by === 'edge') t.ok(code !== undefined && status >= 400)
+  t.comment(`${entries.length} lines, ${counted} answered by the service`)
+})

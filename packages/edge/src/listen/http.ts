@@ -57,7 +57,10 @@ export class HttpFront {
     this.#server.on('upgrade', (request: IncomingMessage, socket: Socket, early: Buffer) =>
       this.#upgrade(request, socket, early),
     )
-    this.#server.on('connect', (_request: IncomingMessage, socket: Socket) => refuse(socket, 'METHOD_REFUSED'))
+    this.#server.on('connect', (request: IncomingMessage, socket: Socket) => {
+      this.#conversations.get(socket)?.account(request, 'METHOD_REFUSED')
+      refuse(socket, 'METHOD_REFUSED')
+    })
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#failed(error, socket))
     // This server never listens itself; the event starts its check of head time-outs.
     this.#server.emit('listening')
@@ -139,7 +142,9 @@ export class HttpFront {
     if (error.code === 'ECONNRESET' || !socket.writable) return conversation.cut()
     // An answer of ours would be taken for a part of the service's.
     if (conversation.busy) return conversation.garbled()
-    refuse(socket, PARSER_CODES[error.code ?? ''] ?? 'REQUEST_INVALID')
+    const code = PARSER_CODES[error.code ?? ''] ?? 'REQUEST_INVALID'
+    conversation.account(undefined, code)
+    refuse(socket, code)
   }
 }
 

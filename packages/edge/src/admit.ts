@@ -3,6 +3,7 @@ import { type Code, EngawaError } from '@engawa/shared/errors'
 import type { Stream } from '@engawa/shared/mux/events'
 import type { Endpoint } from '@engawa/shared/wire/opening'
 import type { Logger } from 'pino'
+import type { Account } from './access/entry.ts'
 import { blockListOf, Door } from './guard/door.ts'
 import type { VisitorLimits } from './guard/limits.ts'
 import type { Authority } from './route/host.ts'
@@ -51,6 +52,8 @@ export class Admission {
   readonly log: Logger
   readonly door: Door
   readonly trusted: BlockList
+  /** Told of each request that is over. */
+  readonly account: Account
   readonly #guards: readonly Guard[]
 
   constructor({
@@ -58,10 +61,18 @@ export class Admission {
     settings,
     log,
     guards = [],
-  }: { table: TunnelTable; settings: VisitorSettings; log: Logger; guards?: readonly Guard[] }) {
+    account = () => {},
+  }: {
+    table: TunnelTable
+    settings: VisitorSettings
+    log: Logger
+    guards?: readonly Guard[]
+    account?: Account
+  }) {
     this.table = table
     this.settings = settings
     this.log = log
+    this.account = account
     this.#guards = guards
     this.trusted = blockListOf(settings.trustedProxies)
     this.door = new Door(settings.limits, this.trusted)

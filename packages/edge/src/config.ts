@@ -8,6 +8,7 @@ import { parseDuration } from '@engawa/shared/quantities'
 import { type Language, quoted, told } from '@engawa/shared/say'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
+import type { AccessLogSettings } from './access/log.ts'
 import { type EdgeLimits, LIMITS } from './limits.ts'
 
 export interface PublicHost {
@@ -15,7 +16,7 @@ export interface PublicHost {
   readonly port: number | undefined
 }
 
-/** All that an edge can be told. Every key is a flag of `edge run` and a key of edge.yaml, limits and proxies only the latter. contract.md */
+/** All that an edge can be told. Every key is a flag of `edge run` and a key of edge.yaml, limits, proxies and the access log only the latter. contract.md */
 export interface EdgeSettings {
   readonly domain: string
   readonly http: Address
@@ -34,6 +35,8 @@ export interface EdgeSettings {
   readonly graceMs: number
   /** CIDRs whose `X-Forwarded-*` is believed. */
   readonly trustedProxies: readonly string[]
+  /** Undefined: no access log. */
+  readonly accessLog: AccessLogSettings | undefined
   readonly limits: EdgeLimits
 }
 
@@ -85,6 +88,9 @@ const FILE = z.strictObject({
   bind: parsedText(parseBind).optional(),
   grace: parsedText(parseGrace).optional(),
   trusted_proxies: z.array(parsedText(parseCidr)).max(1000).optional(),
+  access_log: z
+    .strictObject({ file: z.string().min(1), format: z.enum(['json', 'combined']).default('json') })
+    .optional(),
   limits: LIMITS,
 })
 
@@ -112,6 +118,7 @@ export function edgeSettings({ flags, file, language, mayBindLow }: EdgeConfigSo
     bind: flag('bind', flags.bind, parseBind) ?? read.bind ?? '',
     graceMs: flag('grace', flags.grace, parseGrace) ?? read.grace ?? DEFAULT_GRACE_MS,
     trustedProxies: read.trusted_proxies ?? [],
+    accessLog: read.access_log,
     limits: read.limits,
   }
   checkTogether(settings)

@@ -4,6 +4,7 @@ import { REAL_CLOCK } from '@engawa/shared/carrier/clock'
 import { CarrierDoor } from '@engawa/shared/carrier/handshake-edge'
 import { makeFolder } from '@engawa/shared/folder'
 import { lockFolder } from '@engawa/shared/lock'
+import { openAccessLog } from './access/log.ts'
 import { startAdmin } from './admin/listen.ts'
 import { LiveOffice } from './admin/live.ts'
 import { Admission } from './admit.ts'
@@ -39,6 +40,8 @@ export interface RunningEdge {
   readonly ready: ReadyEvent
   /** Takes nothing new, waits at most `drainMs` (or until `hurried`) for what runs, then ends every session. */
   stop(drainMs: number, hurried?: Promise<unknown>): Promise<void>
+  /** The access log has been moved away: the next line goes to a new file. */
+  reopenLogs(): void
 }
 
 /**
@@ -76,9 +79,11 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
   undo.add(() => agents.close())
   const addresses = hosts.map(({ host }) => host).filter((host) => familyOf(host) !== 0)
   const visitorsCa = https === 'off' ? undefined : openVisitorsCa(folder, { domain, addresses }, new Date())
+  const access = openAccessLog(settings.accessLog, { folder, log, stderr: (line) => process.stderr.write(line) })
+  undo.add(() => access.close())
   const listeners = await startListeners({
     settings,
-    admission: new Admission({ table: registry, settings, log }),
+    admission: new Admission({ table: registry, settings, log, account: access.account }),
     visitorsCa,
     hosts,
     onCarrier: (socket, since) => agents.take(socket, since),
@@ -112,6 +117,7 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
   onEvent(ready)
   return {
     ready,
+    reopenLogs: () => access.reopen(),
     stop: async (drainMs, hurried) => {
       draining = true
       agents.close()

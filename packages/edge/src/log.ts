@@ -33,7 +33,7 @@ export function createLog(level: Level, write: (line: string) => void): Logger {
 }
 
 /** JSON escapes C0 itself; C1, DEL and bidirectional marks are left, and can only stand inside strings. */
-function escapeControls(line: string): string {
+export function escapeControls(line: string): string {
   return line.replace(
     /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,

@@ -18,4 +18,5 @@ process.exitCode = await program(process.argv.slice(2), {
     process.on('SIGINT', listener)
     process.on('SIGTERM', listener)
   },
+  onHangup: (listener) => process.on('SIGHUP', listener),
 })

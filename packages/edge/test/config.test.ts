@@ -20,6 +20,7 @@ t.test('defaults', async (t) => {
     bind: '',
     graceMs: 120_000,
     trustedProxies: [],
+    accessLog: undefined,
   })
   t.match(settings({}, '', 'en', true), { http: { port: 80 }, https: { port: 443 } })
 })
@@ -139,3 +140,16 @@ for (const [text, message] of wrongFiles) {
     t.throws(() => settings({}, text, 'ja'), { code: 'CONFIG_INVALID', ja: /^edge\.yaml:\d/ })
   })
 }
+
+t.test('the access log has a file and a format', async (t) => {
+  t.same(settings({}, 'access_log: { file: access.log }').accessLog, { file: 'access.log', format: 'json' })
+  t.same(settings({}, 'access_log: { file: stderr, format: combined }').accessLog, {
+    file: 'stderr',
+    format: 'combined',
+  })
+  t.throws(() => settings({}, 'access_log: { file: x, format: xml }'), {
+    code: 'CONFIG_INVALID',
+    message: /:1:\d+ access_log\.format/,
+  })
+  t.throws(() => settings({}, 'access_log: { format: json }'), { code: 'CONFIG_INVALID', message: /access_log\.file/ })
+})

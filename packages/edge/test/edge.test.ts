@@ -80,6 +80,7 @@ async function commandIn(folder: string, line: readonly string[]) {
     outIsTty: false,
     errIsTty: false,
     onSignal: () => {},
+    onHangup: () => {},
   })
   return { exit, out, err }
 }

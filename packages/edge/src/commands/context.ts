@@ -13,6 +13,8 @@ export interface Terminal {
   readonly errIsTty: boolean
   /** Calls back on SIGTERM and SIGINT, each time. */
   readonly onSignal: (listener: () => void) => void
+  /** Calls back on SIGHUP, each time. */
+  readonly onHangup: (listener: () => void) => void
 }
 
 /** What a command gets to work with. */

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { startEdge } from '../edge.ts'
+import { type RunningEdge, startEdge } from '../edge.ts'
 import type { EdgeEvent, ReadyEvent } from '../events.ts'
 import { createLog } from '../log.ts'
 import { eventLine } from '../show/events.ts'
@@ -24,11 +24,15 @@ export async function run(context: Context): Promise<number> {
     stopping.abort()
     if (signals > 1) hurry.resolve()
   })
+  // Without a listener it would end the process, as it should when a terminal closes; logrotate sends it to services.
+  let running: RunningEdge | undefined
+  if (!terminal.outIsTty && !terminal.errIsTty) terminal.onHangup(() => running?.reopenLogs())
   const edge = await startEdge(read.settings, {
     folder,
     log,
     onEvent: (event) => terminal.out(flags.json === true ? jsonLine(event) : told(event, context, read)),
   })
+  running = edge
   await aborted(stopping.signal)
   log.info({ drainMs: read.drainMs }, 'stopping')
   if (flags.json !== true) terminal.out(`${words.runStopping(Math.ceil(read.drainMs / 1000))}\n`)

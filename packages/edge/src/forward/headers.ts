@@ -50,11 +50,11 @@ const NEVER_TRAILER: ReadonlySet<string> = new Set([
   'engawa-error',
 ])
 
-/** Fields of a visitor's request as the service gets them. `upgrade`: the protocol to ask for. */
+/** Fields of a visitor's request as the service gets them. `version`: as received, for Via; `upgrade`: the protocol to ask for. */
 export function requestFields(
   raw: RawFields,
   sender: Sender,
-  options: { method: string; upgrade?: string | undefined },
+  options: { method: string; version: string; upgrade?: string | undefined },
 ): string[] {
   const named = connectionOptions(raw)
   const fields: string[] = []
@@ -66,13 +66,14 @@ export function requestFields(
     if (lower === 'content-length') framed = true
     if (lower === 'transfer-encoding') chunked = true
     if (HOP.has(lower) || isOurs(lower) || (named.has(lower) && !UNSTRIPPABLE.has(lower))) return
-    fields.push(name, value)
+    // 010 is ten, but not to everyone.
+    fields.push(name, lower === 'content-length' ? value.replace(/^0+(?=\d)/, '') : value)
   })
   // As its own hop: checkHead let nothing but `chunked` pass.
   if (chunked) fields.push('Transfer-Encoding', 'chunked')
   else if (!framed) fields.push('Content-Length', '0')
   if (options.upgrade !== undefined) fields.push('Connection', 'Upgrade', 'Upgrade', options.upgrade)
-  fields.push(...forwardingFields(raw, sender, host))
+  fields.push('Via', `${options.version} engawa`, ...forwardingFields(raw, sender, host))
   return fields
 }
 
@@ -101,9 +102,9 @@ export function trailerFields(raw: RawFields): [string, string][] {
   return fields
 }
 
-/** In any spelling that a service may take for it. */
+/** In any spelling that a service may take for it: some servers turn every odd letter of a name into `_` for CGI. */
 function isOurs(lower: string): boolean {
-  const name = lower.replaceAll('_', '-')
+  const name = lower.replace(/[^a-z0-9]/g, '-')
   return name.startsWith('x-forwarded') || OURS.has(name)
 }
 

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { type Code, codeOf, EngawaError, rowOf } from '@engawa/shared/errors'
 import type { Stream } from '@engawa/shared/mux/events'
 import { StreamDuplex } from '@engawa/shared/stream/duplex'
+import { askedFor } from '../access/asked.ts'
 import type { Admission, Reached, Visitor } from '../admit.ts'
 import { BodyRate } from '../guard/body-rate.ts'
 import type { CheckedHead } from '../guard/head.ts'
@@ -54,6 +55,8 @@ export class Exchange {
   #interim = 0
   #continued = false
   #switched = false
+  #by: 'service' | 'edge' = 'edge'
+  #firstByteMs: number | undefined
   #receivedBefore = 0
   #received = 0
   #sent = 0
@@ -83,6 +86,7 @@ export class Exchange {
           'Cache-Control': 'no-store',
         })
         response.end(request.method === 'HEAD' ? undefined : token)
+        this.#began('edge')
       } else {
         const bytes = request.rawHeaders.reduce((sum, text) => sum + text.length + 2, (request.url ?? '').length)
         this.#reached = await this.#admission.reach(this.#tunnel, visitor, { bytes, signal: this.#left.signal })
@@ -106,7 +110,7 @@ export class Exchange {
       headers: requestFields(
         request.rawHeaders,
         { peer: visitor.peer, secure: visitor.secure, trusted: this.#admission.trusted },
-        { method, upgrade: upgrade?.protocol },
+        { method, version: request.httpVersion, upgrade: upgrade?.protocol },
       ),
       maxHeaderSize: this.#admission.settings.limits.responseHeadBytes,
       joinDuplicateHeaders: false,
@@ -201,6 +205,7 @@ export class Exchange {
       incoming.destroy()
       return this.#fail('SERVICE_BROKE', error)
     }
+    this.#began('service')
     incoming.on('data', (chunk: Buffer) => {
       this.sent(chunk.length)
       if (!response.write(chunk)) incoming.pause()
@@ -239,6 +244,7 @@ export class Exchange {
     }
     this.#silence.stop()
     this.#switched = true
+    this.#began('service')
     upgrade.switched(incoming, service, rest, this)
   }
 
@@ -273,11 +279,23 @@ export class Exchange {
     else
       this.#admission.log.debug({ code, tunnel: this.#tunnel?.name, visitor: visitor.peer.address }, 'request failed')
     if (response.headersSent) cut()
-    else
+    else {
+      this.#began('edge')
       answer(request, response, status !== undefined ? code : scope === 'session' ? 'AGENT_AWAY' : 'SERVICE_BROKE', {
         close: code === 'REQUEST_TIMEOUT',
       })
+    }
     this.#upstream?.destroy()
+  }
+
+  /** The head of an answer goes out. */
+  #began(by: 'service' | 'edge'): void {
+    this.#by = by
+    this.#firstByteMs = this.#elapsedMs()
+  }
+
+  #elapsedMs(): number {
+    return Math.round(performance.now() - this.#startedAt)
   }
 
   /** The answer is out, the rest of the body is unwanted. */
@@ -311,17 +329,35 @@ export class Exchange {
     const whole = this.#switched || response.writableFinished || this.#code !== undefined
     if (!whole) this.#upstream?.destroy(new EngawaError('CANCELLED'))
     if (this.#tunnel !== undefined) this.#tunnel.traffic.open--
+    const status = this.#switched ? 101 : response.headersSent ? response.statusCode : LEFT
+    const ms = this.#elapsedMs()
+    const code = whole ? this.#code : 'CANCELLED'
+    const bytes = { received: this.#received, sent: this.#sent }
+    const { address } = visitor.peer
     this.#reached?.live.link.summarize({
       type: 'request',
       service: this.#reached.live.service,
       method: request.method ?? '',
       path: this.#path.slice(0, 1024),
-      status: this.#switched ? 101 : response.headersSent ? response.statusCode : LEFT,
-      ms: Math.round(performance.now() - this.#startedAt),
-      received: this.#received,
-      sent: this.#sent,
-      visitor: visitor.peer.address,
-      ...(whole ? (this.#code === undefined ? {} : { code: this.#code }) : { code: 'CANCELLED' as const }),
+      status,
+      ms,
+      ...bytes,
+      visitor: address,
+      ...(code === undefined ? {} : { code }),
+    })
+    this.#admission.account({
+      ...askedFor(request),
+      ...bytes,
+      at: Date.now(),
+      visitor: address,
+      secure: visitor.secure,
+      status,
+      firstByteMs: this.#firstByteMs,
+      ms,
+      by: this.#by,
+      tunnel: this.#tunnel?.name,
+      agent: this.#tunnel?.agent,
+      code,
     })
   }
 }

@@ -42,13 +42,17 @@ export function join(
   const first = Buffer.concat([rest, (service.read() as Buffer | null) ?? Buffer.alloc(0)])
   if (first.length > 0) visitor.write(first)
   exchange.sent(first.length)
-  if (early.length > 0) visitor.unshift(early)
+  const ended = visitor.readableEnded
+  if (early.length > 0 && ended) service.stream.write(early)
+  else if (early.length > 0) visitor.unshift(early)
   splice(visitor, service.stream, {
     onBytes: (fromVisitor, toVisitor) => {
       exchange.received(fromVisitor)
       exchange.sent(toVisitor)
     },
   })
+  // A FIN that came before the 101 will not be heard again.
+  if (ended) service.stream.end()
   // An END that came in one turn with the 101 was told to the Duplex.
   service.once('end', () => visitor.end())
   service.resume()

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import { type IncomingMessage, METHODS } from 'node:http'
 import type { Code } from '@engawa/shared/errors'
 import { type Authority, parseHost } from '../route/host.ts'
 import type { VisitorLimits } from './limits.ts'
@@ -9,6 +9,8 @@ export interface CheckedHead {
   readonly hasBody: boolean
 }
 
+/** Those of HTTP; the parser lets those of RTSP through, too. */
+const KNOWN: ReadonlySet<string> = new Set(METHODS)
 // Visible ASCII without `#` (RFC 9112 §3.2.1): Node lets a fragment through.
 const TARGET = /^\/[\x21\x22\x24-\x7e]*$/
 
@@ -17,11 +19,12 @@ const TARGET = /^\/[\x21\x22\x24-\x7e]*$/
  * (bare CR and LF, NUL, obs-fold, Content-Length together with Transfer-Encoding, …). RFC 9112 §3, §6.
  */
 export function checkHead(request: IncomingMessage, limits: VisitorLimits): CheckedHead | Code {
-  const { method, url = '', rawHeaders, httpVersion } = request
+  const { method = '', url = '', rawHeaders, httpVersion } = request
   if (url.length > limits.requestTargetBytes) return 'TARGET_TOO_LONG'
   if (rawHeaders.length > 2 * limits.requestFields) return 'HEAD_TOO_LARGE'
   // TRACE would echo cookies and the edge's own fields; CONNECT asks for a forward proxy.
   if (method === 'TRACE' || method === 'CONNECT') return 'METHOD_REFUSED'
+  if (!KNOWN.has(method)) return 'REQUEST_INVALID'
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'REQUEST_INVALID'
   if (!TARGET.test(url)) return 'REQUEST_INVALID'
   let host: string | undefined
@@ -41,7 +44,7 @@ export function checkHead(request: IncomingMessage, limits: VisitorLimits): Chec
     } else if (name === 'transfer-encoding') {
       if (encoding !== undefined || value.toLowerCase() !== 'chunked' || httpVersion === '1.0') return 'REQUEST_INVALID'
       encoding = value
-    }
+    } else if (name === 'expect' && value.toLowerCase() !== '100-continue') return 'REQUEST_INVALID'
   }
   if (length !== undefined && encoding !== undefined) return 'REQUEST_INVALID'
   const authority = host === undefined ? undefined : parseHost(host)

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Code } from '@engawa/shared/errors'
 import { breakOff } from '@engawa/shared/stream/splice'
+import { refusedEntry } from '../access/asked.ts'
 import type { Admission, Visitor } from '../admit.ts'
 import { answer } from '../forward/answers.ts'
 import { type Asked, Exchange } from '../forward/http.ts'
@@ -50,7 +51,10 @@ export class Conversation {
     const turn = async (): Promise<void> => {
       // The answer before was the last on this connection: what came behind it is not for us to read.
       if (response.destroyed || !this.#socket.writable) return
-      if (typeof head === 'string') return refuse(request, response, head)
+      if (typeof head === 'string') {
+        this.account(request, head)
+        return refuse(request, response, head)
+      }
       const asked: Asked = { visitor: this.visitor, head, request, response, agent: this.agent, cut: () => this.cut() }
       await new Exchange(this.#admission, upgrade === undefined ? asked : { ...asked, upgrade }).run()
     }
@@ -68,6 +72,12 @@ export class Conversation {
     }
     this.#busy = false
     if (this.#last) this.#socket.end()
+  }
+
+  /** Tells of a request that is refused before it is anybody's. */
+  account(request: IncomingMessage | undefined, code: Code): void {
+    const { peer, secure } = this.visitor
+    this.#admission.account(refusedEntry({ address: peer.address, secure }, request, code))
   }
 
   /** What runs may finish; then the connection ends. */

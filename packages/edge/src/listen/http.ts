@@ -51,14 +51,16 @@ export class HttpFront {
     this.#server.maxHeadersCount = 0
     ;(this.#server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true
     this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#take(request, response))
-    // Without this listener Node would say 100 itself before the service has.
-    this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
-      this.#take(request, response),
-    )
+    // Without these listeners Node would say 100 itself before the service has, or 417.
+    for (const event of ['checkContinue', 'checkExpectation'] as const)
+      this.#server.on(event, (request: IncomingMessage, response: ServerResponse) => this.#take(request, response))
     this.#server.on('upgrade', (request: IncomingMessage, socket: Socket, early: Buffer) =>
       this.#upgrade(request, socket, early),
     )
-    this.#server.on('connect', (_request: IncomingMessage, socket: Socket) => refuse(socket, 'METHOD_REFUSED'))
+    this.#server.on('connect', (request: IncomingMessage, socket: Socket) => {
+      this.#conversations.get(socket)?.account(request, 'METHOD_REFUSED')
+      refuse(socket, 'METHOD_REFUSED')
+    })
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#failed(error, socket))
     // This server never listens itself; the event starts its check of head time-outs.
     this.#server.emit('listening')
@@ -90,7 +92,9 @@ export class HttpFront {
   }
 
   #take(request: IncomingMessage, response: ServerResponse): void {
-    if (this.#draining) response.shouldKeepAlive = false
+    // The parser may have lost what came in one segment with an Upgrade that was not taken up.
+    const { upgrade, connection = '' } = request.headers
+    if (this.#draining || (upgrade !== undefined && /upgrade/i.test(connection))) response.shouldKeepAlive = false
     this.#conversations.get(request.socket)?.take(request, response)
   }
 
@@ -138,7 +142,9 @@ export class HttpFront {
     if (error.code === 'ECONNRESET' || !socket.writable) return conversation.cut()
     // An answer of ours would be taken for a part of the service's.
     if (conversation.busy) return conversation.garbled()
-    refuse(socket, PARSER_CODES[error.code ?? ''] ?? 'REQUEST_INVALID')
+    const code = PARSER_CODES[error.code ?? ''] ?? 'REQUEST_INVALID'
+    conversation.account(undefined, code)
+    refuse(socket, code)
   }
 }
 

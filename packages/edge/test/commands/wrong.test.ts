@@ -29,6 +29,7 @@ async function command(line: readonly string[], env: Record<string, string> = {}
     outIsTty: false,
     errIsTty: false,
     onSignal: () => {},
+    onHangup: () => {},
   })
   return { exit, out, err }
 }

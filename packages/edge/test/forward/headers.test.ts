@@ -7,6 +7,7 @@ import { blockListOf } from '../../src/guard/door.ts'
 
 const sender: Sender = { peer: endpoint('203.0.113.9', 5000), secure: true, trusted: new BlockList() }
 const OURS = [
+  ['Via', '1.1 engawa'],
   ['X-Forwarded-For', '203.0.113.9'],
   ['X-Forwarded-Proto', 'https'],
   ['X-Forwarded-Host', 'blog.example.com'],
@@ -19,17 +20,19 @@ function pairs(fields: readonly string[]): string[][] {
 }
 
 function sent(fields: string[], from: Sender = sender): string[][] {
-  return pairs(requestFields(['Host', 'blog.example.com', ...fields], from, { method: 'GET' }))
+  return pairs(requestFields(['Host', 'blog.example.com', ...fields], from, { method: 'GET', version: '1.1' }))
 }
 
 /** Without Host and without what the edge says. */
 function fields(method: string, raw: string[]): string[][] {
-  return pairs(requestFields(['Host', 'a', ...raw], sender, { method })).slice(1, -5)
+  return pairs(requestFields(['Host', 'a', ...raw], sender, { method, version: '1.1' })).slice(1, -6)
 }
 
 function forwarded(address: string, host = 'a'): string | undefined {
   const from = { ...sender, peer: endpoint(address, 1) }
-  return pairs(requestFields(['Host', host], from, { method: 'GET' })).find(([name]) => name === 'Forwarded')?.[1]
+  return pairs(requestFields(['Host', host], from, { method: 'GET', version: '1.1' })).find(
+    ([name]) => name === 'Forwarded',
+  )?.[1]
 }
 
 t.test('a visitor can neither set, strip, alias nor double what the edge says', async (t) => {
@@ -109,7 +112,7 @@ t.test('a trusted proxy is believed, others in its chain are not', async (t) => 
     'X-Forwarded-Host',
     'www.example.org',
   ]
-  t.strictSame(sent(said, from).slice(1), [
+  t.strictSame(sent(said, from).slice(2), [
     ['X-Forwarded-For', '6.6.6.6, 198.51.100.1, 203.0.113.4, 203.0.113.9'],
     ['X-Forwarded-Proto', 'https'],
     ['X-Forwarded-Host', 'www.example.org'],

@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, connect, type Server as NetServer, type Socket } from 'node:net'
 import { pino } from 'pino'
 import type { Test } from 'tap'
+import type { AccessEntry, Account } from '../../src/access/entry.ts'
 import { Admission } from '../../src/admit.ts'
 import type { VisitorLimits } from '../../src/guard/limits.ts'
 import { LIMITS } from '../../src/limits.ts'
@@ -19,6 +20,8 @@ export interface SmallEdge {
   readonly table: FakeTable
   readonly tunnel: FakeTunnel
   readonly admission: Admission
+  /** What the access log would hold. */
+  readonly entries: AccessEntry[]
 }
 
 /** Plain HTTP in front of one tunnel, `blog.example.com`, whose service is a node:http server with this listener. */
@@ -33,10 +36,11 @@ export async function smallEdge(
   const table = new FakeTable()
   const tunnel = fakeTunnel({ name: 'blog', live: { link, service: 7 } })
   table.tunnels.push(tunnel)
-  const admission = makeAdmission(table, options)
+  const entries: AccessEntry[] = []
+  const admission = makeAdmission(table, { ...options, account: (entry) => entries.push(entry) })
   const http = await startHttp({ address: { host: '127.0.0.1', port: 0 }, admission })
   t.teardown(() => http.close(0))
-  return { port: http.port, service, link, table, tunnel, admission }
+  return { port: http.port, service, link, table, tunnel, admission, entries }
 }
 
 export function makeAdmission(
@@ -45,11 +49,13 @@ export function makeAdmission(
     limits = {},
     domain = 'example.com',
     trustedProxies = [],
-  }: { limits?: Partial<VisitorLimits>; domain?: string; trustedProxies?: string[] } = {},
+    account = () => {},
+  }: { limits?: Partial<VisitorLimits>; domain?: string; trustedProxies?: string[]; account?: Account } = {},
 ): Admission {
   return new Admission({
     table,
     log: quiet,
+    account,
     settings: { domain, trustedProxies, limits: { ...LIMITS.parse(undefined), ...limits } },
   })
 }

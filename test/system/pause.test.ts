@@ -118,7 +118,9 @@ const at = (sorted: readonly number[], share: number): number => sorted[Math.cei
 /** What the loss cost beyond what this machine stalls by itself. */
 function tell(t: Test, what: string, { pauses: found, stalls }: Found): { p95: number; worst: number } {
   const [a, b, c, d] = [at(found, 0.5), at(found, 0.95), at(found, 1), at(stalls, 0.95)].map((ms) => Math.round(ms))
-  t.comment(`R14 ${what}: pause median ${a} ms, p95 ${b} ms, worst ${c} ms of ${found.length} tries (without: p95 ${d} ms)`)
+  t.comment(
+    `R14 ${what}: pause median ${a} ms, p95 ${b} ms, worst ${c} ms of ${found.length} tries (without: p95 ${d} ms)`,
+  )
   return { p95: at(found, 0.95) - at(stalls, 0.95), worst: at(found, 1) - at(stalls, 1) }
 }
 
@@ -134,7 +136,11 @@ t.test('R14 one of two carriers dies under an interactive stream', async (t) => 
   t.ok(closed.p95 <= 200, 'p95 ≤ 200 ms')
   t.ok(closed.worst <= 500, 'worst ≤ 500 ms')
   const tries = LONG ? 20 : 4
-  const dropped = tell(t, 'interactive, dropped silently', await pauses(way, watch, { tries, cut: drop, afterMs: 1800 }))
+  const dropped = tell(
+    t,
+    'interactive, dropped silently',
+    await pauses(way, watch, { tries, cut: drop, afterMs: 1800 }),
+  )
   t.ok(dropped.worst <= 1500, 'dropped ≤ 1.5 s')
   socket.destroy()
 })

@@ -75,7 +75,9 @@ export class NetworkWatch {
 
 /** Interface and gateway of each default route, from Linux's tables. */
 function defaultRoutes(): string {
-  const v4 = linesOf('/proc/net/route').filter(([, destination, , , , , , mask]) => destination === mask && mask === ZERO)
+  const v4 = linesOf('/proc/net/route').filter(
+    ([, destination, , , , , , mask]) => destination === mask && mask === ZERO,
+  )
   const v6 = linesOf('/proc/net/ipv6_route').filter(([, bits, , , , , , , , name]) => bits === '00' && name !== 'lo')
   return [...v4.map(([name, , gateway]) => `${name} ${gateway}`), ...v6.map((words) => `${words[9]} ${words[4]}`)]
     .toSorted()

@@ -111,7 +111,9 @@ export class Routes {
   async #ask(address: string, host: string, port: number): Promise<void> {
     try {
       const found = await this.#lookup(host)
-      const routes = found.map((each): Route => ({ address, host: each.address, port, family: each.family === 6 ? 6 : 4 }))
+      const routes = found.map(
+        (each): Route => ({ address, host: each.address, port, family: each.family === 6 ? 6 : 4 }),
+      )
       this.#known.set(address, routes)
     } finally {
       this.#asking.delete(address)

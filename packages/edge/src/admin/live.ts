@@ -6,7 +6,14 @@ import type { TunnelTable } from '../tunnel/tunnel.ts'
 import { carriersOf } from './carriers.ts'
 import type { Office } from './office.ts'
 import { type Presence, StorePeople } from './people.ts'
-import type { AgentReport, CarrierReport, InvitationReport, InvitationRequest, StatusReport, TunnelReport } from './schemas.ts'
+import type {
+  AgentReport,
+  CarrierReport,
+  InvitationReport,
+  InvitationRequest,
+  StatusReport,
+  TunnelReport,
+} from './schemas.ts'
 
 export interface LiveOfficeOptions {
   readonly store: Store

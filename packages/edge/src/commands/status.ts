@@ -37,7 +37,12 @@ export async function status(context: Context): Promise<number> {
   if (report.links.length > 0) {
     const heads = words.linksHeads
     const order = ['agent', 'carrier', 'family', 'remote', 'rtt', 'inFlight', 'resent', 'heard'] as const
-    terminal.out(`\n${table(order.map((key) => heads[key]), report.links.flatMap((link) => rowsOf(link, words)))}`)
+    terminal.out(
+      `\n${table(
+        order.map((key) => heads[key]),
+        report.links.flatMap((link) => rowsOf(link, words)),
+      )}`,
+    )
   }
   return exit
 }

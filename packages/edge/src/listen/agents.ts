@@ -58,7 +58,7 @@ export class AgentListener {
     }
     this.#watch(socket)
     socket.once('close', gone)
-    void this.#ready.then(() => {
+    const enter = (): void => {
       if (socket.destroyed) return
       const finished = (outcome: Outcome): void => {
         socket.off('close', gone)
@@ -66,7 +66,8 @@ export class AgentListener {
         this.#tell(outcome, remote)
       }
       this.#door.accept(socket, finished, performance.now() - since)
-    })
+    }
+    void this.#ready.then(enter)
   }
 
   /** Takes nothing new and puts out who has not proved yet who it is. */

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { turns } from '../support/manual-clock.ts'
 import { gate } from '../support/gate.ts'
+import { turns } from '../support/manual-clock.ts'
 
 /** A probe that answers when the test says so. */
 function slowProbe(): { probe: () => Promise<undefined>; asked: Promise<void>; answer: () => void } {
@@ -15,6 +15,8 @@ function slowProbe(): { probe: () => Promise<undefined>; asked: Promise<void>; a
     answer: () => answer.resolve(undefined),
   }
 }
+
+const below = (...labels: string[]): string[] => labels.map((label) => `${label}.example.com`)
 
 t.test('an agent that is revoked while its ports are tried gets nothing', async (t) => {
   const { probe, asked, answer } = slowProbe()
@@ -49,7 +51,6 @@ t.test('a session that was replaced while its ports were tried takes nothing fro
 t.test('hosts below the edge’s domain are names, and count as names do', async (t) => {
   const { agent, registry } = gate(t, { config: 'limits: { perAgent: { names: 5 } }' })
   const evil = await agent('evil', { hosts: ['*.evil.test'] }).login()
-  const below = (...labels: string[]): string[] => labels.map((label) => `${label}.example.com`)
   t.match(await evil.bind({ name: 'a', hosts: below('b', 'c') }), { type: 'bound' })
   t.match(await evil.bind({ name: 'd', service: 2, hosts: below('e', 'f') }), { code: 'TUNNEL_LIMIT' }, 'six names')
   t.match(await evil.bind({ name: 'd', service: 2, hosts: below('e') }), { type: 'bound' }, 'five')

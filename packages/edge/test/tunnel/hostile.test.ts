@@ -64,3 +64,13 @@ t.test('hosts below the edge’s domain are names, and count as names do', async
   t.match(await good.bind({ name: 'c' }), { type: 'bound' })
   t.match(await good.bind({ name: 'e', service: 2 }), { code: 'NAME_TAKEN' })
 })
+
+t.test('a session has so many carriers and no more', async (t) => {
+  const { agent } = gate(t)
+  const evil = await agent('evil').login()
+  for (let n = 2; n <= 16; n++) await evil.attach()
+  await t.rejects(evil.attach(), { code: 'TOO_MANY_ATTEMPTS' })
+  t.equal(evil.ended, undefined)
+  await evil.cut()
+  await evil.attach()
+})

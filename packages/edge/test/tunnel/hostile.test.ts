@@ -74,3 +74,19 @@ t.test('a session has so many carriers and no more', async (t) => {
   await evil.cut()
   await evil.attach()
 })
+
+t.test('the answer to a bind fits into a message, however long its addresses are', async (t) => {
+  const { agent, registry, told } = gate(t)
+  const home = await agent('home').login()
+  t.match(await home.bind({ name: 'a', path: `/${'p'.repeat(1000)}` }), { code: 'FLAG_INVALID' })
+  t.same(registry.all(), [])
+  const hosts = Array.from({ length: 99 }, (_, n) => `${'h'.repeat(60)}${n}.example.com`)
+  const bound = await home.bind({ name: 'a'.repeat(63), path: `/${'p'.repeat(511)}`, hosts })
+  t.match(bound, { type: 'bound' })
+  t.ok('urls' in bound && bound.urls.length > 30, 'not all of them')
+  t.equal(registry.all()[0]?.urls.length, 200)
+  t.same(
+    told.filter((line) => line.startsWith('failed')),
+    [],
+  )
+})

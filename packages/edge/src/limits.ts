@@ -68,6 +68,8 @@ export const LIMITS = z
         messagesPerSecond: whole(200, 1),
         messageBurst: whole(400, 1),
         bufferBytes: whole(64 * MIB, MIB),
+        /** Of one session at once: 8 that an agent may want, twice, since lost ones are noticed late. */
+        carriers: whole(16, 1),
       })
       .prefault({}),
   })

@@ -54,6 +54,7 @@ t.test('the figures of promises.md', async (t) => {
       messagesPerSecond: 200,
       messageBurst: 400,
       bufferBytes: 67_108_864,
+      carriers: 16,
     },
   })
 })

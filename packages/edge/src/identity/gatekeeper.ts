@@ -97,6 +97,9 @@ export class Gatekeeper implements Deciding {
     if (!link.mayAttach(body.carrier)) throw new EngawaError('CARRIER_STALE')
     const lost = link.exchangeLost(body.carrier, body.lost)
     if (link.ended) throw new EngawaError('SESSION_UNKNOWN')
+    if (link.carriers.length >= this.#options.limits.carriers) {
+      throw new EngawaError('TOO_MANY_ATTEMPTS', 'this session has as many carriers as it may')
+    }
     return {
       welcome: { ...this.#welcome(link, body.carrier, link.maxStreams), lost },
       start: (carrier) => link.start(body.carrier, carrier),

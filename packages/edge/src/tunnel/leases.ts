@@ -226,10 +226,14 @@ export class Leases {
   }
 }
 
+/** An address with it still fits into one message to the agent, and a visitor's request line. */
+const MAX_PATH = 512
+
 /** `/PREFIX` without a final slash; undefined for all paths. Throws FLAG_INVALID. */
 function cleanPath(path: string | undefined): string | undefined {
   const bare = path?.replace(/\/+$/, '') ?? ''
   if (bare === '') return undefined
+  if (bare.length > MAX_PATH) throw new EngawaError('FLAG_INVALID', `a path has at most ${MAX_PATH} characters`)
   if (/^(?:\/(?!\.{1,2}(?:\/|$))[\w.~!$&'()*+,;=:@%-]+)+$/.test(bare)) return bare
   throw new EngawaError('FLAG_INVALID', 'a path begins with / and has no empty part, no . or .., no ? and no #')
 }

@@ -3,6 +3,7 @@ import type { Clock } from '@engawa/shared/carrier/clock'
 import { EngawaError } from '@engawa/shared/errors'
 import type { PortRange } from '@engawa/shared/ports'
 import type { Bind, Bound } from '@engawa/shared/wire/control'
+import { MAX_MESSAGE_BYTES } from '@engawa/shared/wire/limits'
 import type { Protocol } from '@engawa/shared/wire/opening'
 import type { EdgeSettings } from '../config.ts'
 import type { Lease } from '../store/leases.ts'
@@ -127,7 +128,7 @@ export class Registry implements TunnelTable {
       service: bind.service,
       name: tunnel.name,
       public: tunnel.public,
-      urls: tunnel.urls,
+      urls: fitting(tunnel.urls),
       ...(tunnel.ports === undefined ? {} : { ports: tunnel.ports }),
       check: tunnel.check,
     }
@@ -307,6 +308,12 @@ export class Registry implements TunnelTable {
     this.#routes.add(tunnel)
     return tunnel
   }
+}
+
+/** As many addresses as one message holds, the first ones. A hundred long hosts with both schemes would be too many. */
+function fitting(urls: readonly string[]): readonly string[] {
+  let left = MAX_MESSAGE_BYTES / 2
+  return urls.filter((url) => (left -= url.length + 3) > 0)
 }
 
 /** Throws SESSION_CLOSED: nobody is there any more who could be told. */

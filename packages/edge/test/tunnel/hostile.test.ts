@@ -65,3 +65,29 @@ t.test('hosts below the edge’s domain are names, and count as names do', async
   t.match(await good.bind({ name: 'c' }), { type: 'bound' })
   t.match(await good.bind({ name: 'e', service: 2 }), { code: 'NAME_TAKEN' })
 })
+
+t.test('a session has so many carriers and no more', async (t) => {
+  const { agent } = gate(t)
+  const evil = await agent('evil').login()
+  for (let n = 2; n <= 16; n++) await evil.attach()
+  await t.rejects(evil.attach(), { code: 'TOO_MANY_ATTEMPTS' })
+  t.equal(evil.ended, undefined)
+  await evil.cut()
+  await evil.attach()
+})
+
+t.test('the answer to a bind fits into a message, however long its addresses are', async (t) => {
+  const { agent, registry, told } = gate(t)
+  const home = await agent('home').login()
+  t.match(await home.bind({ name: 'a', path: `/${'p'.repeat(1000)}` }), { code: 'FLAG_INVALID' })
+  t.same(registry.all(), [])
+  const hosts = Array.from({ length: 99 }, (_, n) => `${'h'.repeat(60)}${n}.example.com`)
+  const bound = await home.bind({ name: 'a'.repeat(63), path: `/${'p'.repeat(511)}`, hosts })
+  t.match(bound, { type: 'bound' })
+  t.ok('urls' in bound && bound.urls.length > 30, 'not all of them')
+  t.equal(registry.all()[0]?.urls.length, 200)
+  t.same(
+    told.filter((line) => line.startsWith('failed')),
+    [],
+  )
+})

@@ -1,3 +1,4 @@
+import { plainHelp } from '@engawa/shared/help'
 import { parseDuration } from '@engawa/shared/quantities'
 import { chooseLanguage, type Language } from '@engawa/shared/say'
 import yargs, { type Argv } from 'yargs'
@@ -89,11 +90,11 @@ export async function parseLine(args: readonly string[]): Promise<Line | undefin
   const language = languageOf(args)
   const words = language === 'ja' ? ja : en
   let shown = false
-  const parser = build(words, language)
+  const parser = build(words)
   const argv = (await parser.parseAsync([...args], {}, (_error, _argv, output) => {
     if (output === '') return
     shown = true
-    process.stdout.write(`${output}\n`)
+    process.stdout.write(plainHelp(output, 'agent'))
   })) as Record<string, unknown> & { _: (string | number)[] }
   if (shown) return undefined
   const [typed, ...extra] = argv._.map(String)
@@ -120,10 +121,16 @@ export async function parseLine(args: readonly string[]): Promise<Line | undefin
   return { command: name, rest, flags, drainMs, carriers, language, words }
 }
 
-function build(words: Words, language: Language): Argv {
+function build(words: Words): Argv {
   let parser = yargs([])
     .scriptName('agent')
-    .locale(language)
+    .locale('en')
+    .updateStrings({
+      'Commands:': words.headCommands,
+      'Positionals:': words.headArguments,
+      'Options:': words.headOptions,
+      'Examples:': words.headExamples,
+    })
     .usage(words.usage)
     .parserConfiguration({
       'parse-numbers': false,

@@ -140,6 +140,10 @@ export const en: Words = {
   unknown: 'not measured yet',
 
   usage: 'agent COMMAND',
+  headCommands: 'Commands:',
+  headArguments: 'Arguments:',
+  headOptions: 'Options:',
+  headExamples: 'Examples:',
   helpJoin: 'Register here with the line that edge invite printed',
   helpExpose: 'Publish each TARGET while this runs',
   helpUp: 'Publish what agent.yaml lists (for services)',

@@ -122,6 +122,10 @@ export interface Words {
   readonly unknown: string
   // Help
   readonly usage: string
+  readonly headCommands: string
+  readonly headArguments: string
+  readonly headOptions: string
+  readonly headExamples: string
   readonly helpJoin: string
   readonly helpExpose: string
   readonly helpUp: string

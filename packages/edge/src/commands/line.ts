@@ -1,4 +1,5 @@
 import { EngawaError } from '@engawa/shared/errors'
+import { plainHelp } from '@engawa/shared/help'
 import yargs, { type Argv } from 'yargs'
 import type { Words } from '../show/words.ts'
 import {
@@ -42,7 +43,7 @@ export async function readLine(
   const found = (await parser.parseAsync()) as Record<string, unknown> & { _: unknown[] }
   const typed = found._.map(String)
   const command = commandOf(typed)
-  if (found['help'] === true) return { help: plain(await parser.getHelp()) }
+  if (found['help'] === true) return { help: plainHelp(await parser.getHelp(), 'edge') }
   if (found['version'] === true) return { version: true }
   if (command === undefined) throw wrong(unknownCommand(typed, words))
   const shape: CommandShape = COMMANDS[command]
@@ -182,10 +183,4 @@ function addFlags(parser: Argv, flags: readonly Flag[], { words, folder }: Look)
       ...(kind === 'alone' ? { boolean: true } : { string: true, array: kind === 'values' }),
     })
   }
-}
-
-/** Without the types in brackets, which each flag's text tells better, and without brackets around words that are wanted. */
-function plain(help: string): string {
-  const lines = help.replace(/\s*\[(?:string|boolean|array)\]$/gm, '').replace(/\[([A-Z]+)\](?=\s)/g, '$1')
-  return `${lines.trimEnd()}\n`
 }

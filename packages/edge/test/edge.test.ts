@@ -318,3 +318,43 @@ t.test('the admin API on TCP: token, Host, Origin', async (t) => {
   await say(admin, '\x16\x03\x01garbage\r\n\r\n')
   t.equal((await ask(admin, '/api/health', 'localhost')).status, 200)
 })
+
+t.test('take-overs in a row leave no socket, timer or listener behind', { timeout: 100_000 }, async (t) => {
+  const { home } = await world(t)
+  const times = process.env['ENGAWA_LONG'] === '1' ? 1000 : 200
+  const here = await home('home')
+  let holder = await logIn(here)
+  await holder.bind({ name: 'blog' })
+  const takeOver = async (): Promise<void> => {
+    const former = holder
+    holder = await logIn(here)
+    t.equal((await former.ended).code, 'REPLACED')
+    await holder.bind({ name: 'blog' })
+  }
+  await takeOver()
+  await settled()
+  const before = resources()
+  const from = performance.now()
+  for (let count = 0; count < times; count++) await takeOver()
+  await settled()
+  t.comment(`${times} take-overs, ${((performance.now() - from) / times).toFixed(1)} ms each`)
+  t.same(resources(), before)
+  holder.pump.end('SESSION_CLOSED')
+})
+
+/** What keeps this process busy, by kind. */
+function resources(): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const kind of process.getActiveResourcesInfo()) counts[kind] = (counts[kind] ?? 0) + 1
+  return counts
+}
+
+/** Closing sockets have closed: their number stays. */
+async function settled(): Promise<void> {
+  for (let same = 0, last = -1; same < 20; ) {
+    const now = process.getActiveResourcesInfo().length
+    same = now === last ? same + 1 : 0
+    last = now
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}

@@ -101,6 +101,38 @@ t.test('a login of another instance takes over at once and owns everything [H9]'
   t.same(told, ['online home', 'open blog', 'closed blog', 'offline home REPLACED', 'online home', 'open blog'])
 })
 
+t.test('a login that yields ends nobody: it waits until the other has gone [H9]', async (t) => {
+  const { agent, keeper, clock } = gate(t)
+  const home = await agent('home').login()
+  const other = Object.assign(new FakeAgent({ keeper, clock }), { key: home.key, yields: true })
+  await t.rejects(other.login(), { code: 'REPLACED' })
+  await home.cut()
+  await t.rejects(other.login(), { code: 'REPLACED' }, 'away for a moment is not gone')
+  t.equal(home.ended, undefined)
+  await clock.advance(120_001)
+  await other.login()
+  t.equal(keeper.sessions.length, 1)
+  await home.login()
+  await turns()
+  t.match(other.ended, /^REPLACED/)
+})
+
+t.test('a thousand take-overs in a row leave nothing of those that were replaced', async (t) => {
+  const { agent, keeper, registry, clock } = gate(t)
+  const home = await agent('home').login()
+  await home.bind({ name: 'blog' })
+  const before = clock.timers
+  for (let count = 0; count < 1000; count++) {
+    home.instance = String(count).padStart(22, 'A')
+    await home.login()
+    await home.bind({ name: 'blog' })
+  }
+  await turns()
+  t.equal(keeper.sessions.length, 1)
+  t.equal(clock.timers, before, 'timers')
+  t.equal(registry.byHost('blog.example.com', '/')?.live?.link.session, home.session)
+})
+
 t.test('a login of the same instance ends its older session without REPLACED [H9]', async (t) => {
   const { agent, keeper } = gate(t)
   const home = await agent('home').login()

@@ -129,6 +129,7 @@ export class FakeAgent {
   readonly key: string = randomBytes(32).toString('base64url')
   instance: string = randomBytes(16).toString('base64url')
   address = '203.0.113.7'
+  yields = false
   session = ''
   pump: Pump | undefined
   readonly messages: EdgeMessage[] = []
@@ -154,7 +155,7 @@ export class FakeAgent {
   async login(): Promise<this> {
     const remote = endpoint(this.address, 1)
     const admission = this.#keeper.login(
-      { key: this.key, instance: this.instance, maxStreams: 100, credit: 16_384, software: 'test' },
+      { key: this.key, instance: this.instance, maxStreams: 100, credit: 16_384, software: 'test', yields: this.yields },
       remote,
     )
     this.session = admission.welcome.session

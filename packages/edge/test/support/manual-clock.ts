@@ -14,6 +14,11 @@ export class ManualClock implements Clock {
     return this.#now
   }
 
+  /** How many are set. */
+  get timers(): number {
+    return this.#timers.size
+  }
+
   setTimer(run: () => void, delayMs: number): unknown {
     const timer = { at: this.#now + delayMs, run }
     this.#timers.add(timer)

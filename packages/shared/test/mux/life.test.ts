@@ -40,6 +40,38 @@ t.test('R6 a PING goes out after 500 ms while bytes are unacknowledged, and none
   t.equal(pings(agent.pass(20)), 1)
 })
 
+t.test('R6 a PING goes out on every carrier when the owner asks, and on the others when one is suspect or lost', async (t) => {
+  const agent = new Bench('agent')
+  agent.attach(2)
+  agent.attach(3)
+  for (const carrier of [1, 2, 3]) agent.settle(carrier)
+  agent.pass(100, [1, 2, 3])
+  agent.session.probe(agent.now)
+  for (const carrier of [1, 2, 3]) t.equal(pings(agent.hear(carrier)), 1, `asked on ${carrier}`)
+  for (const carrier of [2, 3]) agent.say(carrier, { type: 'pong', token: 2 })
+  agent.pass(990, [])
+  t.same(agent.of('carrierSuspect'), [])
+  agent.pass(20, [])
+  t.match(agent.of('carrierSuspect'), [{ carrier: 1 }])
+  for (const carrier of [2, 3]) t.equal(pings(agent.hear(carrier)), 1, `suspect: asked on ${carrier}`)
+  agent.session.carrierClosed(2, agent.now)
+  agent.say(3, { type: 'pong', token: 3 })
+  t.equal(pings(agent.hear(3)), 1, 'lost: asked on 3')
+})
+
+t.test('R6 after a loss streams go where something has been heard since', async (t) => {
+  const agent = new Bench('agent')
+  agent.attach(2)
+  agent.attach(3)
+  for (const carrier of [1, 2, 3]) agent.settle(carrier)
+  const stream = agent.opened(1, 1)
+  agent.now += 100
+  agent.say(3, { type: 'lost', entries: [[1, 0]] })
+  stream.write(Buffer.from('here'))
+  t.same(agent.hearOnly('data', 2), [], 'carrier 2 may be dead as well')
+  t.equal(agent.hearOnly('data', 3).length, 1)
+})
+
 t.test('F3 a peer answers at most one PING a tick, and the newest token wins', async (t) => {
   const agent = new Bench('agent')
   agent.settle()
@@ -48,7 +80,7 @@ t.test('F3 a peer answers at most one PING a tick, and the newest token wins', a
   t.same(agent.hearOnly('pong'), [])
 })
 
-t.test('R7 a carrier is suspect when a PING is unanswered for 3 s while no rate is known', async (t) => {
+t.test('R7 a carrier is suspect when a PING is unanswered for 3 s while no RTT is known', async (t) => {
   const agent = new Bench('agent')
   agent.hear()
   agent.pass(2990)
@@ -56,6 +88,35 @@ t.test('R7 a carrier is suspect when a PING is unanswered for 3 s while no rate 
   agent.pass(20)
   t.match(agent.of('carrierSuspect'), [{ carrier: 1 }])
   t.same(agent.of('carrierLost'), [], 'but not lost')
+})
+
+t.test('R7 an interactive stream, of which no rate is ever known: suspect after 1 s once there is an RTT', async (t) => {
+  const agent = new Bench('agent')
+  const stream = agent.opened(1)
+  agent.settle()
+  stream.write(Buffer.alloc(10))
+  agent.hear()
+  agent.pass(990)
+  t.same(agent.of('carrierSuspect'), [])
+  agent.pass(30)
+  t.match(agent.of('carrierSuspect'), [{ carrier: 1 }])
+})
+
+t.test('R7 four slow round trips, and what is in flight at 128 kbit/s, count on top', async (t) => {
+  const agent = new Bench('agent')
+  const stream = agent.opened(1, 1, 65_536)
+  const pings = agent.hearOnly('ping')
+  agent.now += 400
+  agent.say(1, { type: 'pong', token: pings[0]?.token ?? 0 })
+  agent.ack()
+  stream.write(Buffer.alloc(32_768))
+  agent.hear()
+  const inFlight = agent.session.carriers[0]?.inFlightBytes ?? 0
+  t.ok(inFlight > 16_000, `${inFlight} bytes`)
+  agent.pass(1600 + Math.floor(inFlight / 16) - 20)
+  t.same(agent.of('carrierSuspect'), [])
+  agent.pass(50)
+  t.match(agent.of('carrierSuspect'), [{ carrier: 1 }])
 })
 
 t.test('R7 a carrier with nothing to answer is never suspect', async (t) => {

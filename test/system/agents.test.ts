@@ -81,7 +81,7 @@ t.test('two expose in two terminals of one agent', { skip: without('curl') }, as
     })
     const tookMs = performance.now() - startedAt
     t.equal(await label('two'), 'two')
-    t.ok(tookMs < 2000, `took over in ${tookMs} ms`)
+    t.ok(tookMs < 5000, `took over in ${tookMs} ms`)
     t.comment(`a second expose took the session over in ${Math.round(tookMs)} ms`)
     await third.agent.stop()
   })

@@ -10,7 +10,9 @@ import { type World, world } from '../support/world.ts'
 
 /** In full: 45 s of silence under the limits that everybody has. In short: a refused way for three times the limits. */
 const OUTAGE_MS = LONG ? 45_000 : 4500
-const LIMITS = LONG ? '' : 'limits: { responseHeadMs: 1500, bodyGraceMs: 1500, requestHeadMs: 1500, keepAliveIdleMs: 1500 }\n'
+const LIMITS = LONG
+  ? ''
+  : 'limits: { responseHeadMs: 1500, bodyGraceMs: 1500, requestHeadMs: 1500, keepAliveIdleMs: 1500 }\n'
 
 function ask(here: World, path: string, method = 'GET'): ClientRequest {
   const { hostname, port } = new URL(`http://${here.http}`)

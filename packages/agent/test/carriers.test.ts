@@ -64,7 +64,7 @@ interface Home {
   readonly edge: SmallEdge
   readonly agent: Agent
   readonly heard: ShownEvent[]
-  until(event: ShownEvent['event'], from?: number): Promise<ShownEvent>
+  readonly until: (event: ShownEvent['event'], from?: number) => Promise<ShownEvent>
 }
 
 /** An agent that knows its edge by these addresses. */
@@ -208,7 +208,10 @@ t.test('the address that a carrier comes from is gone: it is given up at once, a
   const own = Object.values(networkInterfaces())
     .flatMap((all) => all ?? [])
     .find(({ internal, family }) => !internal && family === 'IPv4')?.address
-  if (own === undefined) return void t.pass('no address but loopback here')
+  if (own === undefined) {
+    t.pass('no address but loopback here')
+    return
+  }
   const wire = await Wire.lay(t, edge, own)
   const present = ['127.0.0.1', own]
   let gateway = 'eth0'
@@ -223,7 +226,10 @@ t.test('the address that a carrier comes from is gone: it is given up at once, a
   await until('connected')
   gateway = 'wlan0'
   await new Promise((resolve) => setTimeout(resolve, 1500))
-  t.notOk(heard.some(({ event }) => event === 'carrier_lost'), 'another route: asked, not cut')
+  t.notOk(
+    heard.some(({ event }) => event === 'carrier_lost'),
+    'another route: asked, not cut',
+  )
   const { attaches } = edge
   present.pop()
   await until('carrier_lost')

@@ -217,8 +217,10 @@ export class Agent implements Holder {
   }
 
   async status(): Promise<Status> {
+    const askedAt = performance.now()
     await this.#dialler.ask(ASK_MS)
     return measure({
+      askedAt,
       agent: this.#settings.identity.agent,
       edge: this.#edge,
       session: this.#pump?.session,

@@ -9,16 +9,13 @@ import { probe } from './probe.ts'
 import type { Published } from './tunnels.ts'
 import { version } from './version.ts'
 
-/** A sign of life that is older than this proves nothing, milliseconds: the carriers were asked for one just before. */
-const FRESH_MS = 1500
-
 /** What `agent status --json` prints; times in milliseconds. `undefined` fields were not measured. */
 export interface Status {
   readonly agent: string
   readonly pid: number
   readonly version: string
   readonly up_ms: number
-  /** `online` only if a carrier has proved its life within the last seconds. */
+  /** `online` only if a carrier has proved its life since this was asked. */
   readonly link: 'online' | 'silent' | 'away' | 'connecting' | 'ended'
   readonly edge?: string | undefined
   readonly away_ms?: number | undefined
@@ -61,6 +58,8 @@ export interface StatusTunnel {
 }
 
 export interface Measured {
+  /** When the carriers were asked for a sign of life, monotonic milliseconds. */
+  readonly askedAt: number
   readonly agent: string
   readonly edge: string | undefined
   readonly session: Session | undefined
@@ -104,11 +103,12 @@ export async function measure(of: Measured): Promise<Status> {
   }
 }
 
-function linkOf({ ending, edge, awayMs }: Measured, carriers: readonly StatusCarrier[]): Status['link'] {
+function linkOf({ ending, edge, awayMs, askedAt }: Measured, carriers: readonly StatusCarrier[]): Status['link'] {
   if (ending !== undefined) return 'ended'
   if (edge === undefined) return 'connecting'
   if (awayMs !== undefined || carriers.length === 0) return 'away'
-  return carriers.some(({ suspect, heard_ms }) => !suspect && heard_ms < FRESH_MS) ? 'online' : 'silent'
+  const askedMs = performance.now() - askedAt
+  return carriers.some(({ suspect, heard_ms }) => !suspect && heard_ms <= askedMs) ? 'online' : 'silent'
 }
 
 async function measureTunnel(published: Published, { edge }: Measured): Promise<StatusTunnel> {

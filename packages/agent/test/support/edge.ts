@@ -28,6 +28,7 @@ export class SmallEdge extends EventEmitter<{
   message: [AgentMessage]
   carrier: [number]
   closed: [Code]
+  login: []
 }> {
   readonly certificate = makeTestEdge()
   readonly identity = createHash('sha256').update(this.certificate.caPublicKey).digest()
@@ -37,6 +38,8 @@ export class SmallEdge extends EventEmitter<{
   held: Held | undefined
   logins = 0
   attaches = 0
+  /** What the logins said of `yields`, also those that were refused. */
+  readonly yields: boolean[] = []
   /** Thrown at whoever asks. */
   refuses: Partial<Record<'join' | 'login' | 'attach', Code>> = {}
   answer: (bind: Bind) => EdgeMessage = (bind) => ({
@@ -126,6 +129,8 @@ export class SmallEdge extends EventEmitter<{
         return { agent: 'home', edge, addresses: [`127.0.0.1:${this.toldPort ?? this.port}`], ca: this.certificate.ca }
       },
       login: (body) => {
+        this.yields.push(body.yields === true)
+        this.emit('login')
         check('login')
         this.logins++
         const id = randomBytes(16).toString('base64url')

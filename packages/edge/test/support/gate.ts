@@ -155,7 +155,14 @@ export class FakeAgent {
   async login(): Promise<this> {
     const remote = endpoint(this.address, 1)
     const admission = this.#keeper.login(
-      { key: this.key, instance: this.instance, maxStreams: 100, credit: 16_384, software: 'test', yields: this.yields },
+      {
+        key: this.key,
+        instance: this.instance,
+        maxStreams: 100,
+        credit: 16_384,
+        software: 'test',
+        yields: this.yields,
+      },
       remote,
     )
     this.session = admission.welcome.session

@@ -40,7 +40,7 @@ t.test('R6 a PING goes out after 500 ms while bytes are unacknowledged, and none
   t.equal(pings(agent.pass(20)), 1)
 })
 
-t.test('R6 a PING goes out on every carrier when the owner asks, and on the others when one is suspect or lost', async (t) => {
+t.test('R6 a PING goes out on every carrier when asked for, and when one is suspect or lost', async (t) => {
   const agent = new Bench('agent')
   agent.attach(2)
   agent.attach(3)
@@ -90,7 +90,7 @@ t.test('R7 a carrier is suspect when a PING is unanswered for 3 s while no RTT i
   t.same(agent.of('carrierLost'), [], 'but not lost')
 })
 
-t.test('R7 an interactive stream, of which no rate is ever known: suspect after 1 s once there is an RTT', async (t) => {
+t.test('R7 an interactive stream, which never shows a rate: suspect after 1 s once an RTT is known', async (t) => {
   const agent = new Bench('agent')
   const stream = agent.opened(1)
   agent.settle()

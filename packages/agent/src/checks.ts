@@ -23,10 +23,6 @@ export class Checks {
     void this.#look(published, 0)
   }
 
-  last(published: Published): CheckResult | undefined {
-    return this.#last.get(published)
-  }
-
   forget(published: Published): void {
     clearTimeout(this.#timers.get(published))
     this.#timers.delete(published)

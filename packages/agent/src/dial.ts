@@ -6,6 +6,7 @@ import type { Carrier } from '@engawa/shared/carrier/carrier'
 import { type Challenge, dialCarrier } from '@engawa/shared/carrier/handshake-agent'
 import type { Welcome } from '@engawa/shared/carrier/handshake-messages'
 import { Pump, type PumpHandler } from '@engawa/shared/carrier/pump'
+import { carrierName } from '@engawa/shared/carrier/trust'
 import { type Code, codeOf } from '@engawa/shared/errors'
 import type { CarrierState } from '@engawa/shared/mux/events'
 import { Session } from '@engawa/shared/mux/session'
@@ -237,7 +238,7 @@ export class Dialler {
     const challenge = await dialCarrier({
       host: route.host,
       port: route.port,
-      servername: `${standing === undefined ? 'new' : `g${standing.generation}`}.carrier.engawa.internal`,
+      servername: carrierName(standing?.generation ?? 'new'),
       trust: { ca: this.#identity.ca },
       timeoutMs: ++this.#dialled % PATIENT_DIAL === 0 ? PATIENT_STEP_MS : STEP_MS,
       signal: dial.abort.signal,

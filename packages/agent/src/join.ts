@@ -1,5 +1,6 @@
 import { parseAddress } from '@engawa/shared/addresses'
 import { dialCarrier } from '@engawa/shared/carrier/handshake-agent'
+import { carrierName } from '@engawa/shared/carrier/trust'
 import { codeOf, EngawaError } from '@engawa/shared/errors'
 import { makeFolder } from '@engawa/shared/folder'
 import { decodeJoin } from '@engawa/shared/join'
@@ -33,7 +34,7 @@ export async function joinEdge(folder: string, typed: string, signal?: AbortSign
         const challenge = await dialCarrier({
           host,
           port,
-          servername: 'new.carrier.engawa.internal',
+          servername: carrierName('new'),
           trust: { pin: line.pin },
           timeoutMs: ADDRESS_MS,
           ...(signal !== undefined && { signal }),

@@ -1,8 +1,8 @@
 import { isIP, isIPv6 } from 'node:net'
 import { domainToASCII } from 'node:url'
 import type { EngawaError } from '@engawa/shared/errors'
+import { nearest } from '@engawa/shared/nearest'
 import { complaint, type Phrase } from './complaint.ts'
-import { nearest } from './nearest.ts'
 
 /** Where a service is reached: a host and `count` ports from `port` on, or a Unix socket. */
 export type Place =

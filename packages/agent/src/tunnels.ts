@@ -72,10 +72,6 @@ export class Tunnels {
     published.owner.tell({ event: 'removed', name: published.name })
   }
 
-  removeAllOf(owner: Owner): void {
-    for (const published of this.list()) if (published.owner === owner) this.remove(published)
-  }
-
   find(service: number): Published | undefined {
     return this.#byService.get(service)
   }

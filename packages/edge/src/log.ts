@@ -1,3 +1,4 @@
+import { printable } from '@engawa/shared/terminal'
 import { type Level, type Logger, pino, stdTimeFunctions } from 'pino'
 
 export type { Logger } from 'pino'
@@ -28,14 +29,6 @@ export function createLog(level: Level, write: (line: string) => void): Logger {
       formatters: { level: (label) => ({ level: label }) },
       redact: SECRETS,
     },
-    { write: (line: string) => write(escapeControls(line)) },
-  )
-}
-
-/** JSON escapes C0 itself; C1, DEL and bidirectional marks are left, and can only stand inside strings. */
-export function escapeControls(line: string): string {
-  return line.replace(
-    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    { write: (line: string) => write(`${printable(line.trimEnd())}\n`) },
   )
 }

@@ -92,8 +92,7 @@ function issueText(issue: Issue, language: Language): string {
 }
 
 function unknownText(schema: z.ZodType, path: Path, language: Language): string {
-  const keys = keysAt(schema, path)
-  const known = keys.length === 0 ? '' : keys.join(', ')
+  const known = keysAt(schema, path).join(', ')
   if (language === 'ja') return `知らない項目です。使える項目: ${known}`
   return `unknown key, allowed are ${known}`
 }

@@ -122,7 +122,7 @@ export function isCode(text: string): text is Code {
   return Object.hasOwn(CODES, text)
 }
 
-/** The number that stands for `code` in RESET and GOAWAY. Codes that have none travel as INTERNAL's neighbour, CANCELLED. */
+/** The number that stands for `code` in RESET and GOAWAY; CANCELLED's for a code that never rides a frame. */
 export function wireOf(code: Code): number {
   return rowOf(code).wire ?? CODES.CANCELLED.wire
 }

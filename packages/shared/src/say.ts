@@ -1,4 +1,5 @@
 import { EngawaError } from './errors.ts'
+import { printable } from './terminal.ts'
 
 /** The languages that every message for people exists in. */
 export type Language = 'en' | 'ja'
@@ -38,9 +39,5 @@ export function fill(text: string, values: Readonly<Record<string, string | numb
  */
 export function quoted(text: string): string {
   const short = text.length > 60 ? `${text.slice(0, 60)}…` : text
-  // C1 controls and bidirectional overrides can rewrite a terminal line just as C0 can.
-  return JSON.stringify(short).replace(
-    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
+  return printable(JSON.stringify(short))
 }

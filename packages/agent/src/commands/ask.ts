@@ -1,13 +1,12 @@
 import { codeOf } from '@engawa/shared/errors'
 import { lockFolder } from '@engawa/shared/lock'
 import { parseName } from '@engawa/shared/names'
+import { pad, printable, widthOf } from '@engawa/shared/terminal'
 import { pino } from 'pino'
 import { Agent } from '../agent.ts'
 import { complaint } from '../complaint.ts'
 import { ask } from '../control/remote.ts'
 import { type Identity, loadIdentity } from '../identity.ts'
-import { clean } from '../show/clean.ts'
-import { pad, widthOf } from '../show/width.ts'
 import type { Context } from './context.ts'
 
 /** How long `release` and `leave` look for the edge when no agent runs, milliseconds. */
@@ -32,7 +31,7 @@ export async function ls({ line, folder, say, sayJson }: Context): Promise<numbe
   const states = { bound: words.stateBound, waiting: words.stateWaiting, refused: words.stateRefused }
   const rows = [
     [words.columnName, words.columnPublic, words.columnTarget, words.columnState],
-    ...tunnels.map((tunnel) => [tunnel.name, clean(tunnel.public ?? '-'), tunnel.target, states[tunnel.state]]),
+    ...tunnels.map((tunnel) => [tunnel.name, printable(tunnel.public ?? '-'), tunnel.target, states[tunnel.state]]),
   ]
   const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => widthOf(row[column] ?? ''))))
   for (const row of rows) say(row.map((cell, column) => pad(cell, widths[column] ?? 0)).join('  '))

@@ -1,5 +1,5 @@
+import { printable } from '@engawa/shared/terminal'
 import { ask } from '../control/remote.ts'
-import { clean } from '../show/clean.ts'
 import { explainCheck } from '../show/explain.ts'
 import { bytesText, spanText } from '../show/figures.ts'
 import type { Status, StatusCarrier, StatusTunnel } from '../status.ts'
@@ -44,7 +44,7 @@ function tunnelText(
   const { total, open, received, sent } = traffic
   return [
     '',
-    address === undefined ? words.waiting(name) : clean(address),
+    address === undefined ? words.waiting(name) : printable(address),
     `  -> ${target}  ${reached}`,
     `  ${words.traffic(total, open, bytesText(received), bytesText(sent))}`,
     ...(check === undefined

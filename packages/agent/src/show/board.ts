@@ -1,10 +1,10 @@
 import { styleText } from 'node:util'
+import { printable } from '@engawa/shared/terminal'
 import type { ShownEvent } from '../events.ts'
-import { clean } from './clean.ts'
 import { explain, explainCheck } from './explain.ts'
 import { bytesText, clockText } from './figures.ts'
-import { cut, wrap } from './width.ts'
 import type { Words } from './words.ts'
+import { cut, wrap } from './wrap.ts'
 
 /** Requests kept for the screen; more than any terminal shows. */
 const MOST_REQUESTS = 50
@@ -38,7 +38,7 @@ export class Board {
     switch (event.event) {
       case 'tunnel':
         Object.assign(this.#row(event.name, event.target), {
-          public: clean(event.public),
+          public: printable(event.public),
           target: event.target,
           refused: undefined,
         })
@@ -138,7 +138,7 @@ export function requestLine(request: RequestEvent, at: Date): string {
   const { method, status, ms, path, visitor, code } = request
   const answer = `${String(status).padStart(3)} ${`${Math.round(ms)} ms`.padStart(8)}`
   const why = code === undefined ? '' : ` ${code}`
-  return `${clockText(at)} ${clean(method).padEnd(6)} ${answer}  ${clean(visitor)}  ${clean(readable(path))}${why}`
+  return `${clockText(at)} ${printable(method).padEnd(6)} ${answer}  ${printable(visitor)}  ${printable(readable(path))}${why}`
 }
 
 /** Percent signs stand for other scripts most of the time. */

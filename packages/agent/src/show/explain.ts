@@ -1,5 +1,5 @@
+import { printable } from '@engawa/shared/terminal'
 import type { AgentEvent } from '../events.ts'
-import { clean } from './clean.ts'
 import type { Words } from './words.ts'
 
 /** An event as one sentence for people; undefined where the address itself is the message. */
@@ -10,7 +10,7 @@ export function explain(event: AgentEvent, words: Words): string | undefined {
     case 'tunnel':
       return undefined
     case 'refused':
-      return words.refused(event.name, event.code, words.refusals[event.code] ?? clean(event.message))
+      return words.refused(event.name, event.code, words.refusals[event.code] ?? printable(event.message))
     case 'removed':
       return words.removed(event.name)
     case 'carrier_lost':
@@ -24,7 +24,7 @@ export function explain(event: AgentEvent, words: Words): string | undefined {
     case 'check':
       return explainCheck(event, words)
     case 'ended':
-      return clean(event.message)
+      return printable(event.message)
     case 'reloaded':
       return words.reloaded(event.tunnels)
     default:
@@ -33,7 +33,7 @@ export function explain(event: AgentEvent, words: Words): string | undefined {
 }
 
 export function explainCheck(check: Extract<AgentEvent, { event: 'check' }>, words: Words): string {
-  const detail = clean(check.detail ?? '')
+  const detail = printable(check.detail ?? '')
   if (check.ok) return words.checkOk(check.public)
   switch (check.failed) {
     case 'name':

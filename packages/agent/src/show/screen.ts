@@ -1,8 +1,8 @@
 import type { WriteStream } from 'node:tty'
 import { stripVTControlCharacters } from 'node:util'
+import { widthOf } from '@engawa/shared/terminal'
 import type { ShownEvent } from '../events.ts'
 import { Board } from './board.ts'
-import { widthOf } from './width.ts'
 import type { Words } from './words.ts'
 
 /** Redraws at most this often, milliseconds: a busy service must not make the terminal the bottleneck. */

@@ -1,8 +1,8 @@
 import type { Language } from '@engawa/shared/say'
+import { printable } from '@engawa/shared/terminal'
 import { renderUnicodeCompact } from 'uqr'
 import type { AgentEvent, ShownEvent } from '../events.ts'
 import { requestLine } from './board.ts'
-import { clean } from './clean.ts'
 import { explain } from './explain.ts'
 import { Screen } from './screen.ts'
 import type { Words } from './words.ts'
@@ -62,7 +62,7 @@ function plainShow(words: Words, qr: boolean): Show {
       if (event.event === 'request') return say(requestLine(event, new Date()))
       if (isForScreen(event)) return
       if (event.event === 'tunnel') {
-        say(`${clean(event.public)} -> ${event.target}`)
+        say(`${printable(event.public)} -> ${event.target}`)
         if (qr && !shown.has(event.public)) say(renderUnicodeCompact(event.public))
         shown.add(event.public)
       }

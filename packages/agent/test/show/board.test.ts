@@ -1,10 +1,10 @@
 import type { ShownEvent } from '@engawa/agent/events'
 import { Board } from '@engawa/agent/show/board'
-import { clean } from '@engawa/agent/show/clean'
 import { en } from '@engawa/agent/show/en'
 import { bytesText, spanText } from '@engawa/agent/show/figures'
 import { ja } from '@engawa/agent/show/ja'
-import { cut, pad, widthOf, wrap } from '@engawa/agent/show/width'
+import { cut, wrap } from '@engawa/agent/show/wrap'
+import { widthOf } from '@engawa/shared/terminal'
 import t from 'tap'
 
 const AT = new Date(2026, 10, 22, 12, 34, 56)
@@ -80,20 +80,12 @@ t.test('an edge cannot either', async (t) => {
   t.notMatch(board.render(80, 24, false).join('\n'), '\u001b')
 })
 
-t.test('widths', async (t) => {
-  t.equal(widthOf('abc'), 3)
-  t.equal(widthOf('日本語'), 6)
-  t.equal(widthOf('ｱｲｳ'), 3)
-  t.equal(widthOf('e\u0301'), 1)
-  t.equal(widthOf('が'), 2)
-  t.equal(widthOf('😀'), 2)
+t.test('lines are cut and wrapped by columns', async (t) => {
   t.equal(cut('abcdef', 6), 'abcdef')
   t.equal(cut('abcdefg', 6), 'abcd..')
   t.equal(cut('日本語の長い文', 7), '日本..')
-  t.equal(pad('日本', 6), '日本  ')
   t.same(wrap('one two three', 8), ['one two', 'three'])
   t.same(wrap('日本語の文、です', 8), ['日本語の', '文、です'])
-  t.equal(clean('a\nb'), 'a\\x0ab')
 })
 
 t.test('figures', async (t) => {

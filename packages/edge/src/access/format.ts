@@ -1,4 +1,4 @@
-import { escapeControls } from '../log.ts'
+import { printable } from '@engawa/shared/terminal'
 import type { AccessEntry } from './entry.ts'
 
 export type AccessFormat = 'json' | 'combined'
@@ -35,7 +35,7 @@ function jsonLine(entry: AccessEntry): string {
     referrer: referrer === undefined ? undefined : withoutSecrets(referrer),
     userAgent: userAgent?.slice(0, MOST.text),
   })
-  return `${escapeControls(line)}\n`
+  return `${printable(line)}\n`
 }
 
 /** The NCSA combined format, as Apache and nginx write it. Times are UTC. */

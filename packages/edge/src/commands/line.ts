@@ -1,5 +1,6 @@
 import { EngawaError } from '@engawa/shared/errors'
 import { plainHelp } from '@engawa/shared/help'
+import { nearest } from '@engawa/shared/nearest'
 import yargs, { type Argv } from 'yargs'
 import type { Words } from '../show/words.ts'
 import {
@@ -12,7 +13,6 @@ import {
   type FlagShape,
   type Flags,
 } from './grammar.ts'
-import { near } from './near.ts'
 
 /** A command line that is right as far as its shape goes; values are checked by who uses them. */
 export interface Line {
@@ -80,12 +80,12 @@ function commandOf(typed: readonly string[]): Command | undefined {
 function unknownCommand(typed: readonly string[], words: Words): string {
   const first = typed[0]
   if (first === undefined) return words.commandMissing
-  return words.commandUnknown(first, near(first, Object.keys(COMMANDS)))
+  return words.commandUnknown(first, nearest(first, Object.keys(COMMANDS)))
 }
 
 function unwantedWord(command: Command, word: string, words: Words): string {
   const under = Object.keys(COMMANDS).filter((key) => key.startsWith(`${command} `))
-  const meant = near(`${command} ${word}`, under)
+  const meant = nearest(`${command} ${word}`, under)
   return meant === undefined
     ? words.wordTooMany(`edge ${command}`, word)
     : words.commandUnknown(`${command} ${word}`, meant)
@@ -107,7 +107,7 @@ function readFlags(found: Record<string, unknown>, command: Command, shape: Comm
     if (name === '_' || name === '$0' || value === undefined || shape.wants.includes(name)) continue
     const flag = (name.length === 1 ? '-' : '--') + name
     if (!mine.includes(name)) {
-      const meant = near(name, mine)
+      const meant = nearest(name, mine)
       throw wrong(words.flagUnknown(flag, meant && `--${meant}`, `edge ${command}`))
     }
     flags[name] = readFlag(flag, ALL[name]?.kind, value, words)

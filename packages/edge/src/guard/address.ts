@@ -1,4 +1,3 @@
-import { isIPv4, isIPv6 } from 'node:net'
 import { endpoint } from '@engawa/shared/wire/opening'
 
 /**
@@ -15,8 +14,4 @@ export function addressKey(address: string | undefined): string {
     while (groups.length < 8 - after) groups.push('0')
   }
   return `${groups.slice(0, 4).join(':')}::/64`
-}
-
-export function isAddress(text: string): boolean {
-  return isIPv4(text) || isIPv6(text)
 }

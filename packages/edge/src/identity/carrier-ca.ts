@@ -1,5 +1,7 @@
-import { createHash, createPublicKey } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
+import { pinOf } from '@engawa/shared/carrier/handshake-proof'
+import { CARRIER_ZONE } from '@engawa/shared/carrier/trust'
 import { readIfThere } from '@engawa/shared/folder'
 import { type Authority, issueLeaf, type KeyAndChain, newKey, readAuthority, writeAuthority } from './authority.ts'
 import { authority, certificate } from './x509.ts'
@@ -17,7 +19,7 @@ export interface CarrierCa {
 const FILE = 'carrier-ca.pem'
 const NAME = 'Engawa carrier CA'
 /** protocol.md [C1] */
-const HOSTS = ['*.carrier.engawa.internal']
+const HOSTS = [`*.${CARRIER_ZONE}`]
 /** A Raspberry Pi boots in 1970: no clock may decide whether an agent gets in. [H3] RFC 5280 §4.1.2.5 names the last day. */
 const FROM = new Date(0)
 const TO = new Date('9999-12-31T23:59:59Z')
@@ -29,9 +31,7 @@ export function openCarrierCa(folder: string): CarrierCa {
   const ca = text === undefined ? make(path) : readAuthority(path, text)
   return {
     certificate: ca.certificate,
-    pin: createHash('sha256')
-      .update(createPublicKey(ca.key).export({ type: 'spki', format: 'der' }))
-      .digest(),
+    pin: pinOf(new X509Certificate(ca.certificate)),
     leaf: issueLeaf(ca, { hosts: HOSTS, from: FROM, to: TO }),
   }
 }

@@ -5,7 +5,8 @@ import type { AttachBody, JoinBody, Joined, LoginBody, Welcome } from '@engawa/s
 import { type Code, EngawaError } from '@engawa/shared/errors'
 import { STREAM_FLOOR } from '@engawa/shared/wire/limits'
 import type { Endpoint } from '@engawa/shared/wire/opening'
-import ipaddr from 'ipaddr.js'
+import { addressKey } from '../guard/address.ts'
+import { TokenBuckets } from '../guard/bucket.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { AgentRow } from '../store/agents.ts'
 import type { Store } from '../store/store.ts'
@@ -13,7 +14,6 @@ import { AgentLink, type LinkObserver } from '../tunnel/attach.ts'
 import type { Registry } from '../tunnel/registry.ts'
 import { forgetAgent, renameAgent, revokeAgent } from './agents.ts'
 import type { CarrierCa } from './carrier-ca.ts'
-import { Failures } from './failures.ts'
 import { useInvitation } from './invitations.ts'
 
 /** What happens to sessions, for events and logs. */
@@ -40,6 +40,9 @@ export interface GatekeeperOptions {
   readonly clock: Clock
 }
 
+/** Failed attempts of one address that are answered in full: ten, then one every 6 s. */
+const GUESSES = { perSecond: 1 / 6, burst: 10, most: 10_000 }
+
 /** Decides who gets in, and keeps the sessions of those who did. protocol.md §2 */
 export class Gatekeeper implements Deciding {
   readonly edge: Uint8Array
@@ -49,7 +52,11 @@ export class Gatekeeper implements Deciding {
   readonly #sessions = new Map<string, AgentLink>()
   /** Those whose agent is there now, as events have told. */
   readonly #present = new Set<AgentLink>()
-  readonly #failures = new Failures()
+  /**
+   * It never stands before an attempt, only behind a failed one: a valid agent behind the same carrier-grade NAT as a
+   * guesser gets in whatever that one does. promises.md, "guessers"
+   */
+  readonly #guesses = new TokenBuckets(GUESSES)
 
   constructor(options: GatekeeperOptions) {
     this.#options = options
@@ -249,14 +256,9 @@ export class Gatekeeper implements Deciding {
   #counted(error: unknown, remote: Endpoint): unknown {
     const guess =
       error instanceof EngawaError && (error.code === 'INVITATION_UNKNOWN' || error.code === 'AGENT_UNKNOWN')
-    if (!guess || this.#failures.note(networkOf(remote), this.#options.clock.now())) return error
+    if (!guess || this.#guesses.take(addressKey(remote.address), this.#options.clock.now())) return error
     return new EngawaError('TOO_MANY_ATTEMPTS', 'too many failed attempts from this address: try again in a minute', {
       cause: error,
     })
   }
-}
-
-/** IPv6: the /64, which is one customer's. */
-function networkOf({ family, address }: Endpoint): string {
-  return family === 6 ? Buffer.from(ipaddr.parse(address).toByteArray().slice(0, 8)).toString('hex') : address
 }

@@ -1,6 +1,6 @@
 import { EngawaError } from '@engawa/shared/errors'
 import { parseDomain } from '@engawa/shared/names'
-import { coversRange, type PortRange, parsePortRanges } from '@engawa/shared/ports'
+import { type PortRange, parsePortRanges } from '@engawa/shared/ports'
 import { quoted } from '@engawa/shared/say'
 
 /** What an agent may hold. A missing part sets no limit, but own domains are only those named. */
@@ -32,10 +32,6 @@ export function parseGrant(flags: {
 
 export function mayHoldName(grant: Grant, name: string): boolean {
   return grant.names === undefined || grant.names.some((pattern) => matches(pattern, name))
-}
-
-export function mayHoldPorts(grant: Grant, range: PortRange): boolean {
-  return grant.ports === undefined || coversRange(grant.ports, range)
 }
 
 export function mayHoldHost(grant: Grant, host: string): boolean {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { createServer, type TLSSocket } from 'node:tls'
+import { CARRIER_ZONE } from '@engawa/shared/carrier/trust'
 import type { Millis } from '@engawa/shared/mux/events'
 import { breakOff } from '@engawa/shared/stream/splice'
 import type { Admission } from '../admit.ts'
@@ -11,9 +12,6 @@ import { peek } from '../tls/peek.ts'
 import { Unpeeked } from '../tls/unpeeked.ts'
 import { HttpFront, type RunningListener } from './http.ts'
 import { type ListenAddress, listenTcp } from './sockets.ts'
-
-/** The zone of agents' server names. protocol.md [C1] */
-const CARRIER_ZONE = '.carrier.engawa.internal'
 
 /** Alert records: fatal (2), then the description. RFC 8446 §6 */
 const UNRECOGNIZED_NAME: Buffer = Buffer.from([21, 3, 3, 0, 2, 2, 112])
@@ -78,7 +76,7 @@ export async function startTls({
   })
 
   function sort(socket: Socket, { serverName }: ClientHello, since: Millis): void {
-    if (serverName?.endsWith(CARRIER_ZONE) === true) {
+    if (serverName?.endsWith(`.${CARRIER_ZONE}`) === true) {
       // A drain ends visitors first: the carriers are what their answers come by.
       listening.release(socket)
       return onCarrier(socket, serverName, since)

@@ -1,5 +1,5 @@
+import { printable } from '@engawa/shared/terminal'
 import type { EdgeEvent } from '../events.ts'
-import { printable } from './width.ts'
 import type { Words } from './words.ts'
 
 /** One event as a line for people; `ready` is told at greater length elsewhere. */

@@ -1,11 +1,11 @@
-import { printable, width } from './width.ts'
+import { pad, printable, widthOf } from '@engawa/shared/terminal'
 
 const GAP = '  '
 
 /** Rows under their heads, aligned by what a terminal shows. The last column is not padded. Cells are made printable. */
 export function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [heads, ...rows.map((row) => row.map(printable))]
-  const widths = heads.map((_, column) => Math.max(...lines.map((line) => width(line[column] ?? ''))))
+  const widths = heads.map((_, column) => Math.max(...lines.map((line) => widthOf(line[column] ?? ''))))
   return lines
     .map(
       (line) =>
@@ -19,10 +19,6 @@ export function table(heads: readonly string[], rows: readonly (readonly string[
 
 /** `label  value` lines, values aligned. */
 export function facts(pairs: readonly (readonly [label: string, value: string])[]): string {
-  const widest = Math.max(...pairs.map(([label]) => width(label)))
+  const widest = Math.max(...pairs.map(([label]) => widthOf(label)))
   return pairs.map(([label, value]) => `  ${pad(label, widest)}${GAP}${printable(value)}\n`).join('')
-}
-
-function pad(cell: string, columns: number): string {
-  return cell + ' '.repeat(Math.max(0, columns - width(cell)))
 }

@@ -1,5 +1,4 @@
 import { langFlag, readLine } from '@engawa/edge/commands/line'
-import { near } from '@engawa/edge/commands/near'
 import { words } from '@engawa/edge/show/words'
 import t from 'tap'
 
@@ -67,10 +66,4 @@ t.test('the language is found before anything is read', async (t) => {
   t.equal(langFlag(['run', '--lang', 'ja']), 'ja')
   t.equal(langFlag(['--lang=en', 'run']), 'en')
   t.equal(langFlag(['run', '--', '--lang', 'ja']), undefined)
-})
-
-t.test('the nearest word', async (t) => {
-  t.equal(near('statsu', ['status', 'tunnels']), 'status')
-  t.equal(near('--', ['a']), undefined)
-  t.equal(near('zebra', ['status', 'run']), undefined)
 })

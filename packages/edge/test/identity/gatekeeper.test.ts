@@ -1,4 +1,3 @@
-import { Failures } from '@engawa/edge/identity/failures'
 import { invite } from '@engawa/edge/identity/invitations'
 import { endpoint } from '@engawa/shared/wire/opening'
 import t from 'tap'
@@ -250,12 +249,4 @@ t.test('who guesses is told to wait; a valid agent of the same address gets in',
   await t.rejects(elsewhere.login(), { code: 'AGENT_UNKNOWN' })
   await clock.advance(6000)
   await t.rejects(new FakeAgent({ keeper, clock }).login(), { code: 'AGENT_UNKNOWN' })
-})
-
-t.test('failures are counted for 10,000 addresses at most', async (t) => {
-  const failures = new Failures()
-  for (let n = 0; n < 10; n++) failures.note('a', 0)
-  t.notOk(failures.note('a', 0))
-  for (let n = 0; n < 10_000; n++) failures.note(String(n), 0)
-  t.ok(failures.note('a', 0), 'forgotten, and with it its debt')
 })

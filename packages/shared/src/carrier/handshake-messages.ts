@@ -1,5 +1,7 @@
 import { type Code, EngawaError, isCode } from '../errors.ts'
+import type { LostEntry } from '../mux/events.ts'
 import { MAX_COUNT, MAX_LOST_ENTRIES } from '../wire/limits.ts'
+import { type Check, listOf, maybe, type Shape, text, whole } from '../wire/shape.ts'
 
 /** Messages of the handshake, text messages of one JSON object each. protocol.md §2 */
 
@@ -16,9 +18,6 @@ export interface ChallengeMessage {
   readonly generation: number
   readonly software: string
 }
-
-/** `[carrier number, ledgered bytes received on it]` */
-export type Lost = readonly [carrier: number, received: number]
 
 export interface LoginBody {
   /** b64(32), the agent's Ed25519 public key. */
@@ -37,7 +36,7 @@ export interface AttachBody {
   /** b64(16) */
   readonly session: string
   readonly carrier: number
-  readonly lost: readonly Lost[]
+  readonly lost: readonly LostEntry[]
   /** b64(32), see `proofOf`. */
   readonly proof: string
 }
@@ -67,7 +66,7 @@ export interface Welcome {
   readonly maxStreams: number
   /** Bytes of credit that the edge grants for a stream's answer at its beginning. */
   readonly credit: number
-  readonly lost: readonly Lost[]
+  readonly lost: readonly LostEntry[]
   readonly members: readonly Member[]
 }
 
@@ -98,16 +97,7 @@ export interface Request {
 }
 
 type Fields = Record<string, unknown>
-type Check = (value: unknown) => boolean
 
-const text =
-  (most: number): Check =>
-  (value) =>
-    typeof value === 'string' && value.length <= most
-const whole =
-  (least: number, most: number): Check =>
-  (value) =>
-    Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most
 /** Unpadded base64url of exactly so many bytes, in its one canonical form. */
 const b64 =
   (bytes: number): Check =>
@@ -116,10 +106,6 @@ const b64 =
     const decoded = Buffer.from(value, 'base64url')
     return decoded.length === bytes && decoded.toString('base64url') === value
   }
-const listOf =
-  (most: number, check: Check): Check =>
-  (value) =>
-    Array.isArray(value) && value.length <= most && value.every(check)
 const U32 = 2 ** 32 - 1
 const SOFTWARE = text(128)
 const carrier = whole(1, U32)
@@ -129,14 +115,14 @@ const addresses = listOf(32, text(300))
 const member: Check = (value) =>
   typeof value === 'object' && value !== null && addresses((value as Fields)['addresses'])
 
-const CHALLENGE: Record<string, Check> = {
+const CHALLENGE: Shape = {
   version: whole(1, U32),
   nonce: b64(32),
   edge: b64(32),
   generation: whole(0, MAX_COUNT),
   software: SOFTWARE,
 }
-const BODIES: Record<Asking, Record<string, Check>> = {
+const BODIES: Record<Asking, Shape> = {
   login: {
     key: b64(32),
     instance: b64(16),
@@ -148,11 +134,11 @@ const BODIES: Record<Asking, Record<string, Check>> = {
   attach: { session: b64(16), carrier, lost: listOf(MAX_LOST_ENTRIES, lost), proof: b64(32) },
   join: { secret: b64(32), key: b64(32), software: SOFTWARE },
 }
-const ANSWERS: Record<Answer['type'], Record<string, Check>> = {
+const ANSWERS: Record<Answer['type'], Shape> = {
   welcome: {
     agent: text(253),
     session: b64(16),
-    secret: (value) => value === undefined || b64(32)(value),
+    secret: maybe(b64(32)),
     carrier,
     generation: whole(0, MAX_COUNT),
     graceMs: whole(0, MAX_COUNT),
@@ -228,7 +214,7 @@ function parse(json: string): Fields {
   return value as Fields
 }
 
-function demand(fields: Fields, shape: Record<string, Check>): Fields {
+function demand(fields: Fields, shape: Shape): Fields {
   for (const [key, passes] of Object.entries(shape)) {
     if (!passes(fields[key])) throw invalid(`${key} is wrong`)
   }

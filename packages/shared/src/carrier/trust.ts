@@ -8,8 +8,13 @@ export type Trust = { readonly ca: string } | { readonly pin: Uint8Array }
 
 /** AES-128 first: the cheapest per byte where the processor has AES. All of TLS 1.3's are safe. */
 export const CARRIER_CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384'
-/** Name in every edge's carrier certificate. protocol.md [C1] */
-const CARRIER_NAME = 'DNS:*.carrier.engawa.internal'
+/** All server names of carriers lie below it; every edge's carrier certificate is for all of them. protocol.md [C1] */
+export const CARRIER_ZONE = 'carrier.engawa.internal'
+/** What to ask for: a session of one generation, or whichever edge process is the newest. protocol.md [C1] */
+export function carrierName(generation: number | 'new'): string {
+  return `${generation === 'new' ? generation : `g${generation}`}.${CARRIER_ZONE}`
+}
+
 /** A chain of ours has two. */
 const MAX_CHAIN = 8
 
@@ -29,7 +34,7 @@ export function checkTrust(socket: TLSSocket, trust: Trust, servername: string):
   const candidates = known === undefined ? chain.slice(1) : [known]
   const ca = candidates.find((certificate) => pinOf(certificate).equals(pin))
   if (ca !== undefined && issued(ca, leaf) && leaf.checkHost(servername) !== undefined) return pin
-  throw leaf.subjectAltName === CARRIER_NAME
+  throw leaf.subjectAltName === `DNS:*.${CARRIER_ZONE}`
     ? new EngawaError('PIN_MISMATCH', 'another edge answers there: its key is not the one that was given')
     : new EngawaError('TLS_INTERCEPTED', `TLS is opened on the way, or another program answers there (${label(leaf)})`)
 }

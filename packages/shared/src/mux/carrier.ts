@@ -208,7 +208,7 @@ export class CarrierEnd {
     queue.push(stream)
   }
 
-  /** Interactive before bulk; in each, whoever waited longest. protocol.md has no say in it. */
+  /** Interactive before bulk; in each, whoever waited longest. */
   nextData(): MuxStream | undefined {
     return this.#next(this.#interactive, 'dataQueue') ?? this.#next(this.#bulk, 'dataQueue')
   }

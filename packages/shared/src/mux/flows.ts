@@ -25,10 +25,6 @@ export class Flows {
     this.#core = core
   }
 
-  get size(): number {
-    return this.#flows.size
-  }
-
   /** Edge: a new flow; 0 if there are too many. */
   open(opening: Uint8Array): number {
     if (this.#flows.size >= MAX_FLOWS) return 0

@@ -1,5 +1,5 @@
 import { EngawaError } from '../errors.ts'
-import { DATA, DATA_HEAD_BYTES } from '../wire/frame.ts'
+import { DATA } from '../wire/frame.ts'
 import { Queue } from './queue.ts'
 
 /** One frame that was sent and not acknowledged. `from` and `to` are offsets of its stream, for DATA alone. */
@@ -62,9 +62,4 @@ export class Ledger<Owner> {
   drain(): Entry<Owner>[] {
     return this.#entries.drain()
   }
-}
-
-/** Bytes of a DATA frame with `length` of payload. */
-export function dataBytes(length: number): number {
-  return DATA_HEAD_BYTES + length
 }

@@ -15,11 +15,6 @@ export class Queue<Item> {
     return this.#items[this.#head]
   }
 
-  /** The `index`-th from the front. */
-  at(index: number): Item | undefined {
-    return this.#items[this.#head + index]
-  }
-
   shift(): Item | undefined {
     const item = this.#items[this.#head]
     if (item === undefined) return undefined

@@ -1,5 +1,6 @@
 import { type Code, EngawaError, isCode } from '../errors.ts'
 import type { Protocol } from './opening.ts'
+import { type Check, listOf, maybe, type Shape, text, whole } from './shape.ts'
 
 /** Messages of stream 0. protocol.md §8 */
 export interface Bind {
@@ -85,36 +86,18 @@ export interface Drain {
 export type AgentMessage = Bind | Unbind | Release | Leave | Drain
 export type EdgeMessage = Bound | Refused | Unbound | Done | Failed | RequestSummary | Drain
 
-type Check = (value: unknown) => boolean
-const text =
-  (most: number): Check =>
-  (value) =>
-    typeof value === 'string' && value.length <= most
-const whole =
-  (least: number, most: number): Check =>
-  (value) =>
-    Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most
 const number: Check = (value) => typeof value === 'number' && Number.isFinite(value) && value >= 0
 const flag: Check = (value) => typeof value === 'boolean'
 const code: Check = (value) => typeof value === 'string' && isCode(value)
-const listOf =
-  (most: number, check: Check): Check =>
-  (value) =>
-    Array.isArray(value) && value.length <= most && value.every(check)
 const range: Check = (value) => {
   if (!Array.isArray(value) || value.length !== 2 || !value.every(whole(1, 65_535))) return false
   return (value[0] as number) <= (value[1] as number)
 }
-const maybe =
-  (check: Check): Check =>
-  (value) =>
-    value === undefined || check(value)
 const protocol: Check = (value) => value === 'http' || value === 'tcp' || value === 'tls' || value === 'udp'
 
 const SERVICE = whole(1, 0xffff_ffff)
 const ID = whole(0, Number.MAX_SAFE_INTEGER)
 
-type Shape = Record<string, Check>
 const AGENT_SHAPES: Record<AgentMessage['type'], Shape> = {
   bind: {
     service: SERVICE,

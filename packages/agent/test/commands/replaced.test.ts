@@ -62,7 +62,7 @@ t.test(
       drainMs: 0,
       tell: (event) => {
         heard.push(event)
-        look()
+        look?.()
       },
       say: (text) => said.push(text),
       words: en,
@@ -76,7 +76,7 @@ t.test(
         look = () => {
           if (heard.filter(({ event }) => event === 'connected').length >= times) resolve()
         }
-        look()
+        look?.()
       })
     await connected(1)
     edge.refuses.login = 'REPLACED'

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { defaultFolder } from '@engawa/shared/folder'
+import { LOG_OPTIONS, logStream } from '@engawa/shared/log'
 import { type Logger, pino } from 'pino'
 import type { Line } from '../cli.ts'
 
@@ -34,5 +35,5 @@ export function contextOf(line: Line): Context {
 /** Logs go to stderr; `write` may have to step around a live screen. */
 export function openLog({ line }: Context, usual: string, write: (line: string) => void): Logger {
   const level = line.flags['log-level']
-  return pino({ level: typeof level === 'string' ? level : usual, base: null }, { write })
+  return pino({ ...LOG_OPTIONS, level: typeof level === 'string' ? level : usual }, logStream(write))
 }

@@ -6,7 +6,14 @@ import { DATA, END, OPEN } from '../../packages/shared/src/wire/frame.ts'
 
 type Forgetful = Ledger<EntryOwner>
 
-Ledger.prototype.add = function add(this: Forgetful, type: number, owner: unknown, bytes: number, _ = 0, to = 0): void {
+Ledger.prototype.add = function add(
+  this: Forgetful,
+  type: number,
+  owner: unknown,
+  bytes: number,
+  _: number,
+  to: number,
+): void {
   this.sent += bytes
   const stream = owner as EntryOwner
   if (stream === undefined) return

@@ -24,6 +24,8 @@ export interface WorldOptions {
   domain?: string
   /** Further flags of `edge run`. */
   edgeFlags?: readonly string[]
+  /** Further flags of Node for edge and agent. */
+  nodeFlags?: readonly string[]
 }
 
 export interface Services {
@@ -50,6 +52,7 @@ export class World {
   readonly #folder = mkdtempSync(join(tmpdir(), 'engawa-world-'))
   readonly #programs: Program[] = []
   readonly #flags: readonly string[]
+  readonly #nodeFlags: readonly string[]
   #edge: Program | undefined
   #ready: Event | undefined
   #services = 0
@@ -58,10 +61,11 @@ export class World {
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 })
   }
 
-  private constructor(shims: readonly Shim[], { domain, edgeFlags = [] }: WorldOptions) {
+  private constructor(shims: readonly Shim[], { domain, edgeFlags = [], nodeFlags = [] }: WorldOptions) {
     this.shims = shims
     this.domain = domain ?? (shims.length > 0 ? 'tunnel.test' : 'localhost')
     this.#flags = edgeFlags
+    this.#nodeFlags = nodeFlags
     process.once('exit', this.#abandon)
   }
 
@@ -121,7 +125,7 @@ export class World {
       '--json', '--data', this.edgeData, '--domain', this.domain, '--bind', '127.0.0.1',
       '--http', address('http'), '--https', address('https'), '--admin', address('admin'),
     ]
-    const edge = this.start('edge', edgeCommand('run', ...flags, ...publicHost, ...this.#flags))
+    const edge = this.start('edge', this.#run(edgeCommand('run', ...flags, ...publicHost, ...this.#flags)))
     this.#edge = edge
     this.#ready = await edge.until('ready')
     for (const shim of this.shims) shim.lead(this.carrier)
@@ -166,7 +170,10 @@ export class World {
 
   /** `agent expose …` for an agent that has joined; it runs on. */
   expose(who: string, ...args: readonly string[]): Program {
-    return this.start(`agent ${who}`, agentCommand('expose', ...args, '--json', '--data', this.agentData(who)))
+    return this.start(
+      `agent ${who}`,
+      this.#run(agentCommand('expose', ...args, '--json', '--data', this.agentData(who))),
+    )
   }
 
   /** As `expose`, once every target is published: the program and its tunnels in the targets' order. */
@@ -221,6 +228,10 @@ export class World {
     await Promise.all(this.shims.map((shim) => shim.close()))
     this.#abandon()
     process.removeListener('exit', this.#abandon)
+  }
+
+  #run([node, ...rest]: [string, ...string[]]): [string, ...string[]] {
+    return [node, ...this.#nodeFlags, ...rest]
   }
 
   #address(name: string): string {

@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { EngawaError } from './errors.ts'
-import { keepOwner } from './folder.ts'
+import { demandNoLink, keepOwner } from './folder.ts'
 
 /** Where SQLite keeps `user_version` in its header, big endian. https://www.sqlite.org/fileformat2.html#the_database_header */
 const PID_OFFSET = 60
@@ -30,6 +30,7 @@ export interface FolderLock {
 export function lockFolder(folder: string): FolderLock {
   const path = join(realpathSync(folder), 'lock')
   if (held.has(path)) throw locked(folder, process.pid)
+  demandNoLink(path)
   const database = new DatabaseSync(path, { timeout: PATIENCE_MS })
   try {
     // `synchronous` is off because a torn lock file after a power cut is only a lock that nobody holds.

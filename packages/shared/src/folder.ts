@@ -1,8 +1,8 @@
 import {
-  fchownSync,
-  lchownSync,
   closeSync,
+  fchownSync,
   fsyncSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
   openSync,

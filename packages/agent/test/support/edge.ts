@@ -129,7 +129,12 @@ export class SmallEdge extends EventEmitter<{
         check('join')
         if (body.secret !== this.secret.toString('base64url')) throw new EngawaError('INVITATION_UNKNOWN', 'unknown')
         const edge = this.identity.toString('base64url')
-        return { agent: this.agent, edge, addresses: [`127.0.0.1:${this.toldPort ?? this.port}`], ca: this.certificate.ca }
+        return {
+          agent: this.agent,
+          edge,
+          addresses: [`127.0.0.1:${this.toldPort ?? this.port}`],
+          ca: this.certificate.ca,
+        }
       },
       login: (body) => {
         this.yields.push(body.yields === true)

@@ -72,14 +72,15 @@ const CARRIES_V4 = new BlockList()
 CARRIES_V4.addSubnet('2002::', 16, 'ipv6')
 CARRIES_V4.addSubnet('2001::', 32, 'ipv6')
 
+const LOOPBACK = /^127\.|^::1$/
+
 /**
  * Whether the check may dial it. What is public is what the edge says: a hacked one must not make us knock at the router
  * next door. So the edge's own address is fine, else only such as the whole internet has; this machine where the edge is on it.
  */
 function isPublic(address: string, { edgeAddress }: CheckSettings): boolean {
   if (address === edgeAddress) return true
-  const here = (text: string): boolean => /^127\.|^::1$/.test(text)
-  if (here(address)) return here(edgeAddress) || isOwn(edgeAddress)
+  if (LOOPBACK.test(address)) return LOOPBACK.test(edgeAddress) || isOwn(edgeAddress)
   if (isIP(address) === 4) return !INSIDE.check(address, 'ipv4')
   return GLOBAL_V6.check(address, 'ipv6') && !CARRIES_V4.check(address, 'ipv6')
 }

@@ -58,6 +58,7 @@ export function requestFields(
 ): string[] {
   const named = connectionOptions(raw)
   const fields: string[] = []
+  const announced: string[] = []
   let host = ''
   let framed = BODILESS.has(options.method)
   let chunked = false
@@ -66,11 +67,13 @@ export function requestFields(
     if (lower === 'content-length') framed = true
     if (lower === 'transfer-encoding') chunked = true
     if (HOP.has(lower) || isOurs(lower) || (named.has(lower) && !UNSTRIPPABLE.has(lower))) return
+    // Only a chunked body can have what it announces.
+    if (lower === 'trailer') return void announced.push(name, value)
     // 010 is ten, but not to everyone.
     fields.push(name, lower === 'content-length' ? value.replace(/^0+(?=\d)/, '') : value)
   })
   // As its own hop: checkHead let nothing but `chunked` pass.
-  if (chunked) fields.push('Transfer-Encoding', 'chunked')
+  if (chunked) fields.push(...announced, 'Transfer-Encoding', 'chunked')
   else if (!framed) fields.push('Content-Length', '0')
   if (options.upgrade !== undefined) fields.push('Connection', 'Upgrade', 'Upgrade', options.upgrade)
   fields.push('Via', `${options.version} engawa`, ...forwardingFields(raw, sender, host))

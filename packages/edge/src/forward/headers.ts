@@ -68,7 +68,10 @@ export function requestFields(
     if (lower === 'transfer-encoding') chunked = true
     if (HOP.has(lower) || isOurs(lower) || (named.has(lower) && !UNSTRIPPABLE.has(lower))) return
     // Only a chunked body can have what it announces.
-    if (lower === 'trailer') return void announced.push(name, value)
+    if (lower === 'trailer') {
+      announced.push(name, value)
+      return
+    }
     // 010 is ten, but not to everyone.
     fields.push(name, lower === 'content-length' ? value.replace(/^0+(?=\d)/, '') : value)
   })

@@ -11,12 +11,15 @@ import { type World, world } from '../support/world.ts'
 const MIB = 1024 * 1024
 const withCurl = { skip: without('curl') }
 
-async function published(t: Parameters<typeof world>[0]): Promise<{ here: World; tcpPort: number; bulkPort: number }> {
+async function published(
+  t: Parameters<typeof world>[0],
+  ...flags: readonly string[]
+): Promise<{ here: World; tcpPort: number; bulkPort: number }> {
   const here = await world(t, { shim: true })
   const services = await here.services('web')
   await here.join('home')
   const targets = [String(services.http), `tcp://${services.echo}`, `tcp://${services.bulk}`]
-  const { tunnels } = await here.publish('home', targets)
+  const { tunnels } = await here.publish('home', targets, ...flags)
   return { here, tcpPort: tunnels[1]?.port ?? 0, bulkPort: tunnels[2]?.port ?? 0 }
 }
 
@@ -29,7 +32,7 @@ async function cutTwice(here: World, bytes: number): Promise<number> {
 }
 
 t.test('the only carrier is reset twice', async (t) => {
-  const { here, tcpPort, bulkPort } = await published(t)
+  const { here, tcpPort, bulkPort } = await published(t, '--carriers', '1')
 
   t.test('in a 100 MiB download by curl: equal SHA-256', withCurl, async (t) => {
     const cuts = cutTwice(here, 30 * MIB)

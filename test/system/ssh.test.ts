@@ -14,7 +14,7 @@ t.test('ssh through a TCP tunnel', { skip: without('ssh', 'sshd', 'ssh-keygen') 
   const here = await world(t, { shim: true })
   const sshd = await startSshd(here)
   await here.join('home')
-  const { tunnel } = await here.publish('home', `tcp://${sshd.port}`)
+  const { tunnel } = await here.publish('home', `tcp://${sshd.port}`, '--carriers', '1')
   const { port } = tunnel
 
   t.test('runs a command and carries bytes both ways', async (t) => {

@@ -71,20 +71,14 @@ const FAULTS = `table inet lab {
   }
 }`
 
-/** For a test's options: why there can be no lab here, or false. */
+/** For a test's options: why there can be no lab here, or false. Tools can be installed anywhere, rights cannot. */
 export function withoutLab(...more: readonly string[]): string | false {
-  if (process.getuid?.() !== 0) return need('needs root')
   const missing = without('ip', 'tc', 'nft', 'conntrack', ...more)
   if (missing !== false) return missing
-  const { status } = spawnSync('ip', ['netns', 'add', `${PREFIX}${process.pid}-try`])
-  if (status !== 0) return need('may make no network namespaces here')
-  spawnSync('ip', ['netns', 'del', `${PREFIX}${process.pid}-try`])
+  const trial = `${PREFIX}${process.pid}-trial`
+  if (spawnSync('ip', ['netns', 'add', trial]).status !== 0) return 'needs root, and leave to make network namespaces'
+  spawnSync('ip', ['netns', 'del', trial])
   return false
-}
-
-function need(why: string): string {
-  if (process.env['ENGAWA_REQUIRE_ALL'] === '1') throw new Error(why)
-  return why
 }
 
 /** visitor – edge – carrier-grade NAT – home router – agent – service: real networks on one machine. */

@@ -8,6 +8,7 @@ import type { Holder } from './control/server.ts'
 import { refusalOf } from './deliver/refusal.ts'
 import { CARRIERS, Dialler } from './dial.ts'
 import type { ShownEvent } from './events.ts'
+import { Flows } from './flows.ts'
 import { forgetIdentity, type Identity } from './identity.ts'
 import { reachFailure } from './join.ts'
 import { Memory } from './memory.ts'
@@ -48,6 +49,7 @@ export class Agent implements Holder {
   readonly #owners: Set<Owner> = new Set()
   readonly #tunnels: Tunnels
   readonly #server: Server
+  readonly #flows: Flows
   readonly #watch: Watch = new Watch()
   readonly #checks: Checks
   readonly #memory: Memory
@@ -89,13 +91,19 @@ export class Agent implements Holder {
       find: (service) => this.#tunnels.find(service),
       onTried: (published, failure) => this.#watch.tried(published, failure),
     })
+    this.#flows = new Flows({
+      find: (service) => this.#tunnels.find(service),
+      send: (flow, bytes) => this.#pump?.session.sendDatagram(flow, bytes) === true,
+      close: (flow) => this.#pump?.session.closeFlow(flow),
+      onTried: (published, failure) => this.#watch.tried(published, failure),
+    })
     this.#dialler = new Dialler(
       { identity, carriers, yields, log },
       {
         opened: (stream) => this.#server.opened(stream),
         message: (json) => this.#receive(json),
-        datagram: () => {},
-        flowClosed: () => {},
+        datagram: (flow, opening, bytes) => this.#flows.received(flow, opening, bytes),
+        flowClosed: (flow) => this.#flows.closed(flow),
         away: () => this.#away(),
         resumed: (awayMs, streams) => this.#resumed(awayMs, streams),
         up: (pump, edge) => this.#up(pump, edge),
@@ -142,6 +150,7 @@ export class Agent implements Holder {
     this.#network.close()
     this.#dialler.stop()
     this.#server.close()
+    this.#flows.close()
     for (const { reject } of this.#questions.values()) reject(new EngawaError('NOT_RUNNING'))
     this.#questions.clear()
   }
@@ -318,6 +327,7 @@ export class Agent implements Holder {
     this.#pump = undefined
     clearTimeout(this.#greeting)
     this.#early = undefined
+    this.#flows.clear()
     this.#awaySince ??= performance.now()
     this.#server.pause()
     for (const { resolve, reject } of this.#questions.values()) {

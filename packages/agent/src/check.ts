@@ -25,6 +25,8 @@ export async function checkPublic(bound: Bound, settings: CheckSettings): Promis
   const web = url !== null && /^https?:$/.test(url.protocol)
   const [, host, port] = web ? [] : (/^\[?(.+?)\]?:(\d+)(?:-\d+)?$/.exec(bound.public) ?? [])
   const name = web ? url.hostname.replace(/^\[(.*)\]$/, '$1') : (host ?? '')
+  // What a visitor of a UDP port would say belongs to its service: only the name can be checked.
+  const udp = bound.idleMs !== undefined
   if (web && bound.check === undefined) return { ok: false, failed: 'skipped' }
   const addresses = await addressesOf(name, settings)
   if (addresses.length === 0) return { ok: false, failed: 'name', detail: name }
@@ -32,7 +34,9 @@ export async function checkPublic(bound: Bound, settings: CheckSettings): Promis
   for (const address of addresses) {
     const result = web
       ? await ask(new URL(`/.well-known/engawa/${bound.check}`, url), address, bound.check ?? '', settings)
-      : await touch(address, Number(port), settings)
+      : udp
+        ? skip(address, settings)
+        : await touch(address, Number(port), settings)
     // Each address that the name leads to is one that visitors may get.
     if (result.ok) reached = result
     else if (result.failed !== 'skipped') {
@@ -99,6 +103,12 @@ function ask(url: URL, address: string, token: string, { stepMs = STEP_MS }: Che
     })
     sent.end()
   })
+}
+
+function skip(address: string, settings: CheckSettings): CheckResult {
+  return elsewhere(address, settings)
+    ? { ok: false, failed: 'address', detail: address }
+    : { ok: false, failed: 'skipped', detail: address }
 }
 
 function touch(address: string, port: number, { stepMs = STEP_MS }: CheckSettings): Promise<CheckResult> {

@@ -1,16 +1,20 @@
 import type { Code } from '@engawa/shared/errors'
 import { deliver, failureOf } from './deliver/deliver.ts'
 import { Reach } from './deliver/reach.ts'
+import { ServiceSocket } from './deliver/udp.ts'
 import type { Published } from './tunnels.ts'
 import type { Wish } from './wish.ts'
 
 /** How long a service on the LAN may take to answer before it counts as silent, milliseconds. */
 const PROBE_MS = 1500
+/** How long the word that nothing listens on a UDP port may take, milliseconds. */
+const UDP_MS = 500
 /** Between two looks at a service that does not answer, milliseconds. */
 const AGAIN_MS = 2000
 
 /** Connects to the service (the first port of a range) and closes again. Undefined: it answers; else why not. */
 export function probe({ target, reach }: Wish, patienceMs: number = PROBE_MS): Promise<Code | undefined> {
+  if (target.protocol === 'udp' && target.place.kind === 'port') return probeUdp(target.place, new Reach(reach))
   return new Promise((resolve) => {
     const socket = deliver(target, 0, new Reach(reach))
     const settle = (failure: Code | undefined): void => {
@@ -21,6 +25,26 @@ export function probe({ target, reach }: Wish, patienceMs: number = PROBE_MS): P
     const timer = setTimeout(settle, patienceMs, 'SERVICE_TIMEOUT')
     socket.once('connect', () => settle(undefined))
     socket.on('error', (error) => settle(failureOf(error)))
+  })
+}
+
+/**
+ * Sends one empty datagram. Most services say nothing to that, but a machine where nothing listens does: that answer is
+ * all that can be learnt without speaking the service's own protocol.
+ */
+function probeUdp(place: { host: string; port: number }, reach: Reach): Promise<Code | undefined> {
+  return new Promise((resolve) => {
+    const settle = (failure: Code | undefined): void => {
+      clearTimeout(timer)
+      socket.close()
+      resolve(failure)
+    }
+    const socket = new ServiceSocket(place, reach, {
+      received: () => settle(undefined),
+      failed: (error) => settle(failureOf(error)),
+    })
+    const timer = setTimeout(settle, UDP_MS, undefined)
+    socket.send(new Uint8Array(0))
   })
 }
 

@@ -186,5 +186,6 @@ export class Server {
 
 function carries({ wish, state }: Published, portIndex: number): boolean {
   const { place } = wish.target
-  return state !== 'refused' && portIndex < (place.kind === 'port' ? place.count : 1)
+  // A TCP connection to the number of a UDP service would reach something that nobody has named.
+  return state !== 'refused' && wish.target.protocol !== 'udp' && portIndex < (place.kind === 'port' ? place.count : 1)
 }

@@ -11,18 +11,18 @@ export type Place =
 
 /** What a person wants published. `text` is its one canonical spelling: names are remembered by it. */
 export interface Target {
-  readonly protocol: 'http' | 'tcp'
+  readonly protocol: 'http' | 'tcp' | 'udp'
   readonly place: Place
   readonly text: string
 }
 
 /** Every scheme of contract.md, and what today's version does with it. */
-const SCHEMES: Readonly<Record<string, 'http' | 'tcp' | 'later'>> = {
+const SCHEMES: Readonly<Record<string, Target['protocol'] | 'later'>> = {
   http: 'http',
   tcp: 'tcp',
   https: 'later',
   h2c: 'later',
-  udp: 'later',
+  udp: 'udp',
   tls: 'later',
 }
 const USUAL_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443 }
@@ -50,7 +50,7 @@ export function parseTarget(typed: string): Target {
   const use = SCHEMES[scheme ?? 'http']
   if (use === 'later' || use === undefined) throw later(typed, () => `${scheme}://`)
   if (path !== '' && path !== '/') {
-    if (use === 'tcp' || !path.startsWith('/')) throw wrong((words) => words.targetPathTcp)
+    if (use !== 'http' || !path.startsWith('/')) throw wrong((words) => words.targetPathTcp)
     throw later(typed, (words) => words.targetPath)
   }
   if (use === 'http' && place.count > 1) throw wrong((words) => words.targetRangeHttp)

@@ -2,7 +2,7 @@ import type { AgentMessage, Bound, EdgeMessage } from '@engawa/shared/wire/contr
 import type { ShownEvent } from './events.ts'
 import type { Memory } from './memory.ts'
 import { defaultName } from './naming.ts'
-import type { Wish } from './wish.ts'
+import { isByPort, type Wish } from './wish.ts'
 
 /** Who asked: this terminal, agent.yaml, or another process over agent.sock. Its tunnels live as long as it does. */
 export interface Owner {
@@ -17,7 +17,8 @@ export interface Published {
   readonly name: string
   state: 'waiting' | 'bound' | 'refused'
   bound: Bound | undefined
-  readonly traffic: { total: number; open: number; received: number; sent: number }
+  /** `dropped`: datagrams that had no room. */
+  readonly traffic: { total: number; open: number; received: number; sent: number; dropped: number }
 }
 
 export interface TunnelsSettings {
@@ -49,7 +50,7 @@ export class Tunnels {
       name,
       state: 'waiting',
       bound: undefined,
-      traffic: { total: 0, open: 0, received: 0, sent: 0 },
+      traffic: { total: 0, open: 0, received: 0, sent: 0, dropped: 0 },
     }
     this.#byService.set(published.service, published)
     owner.tell({ event: 'asking', name, target: wish.target.text })
@@ -124,7 +125,7 @@ export function tunnelEvent(published: Published, bound: Bound): ShownEvent {
 function bindOf({ service, name, wish }: Published): AgentMessage {
   const { target, hosts, path, port } = wish
   const { place } = target
-  const ports = target.protocol === 'tcp' && place.kind === 'port'
+  const ports = isByPort(target) && place.kind === 'port'
   const count = ports ? place.count : 1
   // Without --port the public port is the target's own if that is free: asked for, not insisted on.
   const wanted = port ?? (ports ? ([place.port, place.port + count - 1] as const) : undefined)
@@ -135,7 +136,7 @@ function bindOf({ service, name, wish }: Published): AgentMessage {
     protocol: target.protocol,
     ...(hosts !== undefined && hosts.length > 0 && { hosts }),
     ...(path !== undefined && { path }),
-    ...(wanted !== undefined && target.protocol === 'tcp' && { port: wanted, exact: port !== undefined, count }),
+    ...(wanted !== undefined && isByPort(target) && { port: wanted, exact: port !== undefined, count }),
     target: target.text,
   }
 }

@@ -64,16 +64,21 @@ export function typedOf({ target, name, hosts, path, port, reach }: Wish): Typed
 
 /** Throws FLAG_INVALID: a port for a host name, a host for a port, ranges of different lengths. */
 export function checkFit({ target, hosts, path, port }: Wish): void {
-  if (target.protocol === 'http' && port !== undefined) throw complaint('FLAG_INVALID', (words) => words.portForHttp)
-  if (target.protocol === 'tcp' && hosts !== undefined && hosts.length > 0) {
+  if (!isByPort(target) && port !== undefined) throw complaint('FLAG_INVALID', (words) => words.portForHttp)
+  const byPort = isByPort(target)
+  if (byPort && hosts !== undefined && hosts.length > 0) {
     throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--host'))
   }
-  if (target.protocol === 'tcp' && path !== undefined)
-    throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--path'))
+  if (byPort && path !== undefined) throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--path'))
   const count = target.place.kind === 'port' ? target.place.count : 1
   if (port !== undefined && port[1] - port[0] + 1 !== count) {
     throw complaint('FLAG_INVALID', (words) => words.portCount(count, port[1] - port[0] + 1))
   }
+}
+
+/** Published by a port of its own, not by a name. */
+export function isByPort({ protocol }: Target): boolean {
+  return protocol === 'tcp' || protocol === 'udp'
 }
 
 /** `/PREFIX` of a host name: begins with a slash, no query, no `..`. Throws FLAG_INVALID. */

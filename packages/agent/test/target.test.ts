@@ -37,6 +37,8 @@ const GOOD: readonly (readonly [typed: string, text: string])[] = [
   ['unix:///run/app.sock', 'unix:/run/app.sock'],
   ['UNIX:/run/app.sock', 'unix:/run/app.sock'],
   ['tcp+unix:/run/app.sock', 'tcp+unix:/run/app.sock'],
+  ['udp://19132', 'udp://127.0.0.1:19132'],
+  ['udp://nas.local:27000-27010', 'udp://nas.local:27000-27010'],
 ]
 
 const BAD: readonly (readonly [typed: string, says: RegExp])[] = [
@@ -78,6 +80,7 @@ const BAD: readonly (readonly [typed: string, says: RegExp])[] = [
   ['tpc://22', /did you mean tcp:\/\//],
   ['ftp://22', /did you mean/],
   ['tcp://22/x', /path/],
+  ['udp://53/x', /path/],
   ['tcp://10010-10000', /10000-10010/],
   ['tcp://1-', /no port/],
   ['tcp://0-10', /no port/],
@@ -93,7 +96,6 @@ const LATER = [
   'https://nas.local',
   'https://5001',
   'h2c://:50051',
-  'udp://19132',
   'tls://443',
   './public',
   '../public',
@@ -108,7 +110,7 @@ for (const [typed, text] of GOOD) {
   t.test(`${JSON.stringify(typed)} means ${text}`, async (t) => {
     const target = parseTarget(typed)
     t.equal(target.text, text)
-    t.equal(target.protocol, text.startsWith('tcp') ? 'tcp' : 'http')
+    t.equal(target.protocol, /^(tcp|udp)/.exec(text)?.[0] ?? 'http')
     t.same(parseTarget(text), target, 'its canonical spelling reads the same')
   })
 }

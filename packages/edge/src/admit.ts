@@ -32,7 +32,7 @@ export interface Visitor {
 /** What a visitor wants. */
 export type Wanted =
   | { readonly protocol: 'http'; readonly authority: Authority; readonly path: string }
-  | { readonly protocol: 'tcp'; readonly port: number }
+  | { readonly protocol: 'tcp' | 'udp'; readonly port: number }
 
 /** A guard sees who asks for what. It answers; it never waits or touches a socket. */
 export type Guard = (visitor: Visitor, tunnel: Tunnel) => Code | undefined
@@ -80,7 +80,8 @@ export class Admission {
 
   /** Which tunnel, if any. Throws HOST_UNKNOWN, MISDIRECTED or what a guard says. */
   find(visitor: Visitor, wanted: Wanted): Tunnel {
-    const tunnel = wanted.protocol === 'http' ? this.#findHttp(visitor, wanted) : this.table.byPort('tcp', wanted.port)
+    const tunnel =
+      wanted.protocol === 'http' ? this.#findHttp(visitor, wanted) : this.table.byPort(wanted.protocol, wanted.port)
     if (tunnel === undefined) throw new EngawaError('HOST_UNKNOWN')
     for (const guard of this.#guards) {
       const code = guard(visitor, tunnel)

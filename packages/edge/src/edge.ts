@@ -22,7 +22,7 @@ import { report } from './report.ts'
 import { storePath } from './state.ts'
 import { openStore, type Store } from './store/store.ts'
 import type { Face } from './tunnel/face.ts'
-import { probeTcp } from './tunnel/probe.ts'
+import { probePorts } from './tunnel/probe.ts'
 import { Registry } from './tunnel/registry.ts'
 import { Undo } from './undo.ts'
 import { version } from './version.ts'
@@ -149,9 +149,9 @@ function composeSessions(
   const registry = new Registry({
     store,
     settings,
-    protocols: new Set(['http', 'tcp']),
+    protocols: new Set(['http', 'tcp', 'udp']),
     clock: REAL_CLOCK,
-    probe: probeTcp,
+    probe: probePorts,
     opened: observer.opened,
     closed: observer.closed,
   })

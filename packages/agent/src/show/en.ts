@@ -14,7 +14,7 @@ export const en: Words = {
   targetHost: (host) => `${quoted(host)} is no host name or address`,
   targetPort: (port) => `${quoted(port)} is no port; ports are 1 to 65535`,
   targetRangeOrder: (from, to) => `the range runs backwards; write ${to}-${from}`,
-  targetRangeHttp: 'a range of ports needs tcp://',
+  targetRangeHttp: 'a range of ports needs tcp:// or udp://',
   targetPathTcp: 'a path does not go with a port',
   targetSocketPath: 'the path of a socket begins with / and names a file',
   targetSocketLong: (most) => `the path of a socket is at most ${most} bytes`,
@@ -23,8 +23,8 @@ export const en: Words = {
   targetPath: 'a target with a path',
   folder: 'a folder',
 
-  portForHttp: '--port is for tcp:// targets; this one is published by its name',
-  onlyForHttp: (flag) => `${flag} is for HTTP targets; tcp:// is published by its port`,
+  portForHttp: '--port is for tcp:// and udp:// targets; this one is published by its name',
+  onlyForHttp: (flag) => `${flag} is for HTTP targets; tcp:// and udp:// are published by their port`,
   portCount: (wanted, given) => `--port gives ${given} port(s), the target has ${wanted}`,
   prefixWrong: (text) => `${quoted(text)} is no path; write /PREFIX`,
   cidrWrong: (text) => `${quoted(text)} is no network; write 169.254.10.0/24 or fe80::1/128`,
@@ -107,6 +107,7 @@ export const en: Words = {
 
   link: 'Link',
   traffic: (total, open, received, sent) => `${total} so far, ${open} open, in ${received}, out ${sent}`,
+  dropped: (datagrams) => `${datagrams} datagram(s) dropped`,
   requests: 'Requests',
   noRequests: 'none yet: open the address above in a browser',
   more: (count) => `and ${count} more`,

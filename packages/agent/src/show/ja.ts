@@ -14,7 +14,7 @@ export const ja: Words = {
   targetHost: (host) => `${quoted(host)} はホスト名でもアドレスでもありません`,
   targetPort: (port) => `${quoted(port)} はポート番号ではありません。1 から 65535 までです`,
   targetRangeOrder: (from, to) => `範囲が逆です。${to}-${from} と書いてください`,
-  targetRangeHttp: 'ポートの範囲を公開するには tcp:// を付けてください',
+  targetRangeHttp: 'ポートの範囲を公開するには tcp:// か udp:// を付けてください',
   targetPathTcp: 'ポートの公開にパスは付けられません',
   targetSocketPath: 'ソケットのパスは / で始まるファイル名にしてください',
   targetSocketLong: (most) => `ソケットのパスは ${most} バイトまでです`,
@@ -24,8 +24,8 @@ export const ja: Words = {
   targetPath: 'パス付きの公開先',
   folder: 'フォルダー',
 
-  portForHttp: '--port は tcp:// の公開先に使います。この公開先は名前で公開されます',
-  onlyForHttp: (flag) => `${flag} は HTTP の公開先に使います。tcp:// はポートで公開されます`,
+  portForHttp: '--port は tcp:// と udp:// の公開先に使います。この公開先は名前で公開されます',
+  onlyForHttp: (flag) => `${flag} は HTTP の公開先に使います。tcp:// と udp:// はポートで公開されます`,
   portCount: (wanted, given) => `--port は ${given} 個、公開先は ${wanted} 個のポートです。数を合わせてください`,
   prefixWrong: (text) => `${quoted(text)} はパスではありません。/PREFIX のように書いてください`,
   cidrWrong: (text) =>
@@ -112,6 +112,7 @@ export const ja: Words = {
 
   link: '接続',
   traffic: (total, open, received, sent) => `これまで ${total} 件、今 ${open} 件、受信 ${received}、送信 ${sent}`,
+  dropped: (datagrams) => `破棄したデータグラム ${datagrams} 個`,
   requests: 'リクエスト',
   noRequests: 'まだありません。上のアドレスをブラウザーで開いてみてください',
   more: (count) => `ほか ${count} 件`,

@@ -91,6 +91,7 @@ export interface Words {
   // The live screen
   readonly link: string
   readonly traffic: (total: number, open: number, received: string, sent: string) => string
+  readonly dropped: (datagrams: number) => string
   readonly requests: string
   readonly noRequests: string
   readonly more: (count: number) => string

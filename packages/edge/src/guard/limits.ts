@@ -17,4 +17,5 @@ export type VisitorLimits = Pick<
   | 'responseHeadMs'
   | 'responseHeadBytes'
   | 'interimResponses'
+  | 'udp'
 >

@@ -32,7 +32,7 @@ export class Published implements Tunnel {
   listening = false
   /** Closes the ports when the agent has been away for the grace. */
   timer: unknown
-  readonly traffic: Traffic = { received: 0, sent: 0, total: 0, open: 0 }
+  readonly traffic: Traffic = { received: 0, sent: 0, total: 0, open: 0, dropped: 0 }
   readonly #look: Look
   #live: Live | undefined
 

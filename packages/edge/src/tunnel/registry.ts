@@ -12,7 +12,7 @@ import { type Addresses, addressesOf, type Face } from './face.ts'
 import { Leases } from './leases.ts'
 import type { Probe } from './probe.ts'
 import { type AgentSession, Published } from './published.ts'
-import { Routes } from './routes.ts'
+import { Routes, transportOf } from './routes.ts'
 import type { Live, PortChange, Tunnel, TunnelTable } from './tunnel.ts'
 import { Waiting } from './waiting.ts'
 
@@ -131,6 +131,7 @@ export class Registry implements TunnelTable {
       urls: fitting(tunnel.urls),
       ...(tunnel.ports === undefined ? {} : { ports: tunnel.ports }),
       check: tunnel.check,
+      ...(tunnel.protocol === 'udp' && { idleMs: this.#options.settings.limits.udp.idleMs }),
     }
   }
 
@@ -203,8 +204,8 @@ export class Registry implements TunnelTable {
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       const lease = this.#leases.claim(agent, bind, busy)
       const { ports } = lease
-      if (ports === undefined || lease.protocol === 'udp' || this.#hasOpen(lease.name, ports)) return lease
-      const stolen = await probe(settings.bind, ports)
+      if (ports === undefined || this.#hasOpen(lease, ports)) return lease
+      const stolen = await probe(transportOf(lease), settings.bind, ports)
       if (stolen === undefined) return this.#stillFree(lease)
       if (bind.exact === true) {
         throw new EngawaError('PORT_UNAVAILABLE', `another program on the edge’s machine has port ${stolen}`)
@@ -221,16 +222,17 @@ export class Registry implements TunnelTable {
       throw new EngawaError('NAME_TAKEN', `the name ${lease.name} is held by another agent`)
     }
     for (let port = lease.ports?.[0] ?? 1; port <= (lease.ports?.[1] ?? 0); port++) {
-      const other = this.#routes.byPort('tcp', port)
+      const other = this.#routes.byPort(transportOf(lease), port)
       if (other === undefined || other.name === lease.name) continue
       throw new EngawaError('PORT_TAKEN', `port ${port} is held by another tunnel`)
     }
     return lease
   }
 
-  #hasOpen(name: string, ports: PortRange): boolean {
-    const tunnel = this.#tunnels.get(name)
-    return tunnel?.listening === true && String(tunnel.ports) === String(ports)
+  #hasOpen(lease: Lease, ports: PortRange): boolean {
+    const tunnel = this.#tunnels.get(lease.name)
+    if (tunnel?.listening !== true || transportOf(tunnel) !== transportOf(lease)) return false
+    return String(tunnel.ports) === String(ports)
   }
 
   #serving(session: AgentSession, service: number): Published | undefined {

@@ -19,7 +19,7 @@ export function fakeTunnel(over: Partial<Tunnel> & Pick<Tunnel, 'name'>): FakeTu
     check: undefined,
     live: undefined,
     lastLiveAt: 0,
-    traffic: { received: 0, sent: 0, total: 0, open: 0 },
+    traffic: { received: 0, sent: 0, total: 0, open: 0, dropped: 0 },
     ...over,
   }
 }

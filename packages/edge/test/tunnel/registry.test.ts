@@ -1,6 +1,7 @@
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
-import { probeTcp } from '@engawa/edge/tunnel/probe'
+import { probePorts } from '@engawa/edge/tunnel/probe'
 import t from 'tap'
 import { gate } from '../support/gate.ts'
 
@@ -151,7 +152,7 @@ t.test('names and ports per agent are limited', async (t) => {
 })
 
 t.test('a port that another program has is passed over, or refused when insisted on', async (t) => {
-  const { agent } = gate(t, { probe: probeTcp, flags: { bind: '127.0.0.1' } })
+  const { agent } = gate(t, { probe: probePorts, flags: { bind: '127.0.0.1' } })
   const blocker = createServer().listen(0, '127.0.0.1')
   await once(blocker, 'listening')
   t.teardown(() => blocker.close())
@@ -195,4 +196,23 @@ t.test('public is http where browsers do not trust the certificate; ports show u
   t.match(await home.bind({ name: 'raw', service: 3, protocol: 'tls' }), { public: 'raw.localhost:8443' })
   const ssh = await home.bind({ name: 'ssh', service: 4, protocol: 'tcp', port: [2222, 2223] })
   t.match(ssh, { public: 'localhost:2222-2223' })
+})
+
+t.test('TCP and UDP ports are leased and probed apart from each other', async (t) => {
+  const { agent, ports, registry } = gate(t, { probe: probePorts, flags: { bind: '127.0.0.1' } })
+  const blocker = createSocket('udp4').bind(0, '127.0.0.1')
+  await once(blocker, 'listening')
+  t.teardown(() => blocker.close())
+  const { port } = blocker.address()
+  const home = await agent('home').login()
+  const udp = { name: 'udp', service: 2, protocol: 'udp', port: [port, port] } as const
+  t.match(await home.bind({ ...udp, exact: true }), { code: 'PORT_UNAVAILABLE' })
+  t.match(await home.bind({ name: 'tcp', protocol: 'tcp', port: [port, port], exact: true }), { ports: [port, port] })
+  const bound = await home.bind(udp)
+  t.match(bound, { type: 'bound', idleMs: 60_000 })
+  const [elsewhere = 0] = (bound as { ports?: number[] }).ports ?? []
+  t.not(elsewhere, port)
+  t.match(registry.byPort('udp', elsewhere), { name: 'udp' })
+  t.equal(registry.byPort('tcp', elsewhere), undefined)
+  t.same(ports, [`+${port}-${port}`, `+${elsewhere}-${elsewhere}`])
 })

@@ -43,6 +43,8 @@ export interface Bound {
   readonly ports?: readonly [from: number, to: number]
   /** Token that the edge answers at `/.well-known/engawa/TOKEN` of this tunnel, so that the agent can check its public address. */
   readonly check?: string
+  /** UDP: after this time without a datagram the edge closes a flow, ms. */
+  readonly idleMs?: number
 }
 export interface Refused {
   readonly type: 'refused'
@@ -123,6 +125,7 @@ const EDGE_SHAPES: Record<EdgeMessage['type'], Shape> = {
     urls: listOf(400, text(1024)),
     ports: maybe(range),
     check: maybe(text(128)),
+    idleMs: maybe(whole(1, Number.MAX_SAFE_INTEGER)),
   },
   refused: { service: SERVICE, code, message: text(1024) },
   unbound: { service: SERVICE, code },

@@ -193,15 +193,17 @@ export class Agent implements Holder {
 
   /** Makes `wishes` what the owner publishes: what stands in both lists goes on undisturbed. */
   replace(owner: Owner, wishes: readonly Wish[]): void {
-    const wanted = new Set(wishes.map(keyOf))
-    const present = new Set<string>()
+    const wanted = [...wishes]
     for (const published of this.#tunnels.list()) {
       if (published.owner !== owner) continue
-      const key = keyOf(published.wish)
-      if (wanted.has(key)) present.add(key)
-      else this.withdraw(published)
+      const at = wanted.findIndex((wish) => keyOf(wish) === keyOf(published.wish))
+      const [wish] = at === -1 ? [] : wanted.splice(at, 1)
+      if (wish === undefined) this.withdraw(published)
+      else if (JSON.stringify(typedOf(wish)) !== JSON.stringify(typedOf(published.wish))) {
+        this.#tunnels.change(published, wish)
+      }
     }
-    for (const wish of wishes) if (!present.has(keyOf(wish))) this.publish(owner, wish)
+    for (const wish of wanted) this.publish(owner, wish)
   }
 
   withdraw(published: Published): void {
@@ -406,6 +408,7 @@ export class Agent implements Holder {
   }
 }
 
+/** What makes a tunnel another one; its address rules change while it stands. */
 function keyOf(wish: Wish): string {
-  return JSON.stringify(typedOf(wish))
+  return JSON.stringify({ ...typedOf(wish), allow: undefined, deny: undefined })
 }

@@ -98,6 +98,8 @@ function ask(url: URL, address: string, token: string, { stepMs = STEP_MS }: Che
       })
       response.on('close', () => {
         const ok = response.statusCode === 200 && text.trim() === token
+        // Our own address is one that the rules refuse.
+        if (response.headers['engawa-error'] === 'BLOCKED') return resolve({ ok: false, failed: 'skipped' })
         resolve(ok ? { ok } : { ok, failed: 'answer', detail: `HTTP ${response.statusCode}` })
       })
     })

@@ -51,6 +51,8 @@ const TUNNEL: Readonly<Record<string, Flag>> = {
   host: { kind: 'list', help: 'helpHost', single: true },
   path: { kind: 'text', help: 'helpPath', single: true },
   port: { kind: 'text', help: 'helpPort', single: true },
+  allow: { kind: 'list', help: 'helpAllow' },
+  deny: { kind: 'list', help: 'helpDeny' },
   reach: { kind: 'list', help: 'helpReach' },
   qr: { kind: 'switch', help: 'helpQr' },
 }

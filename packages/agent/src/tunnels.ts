@@ -13,7 +13,7 @@ export interface Published {
   /** Names it to the edge; never used again in this process. */
   readonly service: number
   readonly owner: Owner
-  readonly wish: Wish
+  wish: Wish
   readonly name: string
   state: 'waiting' | 'bound' | 'refused'
   bound: Bound | undefined
@@ -56,6 +56,13 @@ export class Tunnels {
     owner.tell({ event: 'asking', name, target: wish.target.text })
     this.#settings.send(bindOf(published))
     return published
+  }
+
+  /** Asks for the same tunnel by other terms; visitors notice nothing but the terms. protocol.md [M1] */
+  change(published: Published, wish: Wish): void {
+    published.wish = wish
+    published.state = 'waiting'
+    this.#settings.send(bindOf(published))
   }
 
   /** A new session knows nothing of us: ask for everything again. protocol.md [M2] */
@@ -123,7 +130,7 @@ export function tunnelEvent(published: Published, bound: Bound): ShownEvent {
 }
 
 function bindOf({ service, name, wish }: Published): AgentMessage {
-  const { target, hosts, path, port } = wish
+  const { target, hosts, path, port, allow, deny } = wish
   const { place } = target
   const ports = isByPort(target) && place.kind === 'port'
   const count = ports ? place.count : 1
@@ -137,6 +144,8 @@ function bindOf({ service, name, wish }: Published): AgentMessage {
     ...(hosts !== undefined && hosts.length > 0 && { hosts }),
     ...(path !== undefined && { path }),
     ...(wanted !== undefined && isByPort(target) && { port: wanted, exact: port !== undefined, count }),
+    ...(allow !== undefined && { allow }),
+    ...(deny !== undefined && { deny }),
     target: target.text,
   }
 }

@@ -1,6 +1,6 @@
-import { isIPv4, isIPv6 } from 'node:net'
 import { parsedText } from '@engawa/shared/config'
 import { parseDomain, parseName } from '@engawa/shared/names'
+import { parseNetwork } from '@engawa/shared/networks'
 import { formatRange, type PortRange, parsePortRange } from '@engawa/shared/ports'
 import { z } from 'zod'
 import { complaint } from './complaint.ts'
@@ -16,6 +16,9 @@ export interface Wish {
   readonly port?: PortRange | undefined
   /** CIDRs that this tunnel alone may reach besides what is always allowed. */
   readonly reach?: readonly string[] | undefined
+  /** Networks whose visitors alone the edge takes, and those whose visitors it does not. */
+  readonly allow?: readonly string[] | undefined
+  readonly deny?: readonly string[] | undefined
 }
 
 /** The same as people write it: flags, a tunnel of agent.yaml, the body of a further `expose`. */
@@ -26,6 +29,8 @@ export interface TypedWish {
   readonly path?: string | undefined
   readonly port?: string | undefined
   readonly reach?: readonly string[] | undefined
+  readonly allow?: readonly string[] | undefined
+  readonly deny?: readonly string[] | undefined
 }
 
 const oneOrMore = <Value>(one: z.ZodType<Value, string>): z.ZodType<Value[], string | string[]> =>
@@ -39,7 +44,9 @@ export const WISH_SCHEMA = z
     host: oneOrMore(parsedText(parseDomain)).optional(),
     path: parsedText(parsePrefix).optional(),
     port: z.union([z.number().int(), z.string()]).transform(String).pipe(parsedText(parsePortRange)).optional(),
-    reach: oneOrMore(parsedText(parseCidr)).optional(),
+    reach: oneOrMore(parsedText(parseNetwork)).optional(),
+    allow: oneOrMore(parsedText(parseNetwork)).optional(),
+    deny: oneOrMore(parsedText(parseNetwork)).optional(),
   })
   .transform(({ host, ...rest }): Wish => ({ ...rest, hosts: host }))
 
@@ -51,15 +58,17 @@ export function parseWish(typed: TypedWish): Wish {
     hosts: typed.host?.map(parseDomain),
     path: typed.path === undefined ? undefined : parsePrefix(typed.path),
     port: typed.port === undefined ? undefined : parsePortRange(typed.port),
-    reach: typed.reach?.map(parseCidr),
+    reach: typed.reach?.map(parseNetwork),
+    allow: typed.allow?.map(parseNetwork),
+    deny: typed.deny?.map(parseNetwork),
   }
   checkFit(wish)
   return wish
 }
 
 /** The way back: what `parseWish` would read as the same. */
-export function typedOf({ target, name, hosts, path, port, reach }: Wish): TypedWish {
-  return { target: target.text, name, host: hosts, path, port: port && formatRange(port), reach }
+export function typedOf({ target, name, hosts, path, port, reach, allow, deny }: Wish): TypedWish {
+  return { target: target.text, name, host: hosts, path, port: port && formatRange(port), reach, allow, deny }
 }
 
 /** Throws FLAG_INVALID: a port for a host name, a host for a port, ranges of different lengths. */
@@ -88,12 +97,4 @@ export function parsePrefix(text: string): string {
     /^\/[\w.~!$&'()*+,;=:@%/-]*$/.test(path) && !path.split('/').some((part) => part === '..' || part === '.')
   if (fine && path.length <= 1024 && !path.includes('//')) return path
   throw complaint('FLAG_INVALID', (words) => words.prefixWrong(text))
-}
-
-/** `ADDRESS/BITS`, or an address alone. Throws FLAG_INVALID. */
-export function parseCidr(text: string): string {
-  const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
-  const most = isIPv4(address) ? 32 : isIPv6(address) && !address.includes('%') ? 128 : -1
-  if (most > 0 && Number(bits ?? most) <= most) return `${address}/${bits ?? most}`
-  throw complaint('FLAG_INVALID', (words) => words.cidrWrong(text))
 }

@@ -20,7 +20,7 @@ const ROWS: readonly (readonly [args: string, code: number, says: RegExp])[] = [
   ['expose htp://80', 2, /did you mean http/],
   ['expose https://nas.local', 2, /in this version yet/],
   ['expose 8080 --nmae x', 2, /did you mean --name\?/],
-  ['expose 8080 --allow 10.0.0.0/8', 2, /unknown flag --allow/],
+  ['expose 8080 --refuse 10.0.0.0/8', 2, /unknown flag --refuse/],
   ['expose 8080 --name', 2, /--name needs a value/],
   ['expose 8080 --name a --name b', 2, /once only/],
   ['expose 8080 --name a.b', 2, /no name/],

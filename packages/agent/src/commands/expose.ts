@@ -35,9 +35,18 @@ export async function expose(context: Context): Promise<number> {
 }
 
 function wishesOf({ line }: Context): Wish[] {
-  const { name, host, path, port, reach } = line.flags
+  const { name, host, path, port, reach, allow, deny } = line.flags
   return line.rest.map((target) =>
-    parseWish({ target, name: text(name), host: list(host), path: text(path), port: text(port), reach: list(reach) }),
+    parseWish({
+      target,
+      name: text(name),
+      host: list(host),
+      path: text(path),
+      port: text(port),
+      reach: list(reach),
+      allow: list(allow),
+      deny: list(deny),
+    }),
   )
 }
 

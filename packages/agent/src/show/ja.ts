@@ -28,8 +28,6 @@ export const ja: Words = {
   onlyForHttp: (flag) => `${flag} は HTTP の公開先に使います。tcp:// と udp:// はポートで公開されます`,
   portCount: (wanted, given) => `--port は ${given} 個、公開先は ${wanted} 個のポートです。数を合わせてください`,
   prefixWrong: (text) => `${quoted(text)} はパスではありません。/PREFIX のように書いてください`,
-  cidrWrong: (text) =>
-    `${quoted(text)} はネットワークではありません。169.254.10.0/24 や fe80::1/128 のように書いてください`,
   oneTargetOnly: (flag) => `${flag} が指すのは 1 つだけです。公開先も 1 つにしてください`,
   flagTwice: (flag) => `${flag} は 1 回だけ指定できます`,
   flagEmpty: (flag) => `${flag} には値が必要です`,
@@ -169,6 +167,8 @@ export const ja: Words = {
   helpHost: '自分のドメイン (何度でも)',
   helpPath: 'このパスより下だけを公開します',
   helpPort: '公開するポート N または N-M',
+  helpAllow: 'このネットワークからの訪問だけを受けます (何度でも)',
+  helpDeny: 'このネットワークからの訪問を断ります (何度でも)',
   helpReach: 'このリンクローカルなどのネットワークも許可します (何度でも)',
   helpQr: 'アドレスを QR コードでも表示します',
   helpCarriers: 'エッジへ同時に張る経路の数、1-8 (既定 2)',

@@ -28,7 +28,6 @@ export interface Words {
   readonly onlyForHttp: (flag: string) => string
   readonly portCount: (wanted: number, given: number) => string
   readonly prefixWrong: (text: string) => string
-  readonly cidrWrong: (text: string) => string
   readonly oneTargetOnly: (flag: string) => string
   readonly flagTwice: (flag: string) => string
   readonly flagEmpty: (flag: string) => string
@@ -147,6 +146,8 @@ export interface Words {
   readonly helpHost: string
   readonly helpPath: string
   readonly helpPort: string
+  readonly helpAllow: string
+  readonly helpDeny: string
   readonly helpReach: string
   readonly helpQr: string
   readonly helpCarriers: string

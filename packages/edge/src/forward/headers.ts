@@ -141,6 +141,12 @@ export function clientOf(chain: readonly string[], trusted: BlockList): string {
   return chain.findLast((address) => !isTrusted(trusted, address)) ?? chain[0] ?? ''
 }
 
+/** The address of whoever a request is from: the peer's, or what a trusted proxy says. */
+export function clientBehind(peer: Endpoint, raw: RawFields, trusted: BlockList): string {
+  if (!isTrusted(trusted, peer.address)) return peer.address
+  return clientOf([...saidByProxy(raw).for, peer.address], trusted)
+}
+
 /** What a trusted proxy says of its visitor; only what has the right form. */
 export function saidByProxy(raw: RawFields): {
   for: string[]

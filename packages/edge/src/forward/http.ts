@@ -12,7 +12,7 @@ import type { Tunnel } from '../tunnel/tunnel.ts'
 import { answer } from './answers.ts'
 import { checkAnswer } from './check.ts'
 import { Countdown } from './countdown.ts'
-import { answerFields, requestFields, trailerFields } from './headers.ts'
+import { answerFields, clientBehind, requestFields, trailerFields } from './headers.ts'
 import type { ServiceAgent, ServiceOptions } from './service.ts'
 
 /** One request of a visitor and the means to answer it. */
@@ -42,6 +42,7 @@ const LINGER_MS = 5000
 export class Exchange {
   readonly #admission: Admission
   readonly #asked: Asked
+  readonly #visitor: Visitor
   readonly #path: string
   readonly #startedAt: number = performance.now()
   readonly #left = new AbortController()
@@ -64,13 +65,16 @@ export class Exchange {
   constructor(admission: Admission, asked: Asked) {
     this.#admission = admission
     this.#asked = asked
+    const { visitor, request } = asked
+    this.#visitor = { ...visitor, client: clientBehind(visitor.peer, request.rawHeaders, admission.trusted) }
     this.#path = pathOf(asked.request.url ?? '')
     this.#silence = new Countdown(admission.settings.limits.responseHeadMs, () => this.#fail('SERVICE_TIMEOUT'))
   }
 
   /** Resolves when nothing of this exchange is left. Never rejects. */
   async run(): Promise<void> {
-    const { response, request, visitor, head } = this.#asked
+    const { response, request, head } = this.#asked
+    const visitor = this.#visitor
     const closed = new Promise<void>((resolve) => response.once('close', resolve))
     response.once('close', () => this.#left.abort())
     response.once('finish', () => this.#linger())

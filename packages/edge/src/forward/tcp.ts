@@ -6,8 +6,10 @@ import type { Admission, Visitor } from '../admit.ts'
 
 /** Carries one connection to a tunnel's port, held while its agent is away. The socket has not been read from. */
 export async function forwardTcp(admission: Admission, socket: Socket, port: number): Promise<void> {
+  const peer = endpoint(socket.remoteAddress, socket.remotePort)
   const visitor: Visitor = {
-    peer: endpoint(socket.remoteAddress, socket.remotePort),
+    peer,
+    client: peer.address,
     local: endpoint(socket.localAddress, socket.localPort),
     secure: false,
     serverName: undefined,

@@ -39,6 +39,10 @@ export class VisitorFlow {
     return this.#parts.tunnel
   }
 
+  get client(): string {
+    return this.#parts.visitor.address
+  }
+
   /** From the visitor. */
   send(bytes: Uint8Array): void {
     const { tunnel, pass } = this.#parts
@@ -89,6 +93,7 @@ export class UdpForward {
     const { limits } = admission.settings
     this.#admission = admission
     this.#door = new FlowDoor(limits)
+    admission.table.onRules((tunnel) => this.#enforce(tunnel))
     this.#timer = setInterval(() => this.#closeIdle(), Math.min(LOOK_MS, limits.udp.idleMs / 4)).unref()
   }
 
@@ -117,12 +122,18 @@ export class UdpForward {
   #open(socket: DatagramSocket, visitor: Endpoint, key: string): VisitorFlow | undefined {
     const { local } = socket
     const { port } = local
-    const { log } = this.#admission
-    let tunnel: Tunnel | undefined
+    const { log, table } = this.#admission
     let pass: FlowPass | undefined
     try {
-      const who = { peer: visitor, local, secure: false, serverName: undefined, ownPort: false }
-      tunnel = this.#admission.find(who, { protocol: 'udp', port })
+      const who = {
+        peer: visitor,
+        client: visitor.address,
+        local,
+        secure: false,
+        serverName: undefined,
+        ownPort: false,
+      }
+      const tunnel = this.#admission.find(who, { protocol: 'udp', port })
       const { live } = tunnel
       pass = live && this.#door.enter(visitor.address, () => flow?.close())
       if (live === undefined || pass === undefined) {
@@ -136,11 +147,20 @@ export class UdpForward {
       return flow
     } catch (error) {
       pass?.leave()
-      if (tunnel !== undefined) tunnel.traffic.dropped++
+      const refused = table.byPort('udp', port)
+      if (refused !== undefined) refused.traffic.dropped++
       const code = codeOf(error)
       if (code === 'INTERNAL') log.error({ err: error, port }, 'flow failed')
       else log.debug({ code, port, visitor: visitor.address }, 'flow refused')
       return undefined
+    }
+  }
+
+  #enforce(tunnel: Tunnel): void {
+    for (const { flows } of this.#sockets) {
+      for (const flow of flows.values()) {
+        if (flow.tunnel === tunnel && tunnel.rules?.admits(flow.client) === false) flow.close()
+      }
     }
   }
 

@@ -95,6 +95,7 @@ class TcpPort {
       return
     }
     socket.once('close', () => pass.leave())
+    if (front !== undefined && admission.denies(socket.remoteAddress, port)) return breakOff(socket)
     if (front === undefined) void forwardTcp(admission, socket, port)
     else front.take(socket, { wire: socket, ownPort: true })
   }

@@ -3,6 +3,7 @@ import { parseDomain, parseName } from '@engawa/shared/names'
 import type { PortRange } from '@engawa/shared/ports'
 import type { Bind } from '@engawa/shared/wire/control'
 import type { Protocol } from '@engawa/shared/wire/opening'
+import { parseRules } from '../guard/rules.ts'
 import { type Grant, mayHoldHost, mayHoldName } from '../identity/grant.ts'
 import type { AgentRow } from '../store/agents.ts'
 import type { Lease } from '../store/leases.ts'
@@ -79,6 +80,7 @@ export class Leases {
           ? undefined
           : this.#claimPorts(agent, bind, name, busy),
       target: bind.target,
+      rules: parseRules(bind),
       published: true,
     }
   }

@@ -40,6 +40,7 @@ export class Registry implements TunnelTable {
   readonly #routes = new Routes()
   readonly #agentNames = new Map<number, string>()
   readonly #listeners: ((change: PortChange) => unknown)[] = []
+  readonly #ruleListeners: ((tunnel: Tunnel) => void)[] = []
   readonly #startedAt: number
   #face: Face
 
@@ -99,6 +100,10 @@ export class Registry implements TunnelTable {
   onPorts(listener: (change: PortChange) => unknown): void {
     this.#listeners.push(listener)
     for (const tunnel of this.all()) if (tunnel.listening) listener({ tunnel, listen: true })
+  }
+
+  onRules(listener: (tunnel: Tunnel) => void): void {
+    this.#ruleListeners.push(listener)
   }
 
   /** Publishes one service of a session. Throws the codes of bindings; nothing has changed then. */
@@ -245,8 +250,10 @@ export class Registry implements TunnelTable {
     if (String(former.ports) !== String(lease.ports) || former.protocol !== lease.protocol)
       void this.#listen(former, false)
     this.#routes.remove(former)
+    const changed = JSON.stringify(former.lease.rules) !== JSON.stringify(lease.rules)
     former.lease = lease
     this.#routes.add(former)
+    if (changed) for (const listener of this.#ruleListeners) listener(former)
     return former
   }
 

@@ -1,6 +1,7 @@
 import type { Stream } from '@engawa/shared/mux/events'
 import type { RequestSummary } from '@engawa/shared/wire/control'
 import type { Opening, Protocol } from '@engawa/shared/wire/opening'
+import type { AddressRules } from '../guard/rules.ts'
 
 /** Datagrams of one visitor on their way to a service, and back. protocol.md §9 */
 export interface Flow {
@@ -67,6 +68,8 @@ export interface Tunnel {
   readonly urls: readonly string[]
   /** What the agent said stands behind it. */
   readonly target: string
+  /** Whom it takes; undefined: everybody. */
+  readonly rules: AddressRules | undefined
   /** Answered at `/.well-known/engawa/TOKEN`. */
   readonly check: string | undefined
   /** Undefined while the agent is away, also while its session has no carrier. */
@@ -99,4 +102,6 @@ export interface TunnelTable {
    * the listener gives back has resolved: let it do so when the ports listen (or cannot).
    */
   onPorts(listener: (change: PortChange) => unknown): void
+  /** Called when a tunnel's rules have changed. */
+  onRules(listener: (tunnel: Tunnel) => void): void
 }

@@ -17,6 +17,9 @@ export interface Bind {
   readonly exact?: boolean
   /** How many ports in a row a TCP or UDP tunnel needs; 1 if absent. */
   readonly count?: number
+  /** Networks whose visitors alone are taken, and those whose visitors are not. protocol.md [M3] */
+  readonly allow?: readonly string[]
+  readonly deny?: readonly string[]
   /** For people: what stands behind, as typed. */
   readonly target: string
 }
@@ -110,6 +113,8 @@ const AGENT_SHAPES: Record<AgentMessage['type'], Shape> = {
     port: maybe(range),
     exact: maybe(flag),
     count: maybe(whole(1, 65_535)),
+    allow: maybe(listOf(1000, text(64))),
+    deny: maybe(listOf(1000, text(64))),
     target: text(1024),
   },
   unbind: { service: SERVICE },

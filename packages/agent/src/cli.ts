@@ -53,6 +53,8 @@ const TUNNEL: Readonly<Record<string, Flag>> = {
   port: { kind: 'text', help: 'helpPort', single: true },
   allow: { kind: 'list', help: 'helpAllow' },
   deny: { kind: 'list', help: 'helpDeny' },
+  'host-header': { kind: 'text', help: 'helpHostHeader' },
+  'insecure-target': { kind: 'switch', help: 'helpInsecure' },
   reach: { kind: 'list', help: 'helpReach' },
   qr: { kind: 'switch', help: 'helpQr' },
 }

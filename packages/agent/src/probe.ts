@@ -13,17 +13,18 @@ const UDP_MS = 500
 const AGAIN_MS = 2000
 
 /** Connects to the service (the first port of a range) and closes again. Undefined: it answers; else why not. */
-export function probe({ target, reach }: Wish, patienceMs: number = PROBE_MS): Promise<Code | undefined> {
+export function probe(wish: Wish, patienceMs: number = PROBE_MS): Promise<Code | undefined> {
+  const { target, reach } = wish
   if (target.protocol === 'udp' && target.place.kind === 'port') return probeUdp(target.place, new Reach(reach))
   return new Promise((resolve) => {
-    const socket = deliver(target, 0, new Reach(reach))
+    const { socket, ready } = deliver(wish, 0, new Reach(reach))
     const settle = (failure: Code | undefined): void => {
       clearTimeout(timer)
       resolve(failure)
       socket.destroy()
     }
     const timer = setTimeout(settle, patienceMs, 'SERVICE_TIMEOUT')
-    socket.once('connect', () => settle(undefined))
+    socket.once(ready, () => settle(undefined))
     socket.on('error', (error) => settle(failureOf(error)))
   })
 }

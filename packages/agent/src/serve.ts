@@ -4,7 +4,7 @@ import type { Code } from '@engawa/shared/errors'
 import type { Stream } from '@engawa/shared/mux/events'
 import { splice } from '@engawa/shared/stream/splice'
 import { decodeOpening } from '@engawa/shared/wire/opening'
-import { deliver, failureOf } from './deliver/deliver.ts'
+import { type Delivery, deliver, failureOf } from './deliver/deliver.ts'
 import { Reach } from './deliver/reach.ts'
 import type { Published } from './tunnels.ts'
 
@@ -61,8 +61,7 @@ export class Server {
     if (published === undefined || !carries(published, opening.portIndex)) return stream.reset('SERVICE_UNKNOWN')
     const reach = this.#reaches.get(published) ?? new Reach(published.wish.reach)
     this.#reaches.set(published, reach)
-    const socket = deliver(published.wish.target, opening.portIndex, reach)
-    this.#reach(published, stream, socket)
+    this.#reach(published, stream, deliver(published.wish, opening.portIndex, reach))
   }
 
   /** Time stands still while the session has no carrier. */
@@ -84,13 +83,13 @@ export class Server {
     attempt.timer = setTimeout(attempt.expire, Math.max(0, attempt.leftMs))
   }
 
-  #reach(published: Published, stream: Stream, socket: Socket): void {
+  #reach(published: Published, stream: Stream, { socket, ready }: Delivery): void {
     const early: Uint8Array[] = []
     let ended = false
     const settle = (failure: Code | undefined): void => {
       clearTimeout(attempt.timer)
       this.#attempts.delete(attempt)
-      socket.off('connect', reached).off('error', failed)
+      socket.off(ready, reached).off('error', failed)
       if (failure === undefined) return
       socket.on('error', () => {})
       socket.destroy()
@@ -125,7 +124,7 @@ export class Server {
     }
     this.#attempts.add(attempt)
     if (!this.#paused) this.#run(attempt)
-    socket.once('connect', reached).once('error', failed)
+    socket.once(ready, reached).once('error', failed)
   }
 
   #splice(published: Published, stream: Stream, socket: Socket): void {

@@ -13,6 +13,8 @@ export type Place =
 export interface Target {
   readonly protocol: 'http' | 'tcp' | 'udp'
   readonly place: Place
+  /** It speaks TLS: `https://`. */
+  readonly secure: boolean
   readonly text: string
 }
 
@@ -20,7 +22,7 @@ export interface Target {
 const SCHEMES: Readonly<Record<string, Target['protocol'] | 'later'>> = {
   http: 'http',
   tcp: 'tcp',
-  https: 'later',
+  https: 'http',
   h2c: 'later',
   udp: 'udp',
   tls: 'later',
@@ -54,7 +56,8 @@ export function parseTarget(typed: string): Target {
     throw later(typed, (words) => words.targetPath)
   }
   if (use === 'http' && place.count > 1) throw wrong((words) => words.targetRangeHttp)
-  return { protocol: use, place, text: `${use}://${spell(place)}` }
+  const secure = scheme === 'https'
+  return { protocol: use, place, secure, text: `${secure ? 'https' : use}://${spell(place)}` }
 }
 
 /** `HOST:PORT` or `HOST:PORT-PORT`, IPv6 in brackets. */
@@ -76,6 +79,7 @@ function socketTarget(scheme: string, path: string, wrong: Wrong): Target {
   return {
     protocol: tcp ? 'tcp' : 'http',
     place: { kind: 'socket', path },
+    secure: false,
     text: `${tcp ? 'tcp+unix' : 'unix'}:${path}`,
   }
 }

@@ -130,7 +130,7 @@ export function tunnelEvent(published: Published, bound: Bound): ShownEvent {
 }
 
 function bindOf({ service, name, wish }: Published): AgentMessage {
-  const { target, hosts, path, port, allow, deny } = wish
+  const { target, hosts, path, port, allow, deny, hostHeader } = wish
   const { place } = target
   const ports = isByPort(target) && place.kind === 'port'
   const count = ports ? place.count : 1
@@ -146,6 +146,7 @@ function bindOf({ service, name, wish }: Published): AgentMessage {
     ...(wanted !== undefined && isByPort(target) && { port: wanted, exact: port !== undefined, count }),
     ...(allow !== undefined && { allow }),
     ...(deny !== undefined && { deny }),
+    ...(hostHeader !== undefined && { hostHeader }),
     target: target.text,
   }
 }

@@ -19,6 +19,10 @@ export interface Wish {
   /** Networks whose visitors alone the edge takes, and those whose visitors it does not. */
   readonly allow?: readonly string[] | undefined
   readonly deny?: readonly string[] | undefined
+  /** HTTP: the Host that the service is asked by; also the name that its certificate must hold. */
+  readonly hostHeader?: string | undefined
+  /** https://: any certificate will do. */
+  readonly insecure?: boolean | undefined
 }
 
 /** The same as people write it: flags, a tunnel of agent.yaml, the body of a further `expose`. */
@@ -31,6 +35,8 @@ export interface TypedWish {
   readonly reach?: readonly string[] | undefined
   readonly allow?: readonly string[] | undefined
   readonly deny?: readonly string[] | undefined
+  readonly hostHeader?: string | undefined
+  readonly insecure?: boolean | undefined
 }
 
 const oneOrMore = <Value>(one: z.ZodType<Value, string>): z.ZodType<Value[], string | string[]> =>
@@ -47,8 +53,17 @@ export const WISH_SCHEMA = z
     reach: oneOrMore(parsedText(parseNetwork)).optional(),
     allow: oneOrMore(parsedText(parseNetwork)).optional(),
     deny: oneOrMore(parsedText(parseNetwork)).optional(),
+    'host-header': parsedText(parseHostHeader).optional(),
+    'insecure-target': z.boolean().optional(),
   })
-  .transform(({ host, ...rest }): Wish => ({ ...rest, hosts: host }))
+  .transform(
+    ({ host, 'host-header': hostHeader, 'insecure-target': insecure, ...rest }): Wish => ({
+      ...rest,
+      hosts: host,
+      hostHeader,
+      insecure,
+    }),
+  )
 
 /** Throws what the parsers of its parts throw, and FLAG_INVALID where they do not fit together. */
 export function parseWish(typed: TypedWish): Wish {
@@ -61,24 +76,32 @@ export function parseWish(typed: TypedWish): Wish {
     reach: typed.reach?.map(parseNetwork),
     allow: typed.allow?.map(parseNetwork),
     deny: typed.deny?.map(parseNetwork),
+    hostHeader: typed.hostHeader === undefined ? undefined : parseHostHeader(typed.hostHeader),
+    insecure: typed.insecure,
   }
   checkFit(wish)
   return wish
 }
 
 /** The way back: what `parseWish` would read as the same. */
-export function typedOf({ target, name, hosts, path, port, reach, allow, deny }: Wish): TypedWish {
-  return { target: target.text, name, host: hosts, path, port: port && formatRange(port), reach, allow, deny }
+export function typedOf({ target, hosts, port, ...rest }: Wish): TypedWish {
+  return { ...rest, target: target.text, host: hosts, port: port && formatRange(port) }
 }
 
 /** Throws FLAG_INVALID: a port for a host name, a host for a port, ranges of different lengths. */
-export function checkFit({ target, hosts, path, port }: Wish): void {
+export function checkFit({ target, hosts, path, port, hostHeader, insecure }: Wish): void {
   if (!isByPort(target) && port !== undefined) throw complaint('FLAG_INVALID', (words) => words.portForHttp)
   const byPort = isByPort(target)
   if (byPort && hosts !== undefined && hosts.length > 0) {
     throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--host'))
   }
   if (byPort && path !== undefined) throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--path'))
+  if (target.protocol !== 'http' && hostHeader !== undefined) {
+    throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--host-header'))
+  }
+  if (!target.secure && insecure === true) {
+    throw complaint('FLAG_INVALID', (words) => words.onlyForHttps('--insecure-target'))
+  }
   const count = target.place.kind === 'port' ? target.place.count : 1
   if (port !== undefined && port[1] - port[0] + 1 !== count) {
     throw complaint('FLAG_INVALID', (words) => words.portCount(count, port[1] - port[0] + 1))
@@ -88,6 +111,13 @@ export function checkFit({ target, hosts, path, port }: Wish): void {
 /** Published by a port of its own, not by a name. */
 export function isByPort({ protocol }: Target): boolean {
   return protocol === 'tcp' || protocol === 'udp'
+}
+
+/** `HOST` or `HOST:PORT`, as in a Host field. Throws FLAG_INVALID. */
+export function parseHostHeader(text: string): string {
+  const [, name = '', port] = /^(\[[\da-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?$/i.exec(text) ?? []
+  if (name !== '' && name.length <= 253 && Number(port ?? 1) <= 65_535) return text.toLowerCase()
+  throw complaint('FLAG_INVALID', (words) => words.hostHeaderWrong(text))
 }
 
 /** `/PREFIX` of a host name: begins with a slash, no query, no `..`. Throws FLAG_INVALID. */

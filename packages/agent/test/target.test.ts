@@ -38,6 +38,9 @@ const GOOD: readonly (readonly [typed: string, text: string])[] = [
   ['UNIX:/run/app.sock', 'unix:/run/app.sock'],
   ['tcp+unix:/run/app.sock', 'tcp+unix:/run/app.sock'],
   ['udp://19132', 'udp://127.0.0.1:19132'],
+  ['https://nas.local:5001', 'https://nas.local:5001'],
+  ['https://nas.local', 'https://nas.local:443'],
+  ['https://5001', 'https://127.0.0.1:5001'],
   ['udp://nas.local:27000-27010', 'udp://nas.local:27000-27010'],
 ]
 
@@ -92,9 +95,6 @@ const BAD: readonly (readonly [typed: string, says: RegExp])[] = [
 ]
 
 const LATER = [
-  'https://nas.local:5001',
-  'https://nas.local',
-  'https://5001',
   'h2c://:50051',
   'tls://443',
   './public',
@@ -110,6 +110,7 @@ for (const [typed, text] of GOOD) {
   t.test(`${JSON.stringify(typed)} means ${text}`, async (t) => {
     const target = parseTarget(typed)
     t.equal(target.text, text)
+    t.equal(target.secure, text.startsWith('https'))
     t.equal(target.protocol, /^(tcp|udp)/.exec(text)?.[0] ?? 'http')
     t.same(parseTarget(text), target, 'its canonical spelling reads the same')
   })

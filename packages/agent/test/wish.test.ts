@@ -16,6 +16,10 @@ const WRONG: readonly (readonly [wish: TypedWish, code: string, says: RegExp])[]
   [{ target: '8080', path: 'x' }, 'FLAG_INVALID', /no path/],
   [{ target: '8080', reach: ['everything'] }, 'FLAG_INVALID', /no network/],
   [{ target: '8080', allow: ['10.0.0.0/33'] }, 'FLAG_INVALID', /no network/],
+  [{ target: 'tcp://22', hostHeader: 'nas' }, 'FLAG_INVALID', /--host-header is for HTTP/],
+  [{ target: '8080', hostHeader: 'a b' }, 'FLAG_INVALID', /no host/],
+  [{ target: '8080', hostHeader: 'a\r\nX: y' }, 'FLAG_INVALID', /no host/],
+  [{ target: '8080', insecure: true }, 'FLAG_INVALID', /https/],
   [{ target: 'udp://53', deny: ['home'] }, 'FLAG_INVALID', /no network/],
 ]
 

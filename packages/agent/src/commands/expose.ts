@@ -46,6 +46,8 @@ function wishesOf({ line }: Context): Wish[] {
       reach: list(reach),
       allow: list(allow),
       deny: list(deny),
+      hostHeader: text(line.flags['host-header']),
+      insecure: line.flags['insecure-target'] === true ? true : undefined,
     }),
   )
 }

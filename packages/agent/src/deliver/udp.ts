@@ -1,8 +1,8 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
-import { isIP, isIPv6 } from 'node:net'
-import { EngawaError } from '@engawa/shared/errors'
+import { isIPv6 } from 'node:net'
 import type { Reach } from './reach.ts'
+import { denied, isNumeric } from './tcp.ts'
 
 /** What waits while a service's name is looked up, datagrams. A resolver or a game sends a few, a flood is cut off. */
 const MOST_EARLY = 64
@@ -77,8 +77,8 @@ export class ServiceSocket {
 
 /** Looked up for each flow and checked after that (DNS rebinding). Throws REACH_DENIED, or what the lookup throws. */
 async function addressOf(host: string, reach: Reach): Promise<string> {
-  const found = isIP(host.replace(/%.*$/, '')) === 0 ? await lookup(host, { all: true }) : [{ address: host }]
+  const found = isNumeric(host) ? [{ address: host }] : await lookup(host, { all: true })
   const allowed = found.find(({ address }) => reach.allows(address))
   if (allowed !== undefined) return allowed.address
-  throw new EngawaError('REACH_DENIED', `${host} is a link-local or metadata address; --reach CIDR would allow it`)
+  throw denied(host)
 }

@@ -25,6 +25,8 @@ export const en: Words = {
 
   portForHttp: '--port is for tcp:// and udp:// targets; this one is published by its name',
   onlyForHttp: (flag) => `${flag} is for HTTP targets; tcp:// and udp:// are published by their port`,
+  onlyForHttps: (flag) => `${flag} is for https:// targets`,
+  hostHeaderWrong: (text) => `${quoted(text)} is no host; write HOST or HOST:PORT`,
   portCount: (wanted, given) => `--port gives ${given} port(s), the target has ${wanted}`,
   prefixWrong: (text) => `${quoted(text)} is no path; write /PREFIX`,
   oneTargetOnly: (flag) => `${flag} names one thing, but there are several targets; give one target`,
@@ -93,6 +95,8 @@ export const en: Words = {
   reloaded: (tunnels) => `agent.yaml read again: ${tunnels} tunnel(s)`,
   configRefused: (message) => `the changed file is not used, the old one stays in force: ${message}`,
   serviceSilent: (target) => `nothing answers at ${target} yet: start the service, it is published already`,
+  serviceCertificate: (target) =>
+    `${target} answers, but its certificate is not trusted: mend it, or use --insecure-target`,
   serviceBack: (target) => `${target} answers now`,
   checkOk: (address) => `checked from here: ${address} answers`,
   checkName: (address, name) => `${address}: the name ${name} does not resolve; add it to your DNS`,
@@ -166,6 +170,8 @@ export const en: Words = {
   helpPort: 'Public port N or N-M',
   helpAllow: 'Take visitors from this network only (repeatable)',
   helpDeny: 'Take no visitors from this network (repeatable)',
+  helpHostHeader: 'Ask the service by this Host instead of the public one',
+  helpInsecure: 'Do not verify the certificate of an https:// target',
   helpReach: 'Also allow targets in this link-local or metadata network (repeatable)',
   helpQr: 'Show the address as a QR code',
   helpCarriers: 'Links to the edge at a time, 1-8 (default 2)',

@@ -26,6 +26,8 @@ export const ja: Words = {
 
   portForHttp: '--port は tcp:// と udp:// の公開先に使います。この公開先は名前で公開されます',
   onlyForHttp: (flag) => `${flag} は HTTP の公開先に使います。tcp:// と udp:// はポートで公開されます`,
+  onlyForHttps: (flag) => `${flag} は https:// の公開先に使います`,
+  hostHeaderWrong: (text) => `${quoted(text)} はホストではありません。HOST か HOST:PORT で書いてください`,
   portCount: (wanted, given) => `--port は ${given} 個、公開先は ${wanted} 個のポートです。数を合わせてください`,
   prefixWrong: (text) => `${quoted(text)} はパスではありません。/PREFIX のように書いてください`,
   oneTargetOnly: (flag) => `${flag} が指すのは 1 つだけです。公開先も 1 つにしてください`,
@@ -96,6 +98,8 @@ export const ja: Words = {
   reloaded: (tunnels) => `agent.yaml を読み直しました: 公開 ${tunnels} 件`,
   configRefused: (message) => `変更後のファイルは使わず、前の内容のまま続けます: ${message}`,
   serviceSilent: (target) => `${target} がまだ応答しません。公開はできているので、サービスを起動してください`,
+  serviceCertificate: (target) =>
+    `${target} は応答しますが、証明書を信頼できません。証明書を直すか、--insecure-target を使ってください`,
   serviceBack: (target) => `${target} が応答するようになりました`,
   checkOk: (address) => `ここから確かめました: ${address} は応答します`,
   checkName: (address, name) => `${address}: ${name} という名前が引けません。DNS に登録してください`,
@@ -169,6 +173,8 @@ export const ja: Words = {
   helpPort: '公開するポート N または N-M',
   helpAllow: 'このネットワークからの訪問だけを受けます (何度でも)',
   helpDeny: 'このネットワークからの訪問を断ります (何度でも)',
+  helpHostHeader: '公開名の代わりにこの Host でサービスに問い合わせます',
+  helpInsecure: 'https:// の公開先の証明書を検証しません',
   helpReach: 'このリンクローカルなどのネットワークも許可します (何度でも)',
   helpQr: 'アドレスを QR コードでも表示します',
   helpCarriers: 'エッジへ同時に張る経路の数、1-8 (既定 2)',

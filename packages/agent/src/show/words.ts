@@ -26,6 +26,8 @@ export interface Words {
   // Flags
   readonly portForHttp: string
   readonly onlyForHttp: (flag: string) => string
+  readonly onlyForHttps: (flag: string) => string
+  readonly hostHeaderWrong: (text: string) => string
   readonly portCount: (wanted: number, given: number) => string
   readonly prefixWrong: (text: string) => string
   readonly oneTargetOnly: (flag: string) => string
@@ -77,6 +79,7 @@ export interface Words {
   readonly reloaded: (tunnels: number) => string
   readonly configRefused: (message: string) => string
   readonly serviceSilent: (target: string) => string
+  readonly serviceCertificate: (target: string) => string
   readonly serviceBack: (target: string) => string
   readonly checkOk: (address: string) => string
   readonly checkName: (address: string, name: string) => string
@@ -148,6 +151,8 @@ export interface Words {
   readonly helpPort: string
   readonly helpAllow: string
   readonly helpDeny: string
+  readonly helpHostHeader: string
+  readonly helpInsecure: string
   readonly helpReach: string
   readonly helpQr: string
   readonly helpCarriers: string

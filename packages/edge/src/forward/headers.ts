@@ -50,11 +50,11 @@ const NEVER_TRAILER: ReadonlySet<string> = new Set([
   'engawa-error',
 ])
 
-/** Fields of a visitor's request as the service gets them. `version`: as received, for Via; `upgrade`: the protocol to ask for. */
+/** Fields of a visitor's request as the service gets them. `version`: as received, for Via; `upgrade`: the protocol to ask for; `host`: instead of the visitor's. */
 export function requestFields(
   raw: RawFields,
   sender: Sender,
-  options: { method: string; version: string; upgrade?: string | undefined },
+  options: { method: string; version: string; upgrade?: string | undefined; host?: string | undefined },
 ): string[] {
   const named = connectionOptions(raw)
   const fields: string[] = []
@@ -67,7 +67,8 @@ export function requestFields(
     if (lower === 'transfer-encoding') chunked = true
     if (HOP.has(lower) || isOurs(lower) || (named.has(lower) && !UNSTRIPPABLE.has(lower))) return
     // 010 is ten, but not to everyone.
-    fields.push(name, lower === 'content-length' ? value.replace(/^0+(?=\d)/, '') : value)
+    if (lower === 'content-length') fields.push(name, value.replace(/^0+(?=\d)/, ''))
+    else fields.push(name, lower === 'host' ? (options.host ?? value) : value)
   })
   // As its own hop: checkHead let nothing but `chunked` pass.
   if (chunked) fields.push('Transfer-Encoding', 'chunked')

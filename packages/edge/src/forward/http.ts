@@ -114,7 +114,7 @@ export class Exchange {
       headers: requestFields(
         request.rawHeaders,
         { peer: visitor.peer, secure: visitor.secure, trusted: this.#admission.trusted },
-        { method, version: request.httpVersion, upgrade: upgrade?.protocol },
+        { method, version: request.httpVersion, upgrade: upgrade?.protocol, host: reached.tunnel.hostHeader },
       ),
       maxHeaderSize: this.#admission.settings.limits.responseHeadBytes,
       joinDuplicateHeaders: false,

@@ -28,6 +28,7 @@ export class Published implements Tunnel {
   session: AgentSession | undefined
   service = 0
   check: string | undefined
+  hostHeader: string | undefined
   lastLiveAt = 0
   /** Its ports are to listen. */
   listening = false

@@ -6,6 +6,7 @@ import type { Bind, Bound } from '@engawa/shared/wire/control'
 import { MAX_MESSAGE_BYTES } from '@engawa/shared/wire/limits'
 import type { Protocol } from '@engawa/shared/wire/opening'
 import type { EdgeSettings } from '../config.ts'
+import { parseHost } from '../route/host.ts'
 import type { Lease } from '../store/leases.ts'
 import type { Store } from '../store/store.ts'
 import { type Addresses, addressesOf, type Face } from './face.ts'
@@ -108,6 +109,7 @@ export class Registry implements TunnelTable {
 
   /** Publishes one service of a session. Throws the codes of bindings; nothing has changed then. */
   async bind(session: AgentSession, bind: Bind): Promise<Bound> {
+    checkHostHeader(bind)
     const lease = await this.#claim(session, bind)
     // Ports take a while to be tried: meanwhile its agent may have been revoked or have logged in anew.
     demand(!session.ended)
@@ -122,6 +124,7 @@ export class Registry implements TunnelTable {
     const wasOpen = tunnel.session === session
     tunnel.session = session
     tunnel.service = bind.service
+    tunnel.hostHeader = bind.hostHeader
     tunnel.check = randomBytes(16).toString('base64url')
     this.#options.clock.clearTimer(tunnel.timer)
     await this.#listen(tunnel, true)
@@ -328,4 +331,10 @@ function fitting(urls: readonly string[]): readonly string[] {
 /** Throws SESSION_CLOSED: nobody is there any more who could be told. */
 function demand(isStillThere: boolean): void {
   if (!isStillThere) throw new EngawaError('SESSION_CLOSED')
+}
+
+/** It goes into every request: nothing but a host may stand there. */
+function checkHostHeader({ hostHeader }: Bind): void {
+  if (hostHeader === undefined || parseHost(hostHeader) !== undefined) return
+  throw new EngawaError('FLAG_INVALID', 'a Host is a name or an address, and perhaps a port')
 }

@@ -68,6 +68,8 @@ export interface Tunnel {
   readonly urls: readonly string[]
   /** What the agent said stands behind it. */
   readonly target: string
+  /** The Host that the service is asked by; undefined: the visitor's. */
+  readonly hostHeader: string | undefined
   /** Whom it takes; undefined: everybody. */
   readonly rules: AddressRules | undefined
   /** Answered at `/.well-known/engawa/TOKEN`. */

@@ -5,6 +5,7 @@ import type { Live, PortChange, Traffic, Tunnel, TunnelTable } from '../../src/t
 export interface FakeTunnel extends Tunnel {
   live: Live | undefined
   rules: AddressRules | undefined
+  hostHeader: string | undefined
   readonly traffic: Traffic
 }
 
@@ -18,6 +19,7 @@ export function fakeTunnel(over: Partial<Tunnel> & Pick<Tunnel, 'name'>): FakeTu
     public: '',
     urls: [],
     target: '',
+    hostHeader: undefined,
     rules: undefined,
     check: undefined,
     live: undefined,

@@ -59,6 +59,7 @@ t.test('two agents: a taken name is refused by name, its holder stays unnamed', 
 })
 
 const refusals: [what: string, bind: object, code: string][] = [
+  ['a Host that would begin another field', { hostHeader: 'nas\r\nX-Forwarded-For: 1' }, 'FLAG_INVALID'],
   ['a name that is none', { name: 'a b' }, 'NAME_INVALID'],
   ['a reserved name', { name: 'wpad' }, 'NAME_NOT_ALLOWED'],
   ['a name outside the grant', { name: 'shop' }, 'NAME_NOT_ALLOWED'],

@@ -20,6 +20,8 @@ export interface Bind {
   /** Networks whose visitors alone are taken, and those whose visitors are not. protocol.md [M3] */
   readonly allow?: readonly string[]
   readonly deny?: readonly string[]
+  /** HTTP: the Host that the service is asked by, instead of the visitor's. */
+  readonly hostHeader?: string
   /** For people: what stands behind, as typed. */
   readonly target: string
 }
@@ -115,6 +117,7 @@ const AGENT_SHAPES: Record<AgentMessage['type'], Shape> = {
     count: maybe(whole(1, 65_535)),
     allow: maybe(listOf(1000, text(64))),
     deny: maybe(listOf(1000, text(64))),
+    hostHeader: maybe(text(260)),
     target: text(1024),
   },
   unbind: { service: SERVICE },

@@ -1,6 +1,7 @@
 import { type Code, codeOf } from '@engawa/shared/errors'
 import { decodeOpening } from '@engawa/shared/wire/opening'
 import { failureOf } from './deliver/deliver.ts'
+import { proxyHeader } from './deliver/proxy.ts'
 import { Reach } from './deliver/reach.ts'
 import { ServiceSocket } from './deliver/udp.ts'
 import type { Published } from './tunnels.ts'
@@ -22,6 +23,8 @@ export interface FlowsSettings {
 interface Live {
   readonly published: Published
   readonly socket: ServiceSocket
+  /** PROXY protocol: before each datagram. */
+  readonly hello: Buffer | undefined
   lastAt: number
 }
 
@@ -46,7 +49,8 @@ export class Flows {
     if (live === undefined) return this.#settings.close(flow)
     const { traffic } = live.published
     live.lastAt = performance.now()
-    if (live.socket.send(bytes)) traffic.received += bytes.length
+    if (live.socket.send(live.hello === undefined ? bytes : Buffer.concat([live.hello, bytes])))
+      traffic.received += bytes.length
     else traffic.dropped++
   }
 
@@ -74,12 +78,13 @@ export class Flows {
     const asked = opening === undefined ? undefined : openingOf(opening)
     const published = asked === undefined ? undefined : find(asked.service)
     if (asked === undefined || published === undefined || published.state === 'refused') return undefined
-    const { target, reach } = published.wish
+    const { target, reach, proxyProtocol } = published.wish
     const { place } = target
     if (target.protocol !== 'udp' || place.kind !== 'port' || asked.portIndex >= place.count) return undefined
     const { traffic } = published
     const live: Live = {
       published,
+      hello: proxyProtocol && proxyHeader(proxyProtocol, asked),
       socket: new ServiceSocket({ host: place.host, port: place.port + asked.portIndex }, new Reach(reach), {
         received: (bytes) => {
           live.lastAt = performance.now()

@@ -5,6 +5,7 @@ import type { Stream } from '@engawa/shared/mux/events'
 import { splice } from '@engawa/shared/stream/splice'
 import { decodeOpening } from '@engawa/shared/wire/opening'
 import { type Delivery, deliver, failureOf } from './deliver/deliver.ts'
+import { proxyHeader } from './deliver/proxy.ts'
 import { Reach } from './deliver/reach.ts'
 import type { Published } from './tunnels.ts'
 
@@ -61,7 +62,9 @@ export class Server {
     if (published === undefined || !carries(published, opening.portIndex)) return stream.reset('SERVICE_UNKNOWN')
     const reach = this.#reaches.get(published) ?? new Reach(published.wish.reach)
     this.#reaches.set(published, reach)
-    this.#reach(published, stream, deliver(published.wish, opening.portIndex, reach))
+    const { proxyProtocol } = published.wish
+    const hello = proxyProtocol && proxyHeader(proxyProtocol, opening)
+    this.#reach(published, stream, { ...deliver(published.wish, opening.portIndex, reach), hello })
   }
 
   /** Time stands still while the session has no carrier. */
@@ -83,7 +86,11 @@ export class Server {
     attempt.timer = setTimeout(attempt.expire, Math.max(0, attempt.leftMs))
   }
 
-  #reach(published: Published, stream: Stream, { socket, ready }: Delivery): void {
+  #reach(
+    published: Published,
+    stream: Stream,
+    { socket, ready, hello }: Delivery & { hello: Uint8Array | undefined },
+  ): void {
     const early: Uint8Array[] = []
     let ended = false
     const settle = (failure: Code | undefined): void => {
@@ -103,6 +110,7 @@ export class Server {
       settle(undefined)
       this.#settings.onTried(published, undefined)
       stream.accept()
+      if (hello !== undefined) socket.write(hello)
       this.#splice(published, stream, socket)
       for (const bytes of early) stream.handler?.data(bytes)
       if (ended) stream.handler?.end()

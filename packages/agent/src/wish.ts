@@ -4,6 +4,7 @@ import { parseNetwork } from '@engawa/shared/networks'
 import { formatRange, type PortRange, parsePortRange } from '@engawa/shared/ports'
 import { z } from 'zod'
 import { complaint } from './complaint.ts'
+import { PROXY_VERSIONS, type ProxyVersion } from './deliver/proxy.ts'
 import { parseTarget, type Target } from './target.ts'
 
 /** What one line of `expose` or one entry of agent.yaml asks for. */
@@ -23,6 +24,8 @@ export interface Wish {
   readonly hostHeader?: string | undefined
   /** https://: any certificate will do. */
   readonly insecure?: boolean | undefined
+  /** How the service is told who visits. */
+  readonly proxyProtocol?: ProxyVersion | undefined
 }
 
 /** The same as people write it: flags, a tunnel of agent.yaml, the body of a further `expose`. */
@@ -37,6 +40,7 @@ export interface TypedWish {
   readonly deny?: readonly string[] | undefined
   readonly hostHeader?: string | undefined
   readonly insecure?: boolean | undefined
+  readonly proxyProtocol?: string | undefined
 }
 
 const oneOrMore = <Value>(one: z.ZodType<Value, string>): z.ZodType<Value[], string | string[]> =>
@@ -55,13 +59,21 @@ export const WISH_SCHEMA = z
     deny: oneOrMore(parsedText(parseNetwork)).optional(),
     'host-header': parsedText(parseHostHeader).optional(),
     'insecure-target': z.boolean().optional(),
+    'proxy-protocol': z.enum(PROXY_VERSIONS).optional(),
   })
   .transform(
-    ({ host, 'host-header': hostHeader, 'insecure-target': insecure, ...rest }): Wish => ({
+    ({
+      host,
+      'host-header': hostHeader,
+      'insecure-target': insecure,
+      'proxy-protocol': proxyProtocol,
+      ...rest
+    }): Wish => ({
       ...rest,
       hosts: host,
       hostHeader,
       insecure,
+      proxyProtocol,
     }),
   )
 
@@ -78,6 +90,7 @@ export function parseWish(typed: TypedWish): Wish {
     deny: typed.deny?.map(parseNetwork),
     hostHeader: typed.hostHeader === undefined ? undefined : parseHostHeader(typed.hostHeader),
     insecure: typed.insecure,
+    proxyProtocol: PROXY_VERSIONS.find((version) => version === typed.proxyProtocol),
   }
   checkFit(wish)
   return wish
@@ -89,7 +102,7 @@ export function typedOf({ target, hosts, port, ...rest }: Wish): TypedWish {
 }
 
 /** Throws FLAG_INVALID: a port for a host name, a host for a port, ranges of different lengths. */
-export function checkFit({ target, hosts, path, port, hostHeader, insecure }: Wish): void {
+export function checkFit({ target, hosts, path, port, hostHeader, insecure, proxyProtocol }: Wish): void {
   if (!isByPort(target) && port !== undefined) throw complaint('FLAG_INVALID', (words) => words.portForHttp)
   const byPort = isByPort(target)
   if (byPort && hosts !== undefined && hosts.length > 0) {
@@ -102,6 +115,10 @@ export function checkFit({ target, hosts, path, port, hostHeader, insecure }: Wi
   if (!target.secure && insecure === true) {
     throw complaint('FLAG_INVALID', (words) => words.onlyForHttps('--insecure-target'))
   }
+  if (proxyProtocol !== undefined && target.secure) {
+    throw complaint('FLAG_INVALID', (words) => words.proxyForTls)
+  }
+  if (proxyProtocol === 'v1' && target.protocol === 'udp') throw complaint('FLAG_INVALID', (words) => words.proxyForUdp)
   const count = target.place.kind === 'port' ? target.place.count : 1
   if (port !== undefined && port[1] - port[0] + 1 !== count) {
     throw complaint('FLAG_INVALID', (words) => words.portCount(count, port[1] - port[0] + 1))

@@ -20,6 +20,8 @@ const WRONG: readonly (readonly [wish: TypedWish, code: string, says: RegExp])[]
   [{ target: '8080', hostHeader: 'a b' }, 'FLAG_INVALID', /no host/],
   [{ target: '8080', hostHeader: 'a\r\nX: y' }, 'FLAG_INVALID', /no host/],
   [{ target: '8080', insecure: true }, 'FLAG_INVALID', /https/],
+  [{ target: 'udp://53', proxyProtocol: 'v1' }, 'FLAG_INVALID', /v2/],
+  [{ target: 'https://nas', proxyProtocol: 'v2' }, 'FLAG_INVALID', /https/],
   [{ target: 'udp://53', deny: ['home'] }, 'FLAG_INVALID', /no network/],
 ]
 

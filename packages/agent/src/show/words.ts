@@ -28,6 +28,8 @@ export interface Words {
   readonly onlyForHttp: (flag: string) => string
   readonly onlyForHttps: (flag: string) => string
   readonly hostHeaderWrong: (text: string) => string
+  readonly proxyForTls: string
+  readonly proxyForUdp: string
   readonly portCount: (wanted: number, given: number) => string
   readonly prefixWrong: (text: string) => string
   readonly oneTargetOnly: (flag: string) => string
@@ -153,6 +155,7 @@ export interface Words {
   readonly helpDeny: string
   readonly helpHostHeader: string
   readonly helpInsecure: string
+  readonly helpProxy: string
   readonly helpReach: string
   readonly helpQr: string
   readonly helpCarriers: string

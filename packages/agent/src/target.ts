@@ -11,7 +11,7 @@ export type Place =
 
 /** What a person wants published. `text` is its one canonical spelling: names are remembered by it. */
 export interface Target {
-  readonly protocol: 'http' | 'tcp' | 'udp'
+  readonly protocol: 'http' | 'tcp' | 'udp' | 'tls'
   readonly place: Place
   /** It speaks TLS: `https://`. */
   readonly secure: boolean
@@ -25,7 +25,7 @@ const SCHEMES: Readonly<Record<string, Target['protocol'] | 'later'>> = {
   https: 'http',
   h2c: 'later',
   udp: 'udp',
-  tls: 'later',
+  tls: 'tls',
 }
 const USUAL_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443 }
 /** sockaddr_un holds 108 bytes with its final NUL. */
@@ -55,7 +55,7 @@ export function parseTarget(typed: string): Target {
     if (use !== 'http' || !path.startsWith('/')) throw wrong((words) => words.targetPathTcp)
     throw later(typed, (words) => words.targetPath)
   }
-  if (use === 'http' && place.count > 1) throw wrong((words) => words.targetRangeHttp)
+  if ((use === 'http' || use === 'tls') && place.count > 1) throw wrong((words) => words.targetRangeHttp)
   const secure = scheme === 'https'
   return { protocol: use, place, secure, text: `${secure ? 'https' : use}://${spell(place)}` }
 }

@@ -108,7 +108,8 @@ export function checkFit({ target, hosts, path, port, hostHeader, insecure, prox
   if (byPort && hosts !== undefined && hosts.length > 0) {
     throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--host'))
   }
-  if (byPort && path !== undefined) throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--path'))
+  if (target.protocol !== 'http' && path !== undefined)
+    throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--path'))
   if (target.protocol !== 'http' && hostHeader !== undefined) {
     throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--host-header'))
   }

@@ -38,6 +38,7 @@ const GOOD: readonly (readonly [typed: string, text: string])[] = [
   ['UNIX:/run/app.sock', 'unix:/run/app.sock'],
   ['tcp+unix:/run/app.sock', 'tcp+unix:/run/app.sock'],
   ['udp://19132', 'udp://127.0.0.1:19132'],
+  ['tls://443', 'tls://127.0.0.1:443'],
   ['https://nas.local:5001', 'https://nas.local:5001'],
   ['https://nas.local', 'https://nas.local:443'],
   ['https://5001', 'https://127.0.0.1:5001'],
@@ -84,6 +85,8 @@ const BAD: readonly (readonly [typed: string, says: RegExp])[] = [
   ['ftp://22', /did you mean/],
   ['tcp://22/x', /path/],
   ['udp://53/x', /path/],
+  ['tls://443/x', /path/],
+  ['tls://443-444', /tcp:\/\//],
   ['tcp://10010-10000', /10000-10010/],
   ['tcp://1-', /no port/],
   ['tcp://0-10', /no port/],
@@ -96,7 +99,6 @@ const BAD: readonly (readonly [typed: string, says: RegExp])[] = [
 
 const LATER = [
   'h2c://:50051',
-  'tls://443',
   './public',
   '../public',
   '/srv/www',
@@ -111,7 +113,7 @@ for (const [typed, text] of GOOD) {
     const target = parseTarget(typed)
     t.equal(target.text, text)
     t.equal(target.secure, text.startsWith('https'))
-    t.equal(target.protocol, /^(tcp|udp)/.exec(text)?.[0] ?? 'http')
+    t.equal(target.protocol, /^(tcp|udp|tls)/.exec(text)?.[0] ?? 'http')
     t.same(parseTarget(text), target, 'its canonical spelling reads the same')
   })
 }

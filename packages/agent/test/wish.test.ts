@@ -22,6 +22,8 @@ const WRONG: readonly (readonly [wish: TypedWish, code: string, says: RegExp])[]
   [{ target: '8080', insecure: true }, 'FLAG_INVALID', /https/],
   [{ target: 'udp://53', proxyProtocol: 'v1' }, 'FLAG_INVALID', /v2/],
   [{ target: 'https://nas', proxyProtocol: 'v2' }, 'FLAG_INVALID', /https/],
+  [{ target: 'tls://443', path: '/x' }, 'FLAG_INVALID', /--path is for HTTP/],
+  [{ target: 'tls://443', port: '443' }, 'FLAG_INVALID', /--port is for tcp/],
   [{ target: 'udp://53', deny: ['home'] }, 'FLAG_INVALID', /no network/],
 ]
 

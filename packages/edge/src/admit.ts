@@ -8,7 +8,7 @@ import { blockListOf, Door, isTrusted } from './guard/door.ts'
 import type { VisitorLimits } from './guard/limits.ts'
 import { OpenStreams } from './guard/open.ts'
 import type { Authority } from './route/host.ts'
-import { isBare, routeHttp } from './route/route.ts'
+import { isBare, routeHttp, tunnelNamed } from './route/route.ts'
 import type { Live, Tunnel, TunnelTable } from './tunnel/tunnel.ts'
 
 /** What the listeners need to know of the edge. */
@@ -36,6 +36,8 @@ export interface Visitor {
 export type Wanted =
   | { readonly protocol: 'http'; readonly authority: Authority; readonly path: string }
   | { readonly protocol: 'tcp' | 'udp'; readonly port: number }
+  /** To be passed through unopened. */
+  | { readonly protocol: 'tls'; readonly serverName: string }
 
 /** A guard sees who asks for what. It answers; it never waits or touches a socket. */
 export type Guard = (visitor: Visitor, tunnel: Tunnel) => Code | undefined
@@ -88,8 +90,7 @@ export class Admission {
 
   /** Which tunnel, if any. Throws HOST_UNKNOWN, MISDIRECTED or what a guard says. */
   find(visitor: Visitor, wanted: Wanted): Tunnel {
-    const tunnel =
-      wanted.protocol === 'http' ? this.#findHttp(visitor, wanted) : this.table.byPort(wanted.protocol, wanted.port)
+    const tunnel = this.#find(visitor, wanted)
     if (tunnel === undefined) throw new EngawaError('HOST_UNKNOWN')
     this.#ask(visitor, tunnel)
     return tunnel
@@ -130,6 +131,13 @@ export class Admission {
       const code = guard(visitor, tunnel)
       if (code !== undefined) throw new EngawaError(code)
     }
+  }
+
+  #find(visitor: Visitor, wanted: Wanted): Tunnel | undefined {
+    if (wanted.protocol === 'http') return this.#findHttp(visitor, wanted)
+    if (wanted.protocol !== 'tls') return this.table.byPort(wanted.protocol, wanted.port)
+    const tunnel = tunnelNamed(this.table, wanted.serverName)
+    return tunnel?.protocol === 'tls' ? tunnel : undefined
   }
 
   #findHttp(

@@ -4,6 +4,7 @@ import { REAL_CLOCK } from '@engawa/shared/carrier/clock'
 import { CarrierDoor } from '@engawa/shared/carrier/handshake-edge'
 import { makeFolder } from '@engawa/shared/folder'
 import { lockFolder } from '@engawa/shared/lock'
+import type { Protocol } from '@engawa/shared/wire/opening'
 import { openAccessLog } from './access/log.ts'
 import { startAdmin } from './admin/listen.ts'
 import { LiveOffice } from './admin/live.ts'
@@ -149,7 +150,7 @@ function composeSessions(
   const registry = new Registry({
     store,
     settings,
-    protocols: new Set(['http', 'tcp', 'udp']),
+    protocols: new Set<Protocol>(['http', 'tcp', 'udp', ...(settings.https === 'off' ? [] : (['tls'] as const))]),
     clock: REAL_CLOCK,
     probe: probePorts,
     opened: observer.opened,

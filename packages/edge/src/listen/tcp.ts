@@ -96,7 +96,7 @@ class TcpPort {
     }
     socket.once('close', () => pass.leave())
     if (front !== undefined && admission.denies(socket.remoteAddress, port)) return breakOff(socket)
-    if (front === undefined) void forwardTcp(admission, socket, port)
+    if (front === undefined) void forwardTcp(admission, socket, { protocol: 'tcp', port })
     else front.take(socket, { wire: socket, ownPort: true })
   }
 

@@ -53,7 +53,7 @@ const ja: Words = {
   title: '縁側: NAT の内側の家に、お客さまを迎えます',
   starting: 'edge と agent をそれぞれ別のプロセスで起動します。状態は一時フォルダーに置きます。',
   edgeReady: 'edge は {http} で待ち受け、agent は {carrier} へつなぎます',
-  joined: 'agent は一度きりの参加コードで登録されました',
+  joined: 'agent は一度きりの参加用コマンドで登録されました',
   published: '公開: {public}  →  {target}',
   asks: '訪問者からのリクエスト:',
   answer: '家からの応答:',

@@ -12,8 +12,8 @@ export interface Sshd {
   client: (port: number, ...args: readonly string[]) => ['ssh', ...string[]]
 }
 
-/** OpenSSH's daemon with its own keys and folder on a free port of 127.0.0.1. It lets in whoever runs the test, by key. */
-export async function startSshd(world: World): Promise<Sshd> {
+/** OpenSSH's daemon with its own keys and folder on a free port of `host`, where services live. It lets in whoever runs the test, by key. */
+export async function startSshd(world: World, host: string = '127.0.0.1'): Promise<Sshd> {
   const folder = world.folder('sshd')
   mkdirSync(folder, { mode: 0o700 })
   const file = (name: string): string => join(folder, name)
@@ -22,7 +22,7 @@ export async function startSshd(world: World): Promise<Sshd> {
   const port = await freePort()
   const settings = {
     Port: port,
-    ListenAddress: '127.0.0.1',
+    ListenAddress: host,
     HostKey: file('host'),
     AuthorizedKeysFile: file('user.pub'),
     PidFile: 'none',
@@ -33,8 +33,8 @@ export async function startSshd(world: World): Promise<Sshd> {
   }
   const config = Object.entries(settings).map(([key, value]) => `${key} ${value}\n`)
   writeFileSync(file('config'), config.join(''), { mode: 0o600 })
-  const daemon = world.start('sshd', [findTool('sshd') ?? 'sshd', '-D', '-e', '-f', file('config')])
-  await untilListening(port, () => daemon.exit === undefined)
+  const daemon = world.startAt('service', 'sshd', [findTool('sshd') ?? 'sshd', '-D', '-e', '-f', file('config')])
+  await daemon.untilLogged(/Server listening/)
   const settingsOfClient = [
     'BatchMode=yes',
     'IdentitiesOnly=yes',
@@ -66,27 +66,4 @@ export async function freePort(): Promise<number> {
   const { port } = server.address() as net.AddressInfo
   await new Promise((resolve) => server.close(resolve))
   return port
-}
-
-/** Resolves once something accepts on the port; asks again and again, for sshd has no other way to say so. */
-export async function untilListening(port: number, worthIt: () => boolean, deadlineMs = 10_000): Promise<void> {
-  const deadline = performance.now() + deadlineMs
-  for (;;) {
-    // oxlint-disable-next-line no-await-in-loop -- one try after the other
-    if (await accepts(port)) return
-    if (!worthIt() || performance.now() > deadline) throw new Error(`nothing listens on 127.0.0.1:${port}`)
-    // oxlint-disable-next-line no-await-in-loop -- one try after the other
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
-
-export function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect(port, '127.0.0.1')
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
 }

@@ -16,6 +16,17 @@ export function agentCommand(...args: readonly string[]): [string, ...string[]] 
   return [...FROM_SOURCE, join(ROOT, 'packages/agent/src/main.ts'), ...args]
 }
 
+export type Place = 'visitor' | 'edge' | 'agent' | 'service'
+
+/** Networks of their own for a world's programs, instead of 127.0.0.1 for all. */
+export interface Places {
+  /** What goes before the command of a program there. */
+  readonly enter: (place: Place) => readonly string[]
+  /** Flags of `edge run`: where it listens, the same at each start, and what agents dial. */
+  readonly edgeFlags: readonly string[]
+  readonly serviceHost: string
+}
+
 export interface WorldOptions {
   /** The carriers' way leads through `world.shim`. The domain then is `tunnel.test`: every request needs its Host header. */
   shim?: boolean
@@ -24,6 +35,9 @@ export interface WorldOptions {
   domain?: string
   /** Further flags of `edge run`. */
   edgeFlags?: readonly string[]
+  /** Further flags of Node for edge and agent. */
+  nodeFlags?: readonly string[]
+  places?: Places
 }
 
 export interface Services {
@@ -50,6 +64,8 @@ export class World {
   readonly #folder = mkdtempSync(join(tmpdir(), 'engawa-world-'))
   readonly #programs: Program[] = []
   readonly #flags: readonly string[]
+  readonly #nodeFlags: readonly string[]
+  readonly #places: Places | undefined
   #edge: Program | undefined
   #ready: Event | undefined
   #services = 0
@@ -58,10 +74,12 @@ export class World {
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 })
   }
 
-  private constructor(shims: readonly Shim[], { domain, edgeFlags = [] }: WorldOptions) {
+  private constructor(shims: readonly Shim[], { domain, edgeFlags = [], nodeFlags = [], places }: WorldOptions) {
     this.shims = shims
-    this.domain = domain ?? (shims.length > 0 ? 'tunnel.test' : 'localhost')
+    this.domain = domain ?? (shims.length > 0 || places ? 'tunnel.test' : 'localhost')
     this.#flags = edgeFlags
+    this.#nodeFlags = nodeFlags
+    this.#places = places
     process.once('exit', this.#abandon)
   }
 
@@ -113,19 +131,18 @@ export class World {
 
   /** Starts the edge, at first on free ports and later, as after a crash, on the same ones. */
   async startEdge(): Promise<Event> {
-    const before = this.#ready
-    const address = (name: string): string => (before ? this.#address(name) : '127.0.0.1:0')
     const publicHost = this.shims.flatMap(({ port }) => ['--public-host', `127.0.0.1:${port}`])
-    // biome-ignore format: one flag a line would say less
-    const flags = [
-      '--json', '--data', this.edgeData, '--domain', this.domain, '--bind', '127.0.0.1',
-      '--http', address('http'), '--https', address('https'), '--admin', address('admin'),
-    ]
-    const edge = this.start('edge', edgeCommand('run', ...flags, ...publicHost, ...this.#flags))
+    const flags = ['--json', '--data', this.edgeData, '--domain', this.domain, ...this.#listens(), ...publicHost]
+    const edge = this.startAt('edge', 'edge', this.#run(edgeCommand('run', ...flags, ...this.#flags)))
     this.#edge = edge
     this.#ready = await edge.until('ready')
     for (const shim of this.shims) shim.lead(this.carrier)
     return this.#ready
+  }
+
+  /** As `start`, in the network of `place`. */
+  startAt(place: Place, name: string, command: readonly [string, ...string[]]): Program {
+    return this.start(name, this.#enter(place, command))
   }
 
   /** Any further program, ended with this world. */
@@ -142,7 +159,7 @@ export class World {
 
   /** `agent …` on the folder of the agent `who`, to its end. */
   agentDo(who: string, ...args: readonly string[]): Promise<Result> {
-    return run(agentCommand(...args, '--data', this.agentData(who)))
+    return run(this.#enter('agent', agentCommand(...args, '--data', this.agentData(who))))
   }
 
   agentData(who: string): string {
@@ -166,7 +183,8 @@ export class World {
 
   /** `agent expose …` for an agent that has joined; it runs on. */
   expose(who: string, ...args: readonly string[]): Program {
-    return this.start(`agent ${who}`, agentCommand('expose', ...args, '--json', '--data', this.agentData(who)))
+    const command = agentCommand('expose', ...args, '--json', '--data', this.agentData(who))
+    return this.startAt('agent', `agent ${who}`, this.#run(command))
   }
 
   /** As `expose`, once every target is published: the program and its tunnels in the targets' order. */
@@ -196,7 +214,9 @@ export class World {
   }
 
   async services(label: string = `service-${++this.#services}`): Promise<Services> {
-    const program = this.start(label, [process.execPath, join(import.meta.dirname, 'services/serve.ts'), label])
+    const serve = join(import.meta.dirname, 'services/serve.ts')
+    const host = this.#places?.serviceHost ?? '127.0.0.1'
+    const program = this.startAt('service', label, [process.execPath, serve, label, host])
     const { http, echo, bulk } = await program.until('ready')
     return { program, http: Number(http), echo: Number(echo), bulk: Number(bulk) }
   }
@@ -221,6 +241,21 @@ export class World {
     await Promise.all(this.shims.map((shim) => shim.close()))
     this.#abandon()
     process.removeListener('exit', this.#abandon)
+  }
+
+  #run([node, ...rest]: [string, ...string[]]): [string, ...string[]] {
+    return [node, ...this.#nodeFlags, ...rest]
+  }
+
+  #listens(): readonly string[] {
+    if (this.#places) return this.#places.edgeFlags
+    const address = (name: string): string => (this.#ready ? this.#address(name) : '127.0.0.1:0')
+    // biome-ignore format: one flag a line would say less
+    return ['--bind', '127.0.0.1', '--http', address('http'), '--https', address('https'), '--admin', address('admin')]
+  }
+
+  #enter(place: Place, command: readonly [string, ...string[]]): [string, ...string[]] {
+    return [...(this.#places?.enter(place) ?? []), ...command] as [string, ...string[]]
   }
 
   #address(name: string): string {

@@ -108,7 +108,7 @@ export class Agent implements Holder {
         resumed: (awayMs, streams) => this.#resumed(awayMs, streams),
         up: (pump, edge) => this.#up(pump, edge),
         settled: () => this.#greet(),
-        carrierLost: (left) => this.#tell({ event: 'carrier_lost', left }),
+        carrierLost: (left) => this.#carrierLost(left),
         retrying: (retryMs, address, error) => this.#retrying(retryMs, address, error),
         down: (code, reason, final) => this.#down(code, reason, final),
       },
@@ -291,13 +291,18 @@ export class Agent implements Holder {
   }
 
   /** Tunnels are asked for at once; what the edge answers is told behind `connected`. */
-  #greet(): void {
+  #greet(carriers: number = this.#pump?.session.carriers.length ?? 0): void {
     const early = this.#early
-    if (early === undefined || this.#pump === undefined || this.#edge === undefined) return
+    if (early === undefined || this.#edge === undefined) return
     clearTimeout(this.#greeting)
     this.#early = undefined
-    this.#tell({ event: 'connected', edge: this.#edge, carriers: this.#pump.session.carriers.length })
+    this.#tell({ event: 'connected', edge: this.#edge, carriers })
     for (const json of early) this.#receive(json)
+  }
+
+  #carrierLost(left: number): void {
+    this.#greet(left + 1)
+    this.#tell({ event: 'carrier_lost', left })
   }
 
   #away(): void {

@@ -1,12 +1,15 @@
 import { lookup } from 'node:dns/promises'
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import { connect, isIP } from 'node:net'
+import { BlockList, connect, isIP } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import type { Bound } from '@engawa/shared/wire/control'
 import type { CheckResult } from './events.ts'
 
 /** Each step of a check, milliseconds: a visitor would have given up as well. */
 const STEP_MS = 5000
+/** A token as the edge makes them: nothing that would make another path of it. */
+const TOKEN = /^[\w-]{8,128}$/
 /** An answer of the edge is one token; more than this is somebody else's page, bytes. */
 const MAX_ANSWER_BYTES = 4096
 
@@ -27,11 +30,15 @@ export async function checkPublic(bound: Bound, settings: CheckSettings): Promis
   const name = web ? url.hostname.replace(/^\[(.*)\]$/, '$1') : (host ?? '')
   // What a visitor of a UDP port would say belongs to its service: only the name can be checked.
   const udp = bound.idleMs !== undefined
-  if (web && bound.check === undefined) return { ok: false, failed: 'skipped' }
+  if (web && !TOKEN.test(bound.check ?? '')) return { ok: false, failed: 'skipped' }
   const addresses = await addressesOf(name, settings)
   if (addresses.length === 0) return { ok: false, failed: 'name', detail: name }
   let reached: CheckResult = { ok: false, failed: 'skipped', detail: name }
   for (const address of addresses) {
+    if (!isPublic(address, settings)) {
+      if (elsewhere(address, settings)) return { ok: false, failed: 'address', detail: address }
+      continue
+    }
     const result = web
       ? await ask(new URL(`/.well-known/engawa/${bound.check}`, url), address, bound.check ?? '', settings)
       : udp
@@ -44,6 +51,46 @@ export async function checkPublic(bound: Bound, settings: CheckSettings): Promis
     }
   }
   return reached
+}
+
+/** Addresses that lead to this machine, its LAN, or nowhere that a visitor of the internet could be. IANA's special-purpose registries. */
+const INSIDE = new BlockList()
+for (const [net, bits] of [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['224.0.0.0', 3],
+] as const) {
+  INSIDE.addSubnet(net, bits, 'ipv4')
+}
+/** Of IPv6 only global unicast may be dialled, without what carries an IPv4 address inside (6to4, Teredo). */
+const GLOBAL_V6 = new BlockList()
+GLOBAL_V6.addSubnet('2000::', 3, 'ipv6')
+const CARRIES_V4 = new BlockList()
+CARRIES_V4.addSubnet('2002::', 16, 'ipv6')
+CARRIES_V4.addSubnet('2001::', 32, 'ipv6')
+
+const LOOPBACK = /^127\.|^::1$/
+
+/**
+ * Whether the check may dial it. What is public is what the edge says: a hacked one must not make us knock at the router
+ * next door. So the edge's own address is fine, else only such as the whole internet has; this machine where the edge is on it.
+ */
+function isPublic(address: string, { edgeAddress }: CheckSettings): boolean {
+  if (address === edgeAddress) return true
+  if (LOOPBACK.test(address)) return LOOPBACK.test(edgeAddress) || isOwn(edgeAddress)
+  if (isIP(address) === 4) return !INSIDE.check(address, 'ipv4')
+  return GLOBAL_V6.check(address, 'ipv6') && !CARRIES_V4.check(address, 'ipv6')
+}
+
+function isOwn(address: string): boolean {
+  return Object.values(networkInterfaces()).some((all) => all?.some((own) => own.address === address))
 }
 
 /** RFC 6761: `localhost` and all below it are this machine, also where the resolver does not know that. */

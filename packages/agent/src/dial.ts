@@ -222,18 +222,17 @@ export class Dialler {
     if (this.#urgent) {
       const waits = (this.#standing?.session.figures.streams ?? 0) > 0
       const pauseMs = Math.round(this.#backoff.next(now))
-      const retryMs = this.#routes.hasUntried(now) ? 0 : waits ? Math.min(URGENT_MS, pauseMs) : pauseMs
+      const retryMs = this.#routes.hasUntried(this.#underWay, now) ? 0 : waits ? Math.min(URGENT_MS, pauseMs) : pauseMs
       if ((this.#standing?.session.carriers.length ?? 0) === 0) this.#handler.retrying(retryMs, address, error)
       this.#later(retryMs)
     } else {
       this.#handler.settled()
-      this.#later(this.#routes.hasUntried(now) ? 0 : Math.round(this.#furtherBackoff.next(now)))
+      this.#later(this.#routes.hasUntried(this.#underWay, now) ? 0 : Math.round(this.#furtherBackoff.next(now)))
     }
   }
 
   async #reach(dial: Dial, standing: Standing | undefined): Promise<void> {
-    const dialling = [...this.#dials].flatMap(({ route }) => (route === undefined ? [] : [route]))
-    const route = await this.#routes.next(dialling, this.#remotes(), performance.now())
+    const route = await this.#routes.next(this.#underWay, this.#remotes(), performance.now())
     dial.route = route
     const challenge = await dialCarrier({
       host: route.host,
@@ -253,6 +252,10 @@ export class Dialler {
     // Another dial may have brought a new session meanwhile.
     if (this.#standing !== undefined || this.#stopped || this.#loggingIn) return challenge.close()
     await this.#login(challenge)
+  }
+
+  get #underWay(): Route[] {
+    return [...this.#dials].flatMap(({ route }) => (route === undefined ? [] : [route]))
   }
 
   #remotes(): Used[] {

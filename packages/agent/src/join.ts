@@ -5,6 +5,7 @@ import { codeOf, EngawaError } from '@engawa/shared/errors'
 import { makeFolder } from '@engawa/shared/folder'
 import { decodeJoin } from '@engawa/shared/join'
 import { lockFolder } from '@engawa/shared/lock'
+import { parseName } from '@engawa/shared/names'
 import { complaint, type Phrase } from './complaint.ts'
 import { type Identity, loadIdentity, ownKey, saveIdentity } from './identity.ts'
 import { version } from './version.ts'
@@ -41,8 +42,9 @@ export async function joinEdge(folder: string, typed: string, signal?: AbortSign
         })
         const secret = Buffer.from(line.secret).toString('base64url')
         const joined = await challenge.join({ secret, software: `engawa-agent/${version()}` }, key)
-        const addresses = joined.addresses.length > 0 ? joined.addresses : line.addresses
-        const identity = { agent: joined.agent, pin: line.pin, ca: joined.ca, addresses, key }
+        const usable = joined.addresses.filter(isAddress)
+        const addresses = usable.length > 0 ? usable : line.addresses
+        const identity = { agent: nameOf(joined.agent), pin: line.pin, ca: joined.ca, addresses, key }
         saveIdentity(folder, identity)
         return identity
       } catch (error) {
@@ -54,6 +56,23 @@ export async function joinEdge(folder: string, typed: string, signal?: AbortSign
     throw together(failures)
   } finally {
     lock.release()
+  }
+}
+
+/** It stands in file names, in commands that people copy and on screens: a name and nothing else. */
+function nameOf(agent: string): string {
+  try {
+    return parseName(agent)
+  } catch (cause) {
+    throw new EngawaError('HANDSHAKE_INVALID', 'the edge gave this agent a name that is none', { cause })
+  }
+}
+
+function isAddress(text: string): boolean {
+  try {
+    return parseAddress(text).host !== ''
+  } catch {
+    return false
   }
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { codeOf } from '@engawa/shared/errors'
 import { told } from '@engawa/shared/say'
+import { printableLines } from '@engawa/shared/terminal'
 import { type CommandName, languageOf, parseLine } from './cli.ts'
 import type { Context } from './commands/context.ts'
 import { exitOf } from './exit.ts'
@@ -31,7 +32,7 @@ async function main(args: readonly string[]): Promise<number> {
     return await run(contextOf(line))
   } catch (error) {
     const code = codeOf(error)
-    process.stderr.write(`agent: ${told(error, languageOf(args))}\n`)
+    process.stderr.write(`agent: ${printableLines(told(error, languageOf(args)))}\n`)
     if (code === 'INTERNAL') process.stderr.write(`${error instanceof Error ? (error.stack ?? '') : ''}\n`)
     return exitOf(code)
   }

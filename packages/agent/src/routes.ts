@@ -48,8 +48,8 @@ export class Routes {
     const found = await Promise.allSettled(this.#addresses.map((address) => this.#resolve(address)))
     const routes = found.flatMap((result) => (result.status === 'fulfilled' ? result.value : []))
     const rankOf = (route: Route): number[] => [
-      dialling.filter((other) => keyOf(other) === keyOf(route)).length,
       this.#failure(route, now),
+      dialling.filter((other) => keyOf(other) === keyOf(route)).length,
       [...dialling, ...standing].filter(({ family }) => family === route.family).length,
       standing.filter(({ address, port }) => address === route.host && port === route.port).length,
     ]
@@ -68,9 +68,12 @@ export class Routes {
     this.#failedAt.delete(keyOf(route))
   }
 
-  /** Whether an address is left that has not failed lately. */
-  hasUntried(now: number): boolean {
-    return [...this.#known.values()].flat().some((route) => this.#failure(route, now) === 0)
+  /** Whether an address is left that has not failed lately and is not being dialled. */
+  hasUntried(dialling: readonly Route[], now: number): boolean {
+    const underWay = new Set(dialling.map(keyOf))
+    return [...this.#known.values()]
+      .flat()
+      .some((route) => this.#failure(route, now) === 0 && !underWay.has(keyOf(route)))
   }
 
   /** The machine has another network: what failed may work. */

@@ -102,7 +102,7 @@ export class Tunnels {
       const again = published.bound !== undefined && published.bound.public === message.public
       published.bound = message
       published.state = 'bound'
-      this.#settings.memory.keep(wish.target.text, message.name)
+      this.#settings.memory.keep(wish.target.text, name)
       if (!again) owner.tell(tunnelEvent(published, message))
       this.#settings.onBound(published)
     } else if (message.type === 'refused' || message.type === 'unbound') {
@@ -121,7 +121,8 @@ export function tunnelEvent(published: Published, bound: Bound): ShownEvent {
   const { target } = published.wish
   return {
     event: 'tunnel',
-    name: bound.name,
+    // As asked for: another one would be the edge's invention.
+    name: published.name,
     protocol: target.protocol,
     public: bound.public,
     urls: bound.urls,

@@ -187,6 +187,19 @@ t.test('where packets vanish a new attempt notices soon that they arrive again',
   t.comment(`a new carrier ${Math.round(tookMs)} ms after the path was back`)
 })
 
+t.test('a carrier that is lost before the others stand: connected, and then lost', async (t) => {
+  const edge = await SmallEdge.start(t)
+  const wire = await Wire.lay(t, edge, '127.0.0.1')
+  const { agent, until, heard } = await home(t, edge, [`127.0.0.1:${wire.port}`], { carriers: 8 })
+  agent.start()
+  await agent.whenUp()
+  wire.cut()
+  await until('carrier_lost')
+  const [first, second] = heard
+  t.ok(first?.event === 'connected' && first.carriers >= 1, JSON.stringify(first))
+  t.equal(second?.event, 'carrier_lost')
+})
+
 t.test('status asks: a carrier that has just died silently is not told as alive', async (t) => {
   const edge = await SmallEdge.start(t)
   const wire = await Wire.lay(t, edge, '127.0.0.1')

@@ -16,7 +16,7 @@ async function listening(t: Test, server: Server): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-function bound(address: string, check = 'token'): Bound {
+function bound(address: string, check = 'token-of-it'): Bound {
   return { type: 'bound', service: 1, name: 'blog', public: address, urls: [], check }
 }
 
@@ -24,11 +24,11 @@ t.test('an edge that answers its token is fine', async (t) => {
   const asked: unknown[] = []
   const server = createServer((request, response) => {
     asked.push([request.headers.host, request.url])
-    response.end('token\n')
+    response.end('token-of-it\n')
   })
   const port = await listening(t, server)
   t.same(await checkPublic(bound(`http://blog.localhost:${port}`), HERE), { ok: true })
-  t.same(asked, [[`blog.localhost:${port}`, '/.well-known/engawa/token']])
+  t.same(asked, [[`blog.localhost:${port}`, '/.well-known/engawa/token-of-it']])
 })
 
 t.test('somebody else answers', async (t) => {
@@ -81,7 +81,7 @@ t.test('a certificate that browsers would not trust', async (t) => {
   const { key, cert } = makeTestEdge({ name: 'blog.localhost' })
   const port = await listening(
     t,
-    createTls({ key, cert }, (_, response) => response.end('token')),
+    createTls({ key, cert }, (_, response) => response.end('token-of-it')),
   )
   t.match(await checkPublic(bound(`https://blog.localhost:${port}`), HERE), { ok: false, failed: 'certificate' })
 })
@@ -89,4 +89,37 @@ t.test('a certificate that browsers would not trust', async (t) => {
 t.test('nothing is claimed that was not measured', async (t) => {
   const { check: _check, ...rest } = bound('http://blog.localhost')
   t.match(await checkPublic(rest, HERE), { ok: false, failed: 'skipped' })
+})
+
+t.test('a hacked edge makes it knock at no door of the house', async (t) => {
+  let knocks = 0
+  const server = createServer((_, response) => response.end())
+  server.on('connection', () => knocks++)
+  const port = await listening(t, server)
+  const outside = { ...HERE, edgeAddress: '203.0.113.5' }
+  for (const host of ['127.0.0.1', 'localhost', 'x.localhost', '[::1]', '[::ffff:127.0.0.1]', '0.0.0.0', '127.1']) {
+    const web = await checkPublic(bound(`http://${host}:${port}/`), outside)
+    t.notOk(web.ok, host)
+    t.notOk((await checkPublic(bound(`${host}:${port}`), outside)).ok, host)
+  }
+  const inside = { ...outside, stepMs: 50 }
+  for (const host of ['10.1.2.3', '192.168.0.1', '169.254.169.254', '100.64.0.1', '224.0.0.1']) {
+    t.match(await checkPublic(bound(`http://${host}/`), inside), { ok: false, failed: 'address', detail: host })
+  }
+  for (const host of ['[fe80::1]', '[fd00::1]', '[2002:c0a8:1::1]', '[64:ff9b::a9fe:a9fe]']) {
+    t.match(await checkPublic(bound(`http://${host}/`), inside), { ok: false, failed: 'skipped' }, host)
+  }
+  t.equal(knocks, 0)
+})
+
+t.test('a hacked edge names no other path by its token', async (t) => {
+  const asked: unknown[] = []
+  const port = await listening(
+    t,
+    createServer((request, response) => response.end(String(asked.push(request.url)))),
+  )
+  for (const token of ['../../reboot', '..%2f..%2freboot', 'x?y', '', 'a/../../b']) {
+    t.match(await checkPublic(bound(`http://127.0.0.1:${port}`, token), HERE), { ok: false, failed: 'skipped' })
+  }
+  t.same(asked, [])
 })

@@ -137,3 +137,20 @@ t.test('two targets of different fate, in plain words', async (t) => {
   await plain.line((line) => line.startsWith('http://home.localhost:1 -> http://127.0.0.1:8080'))
   await plain.line((line) => line.includes('nothing answers at http://127.0.0.1:8080 yet'))
 })
+
+t.test('an edge that speaks in escape sequences paints no terminal', async (t) => {
+  const evil = '\u001b[2J\u009b31m'
+  const edge = await SmallEdge.start(t)
+  const folder = join(temporaryFolder(t), 'data')
+  edge.agent = `home${evil}`
+  const named = await runAgent(t, ['join', edge.joinLine, '--data', folder])
+  t.not(named.code, 0)
+  t.notOk(['\u001b', '\u009b'].some((control) => (named.err + named.out).includes(control)))
+  edge.agent = 'home'
+  edge.refuses.join = 'REPLACED'
+  edge.refusal = evil
+  const refused = await runAgent(t, ['join', edge.joinLine, '--data', folder])
+  t.not(refused.code, 0)
+  t.match(refused.err, /\\u001b\[2J\\u009b31m/)
+  t.notOk(['\u001b', '\u009b'].some((control) => refused.err.includes(control)))
+})

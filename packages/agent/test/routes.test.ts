@@ -30,15 +30,26 @@ t.test('what failed lately comes last; else two of one family', async (t) => {
 
 t.test('all failed: the longest ago first', async (t) => {
   const routes = new Routes([V6, V4])
-  t.notOk(routes.hasUntried(1000), 'nothing is known yet')
+  t.notOk(routes.hasUntried([], 1000), 'nothing is known yet')
   const v6 = await routes.next([], [], 1000)
   routes.failed(v6, 1000)
-  t.ok(routes.hasUntried(1000))
+  t.ok(routes.hasUntried([], 1000))
   routes.failed(await routes.next([], [], 1100), 1100)
-  t.notOk(routes.hasUntried(1200))
+  t.notOk(routes.hasUntried([], 1200))
   t.equal((await routes.next([], [], 1200)).family, 6)
   routes.failed(v6, 1200)
   t.equal((await routes.next([], [], 1300)).family, 4)
+})
+
+t.test('a dial that hangs gets company, and no second wind to what has just failed', async (t) => {
+  const routes = new Routes([V6, V4])
+  const v6 = await routes.next([], [], 1000)
+  const v4 = await routes.next([v6], [], 1000)
+  routes.failed(v6, 1001)
+  t.notOk(routes.hasUntried([v4], 1001), 'nothing to dial at once')
+  t.equal((await routes.next([v4], [], 1500)).family, 4)
+  routes.failed(v4, 2500)
+  t.equal((await routes.next([v4], [], 2500)).family, 6, 'IPv6 again, once IPv4 has failed later')
 })
 
 t.test('two addresses of one family take turns', async (t) => {

@@ -29,7 +29,13 @@ export const LIMITS = z
     /** Slow bodies (HTTP/1.1): the least rate, after a time of grace. */
     bodyBytesPerSecond: whole(KIB, 0),
     bodyGraceMs: whole(10_000, 0, DAY_MS),
-    http2IdleMs: whole(300_000, 1000, DAY_MS),
+    /** A request over HTTP/2 in which nothing moves; gRPC streams may rest for as long as they like. */
+    http2IdleMs: whole(300_000, 100, DAY_MS),
+    /** Requests at once on one connection. */
+    http2Streams: whole(100, 1, 1000),
+    /** Requests that a visitor takes back; who leaves a page full of pictures takes back all of them at once. */
+    http2ResetsPerSecond: whole(20, 1),
+    http2ResetBurst: whole(200, 1),
     keepAliveIdleMs: whole(60_000, 100, DAY_MS),
     /** A hostile local service. */
     responseHeadBytes: whole(32 * KIB, KIB, MIB),

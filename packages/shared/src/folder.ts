@@ -1,7 +1,9 @@
 import {
-  chownSync,
   closeSync,
+  fchownSync,
   fsyncSync,
+  lchownSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -12,6 +14,7 @@ import {
 } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { EngawaError } from './errors.ts'
 
 /** Where a program keeps its state unless `--data` says otherwise. contract.md */
 export function defaultFolder(
@@ -43,11 +46,11 @@ export function writeAtomic(path: string, content: string | Uint8Array, mode: nu
     const file = openSync(temporary, 'wx', mode)
     try {
       writeFileSync(file, content)
+      keepOwnerOf(file, folder)
       fsyncSync(file)
     } finally {
       closeSync(file)
     }
-    keepOwner(temporary)
     renameSync(temporary, path)
   } catch (error) {
     rmSync(temporary, { force: true })
@@ -61,11 +64,29 @@ export function writeAtomic(path: string, content: string | Uint8Array, mode: nu
   }
 }
 
-/** Gives a file to the owner of its folder, where this process may do that. */
+/**
+ * Gives a file to the owner of its folder, where this process may do that. Never what a link there leads to: the
+ * folder is its owner's, who may have put a link to somebody else's file in this place meanwhile.
+ */
 export function keepOwner(path: string): void {
   if (process.getuid?.() !== 0) return
   const { uid, gid } = statSync(dirname(path))
-  chownSync(path, uid, gid)
+  lchownSync(path, uid, gid)
+}
+
+/** As `keepOwner`, of a file that is open. */
+function keepOwnerOf(file: number, folder: string): void {
+  if (process.getuid?.() !== 0) return
+  const { uid, gid } = statSync(folder)
+  fchownSync(file, uid, gid)
+}
+
+/** Throws STATE_BROKEN for a link: whoever may write in the folder would choose the file that we make or change. */
+export function demandNoLink(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return
+  throw new EngawaError('STATE_BROKEN', `${path} is a link; state is kept in files of its own`, {
+    ja: `${path} がリンクになっています。状態のファイルはリンクにできません`,
+  })
 }
 
 /** The text of a file, undefined if it is not there. */

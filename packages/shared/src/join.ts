@@ -58,7 +58,7 @@ export function decodeJoin(text: string): JoinLine {
     const at = PREFIX.length + stranger.index + 1
     throw refuse(
       `character ${at}, ${quoted(stranger[0])}, cannot be part of a join line`,
-      `${at} 文字目の ${quoted(stranger[0])} は参加コードに含まれない文字です`,
+      `${at} 文字目の ${quoted(stranger[0])} は参加用コマンドに含まれない文字です`,
     )
   }
   const bytes = Buffer.from(encoded, 'base64url')
@@ -114,7 +114,7 @@ function newer(): EngawaError {
     'JOIN_LINE_INVALID',
     'this join line is of a version that this agent does not know: if all of it was copied, install the newest agent',
     {
-      ja: 'この参加コードの版をこのエージェントは知りません。全体をコピーしたのであれば、最新のエージェントを入れてください',
+      ja: 'この参加用コマンドの版をこのエージェントは知りません。全体をコピーしたのであれば、最新のエージェントを入れてください',
     },
   )
 }
@@ -123,6 +123,8 @@ function refuse(en: string, ja: string): EngawaError {
   return new EngawaError(
     'JOIN_LINE_INVALID',
     `this join line cannot be used: ${en}. Copy all of what \`edge invite\` printed, from ${PREFIX} to its end`,
-    { ja: `この参加コードは使えません: ${ja}。\`edge invite\` が表示した ${PREFIX} から最後までをコピーしてください` },
+    {
+      ja: `この参加用コマンドは使えません: ${ja}。\`edge invite\` が表示した ${PREFIX} から最後までをコピーしてください`,
+    },
   )
 }

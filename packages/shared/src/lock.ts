@@ -1,8 +1,8 @@
-import { closeSync, openSync, readSync, realpathSync } from 'node:fs'
+import { closeSync, openSync, readSync, realpathSync, rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { EngawaError } from './errors.ts'
-import { keepOwner } from './folder.ts'
+import { demandNoLink, keepOwner } from './folder.ts'
 
 /** Where SQLite keeps `user_version` in its header, big endian. https://www.sqlite.org/fileformat2.html#the_database_header */
 const PID_OFFSET = 60
@@ -10,6 +10,8 @@ const PID_OFFSET = 60
 const PATIENCE_MS = 200
 /** SQLITE_BUSY, SQLITE_LOCKED. */
 const BUSY = new Set([5, 6])
+/** SQLITE_CORRUPT, SQLITE_NOTADB. */
+const BROKEN = new Set([11, 26])
 
 /**
  * Lock files that this process holds. Opening one and closing it again would drop the
@@ -30,16 +32,8 @@ export interface FolderLock {
 export function lockFolder(folder: string): FolderLock {
   const path = join(realpathSync(folder), 'lock')
   if (held.has(path)) throw locked(folder, process.pid)
-  const database = new DatabaseSync(path, { timeout: PATIENCE_MS })
-  try {
-    // `synchronous` is off because a torn lock file after a power cut is only a lock that nobody holds.
-    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF; BEGIN EXCLUSIVE')
-    note(database)
-  } catch (cause) {
-    database.close()
-    if (!isBusy(cause)) throw cause
-    throw locked(folder, holderOf(folder), cause)
-  }
+  demandNoLink(path)
+  const database = take(folder, path)
   keepOwner(path)
   // Kept here too: a lock whose owner forgot it must not end with the garbage.
   held.set(path, database)
@@ -48,6 +42,24 @@ export function lockFolder(folder: string): FolderLock {
       if (held.delete(path)) database.close()
     },
   }
+}
+
+/** `synchronous` is off because a torn lock file after a power cut is only a lock that nobody holds. */
+function take(folder: string, path: string, mayMend: boolean = true): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: PATIENCE_MS })
+  try {
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF; BEGIN EXCLUSIVE')
+    note(database)
+    return database
+  } catch (cause) {
+    database.close()
+    if (isBusy(cause)) throw locked(folder, holderOf(folder), cause)
+    if (!mayMend || !isOneOf(BROKEN, cause)) throw cause
+  }
+  // Emptied, not removed: whoever has mended and locked it meanwhile keeps the same file.
+  truncateSync(path)
+  rmSync(`${path}-journal`, { force: true })
+  return take(folder, path, false)
 }
 
 /** The pid of the process that serves `folder`; undefined if none does. 0: someone, but no telling who. */
@@ -91,8 +103,12 @@ function readPid(path: string): number {
 }
 
 function isBusy(error: unknown): boolean {
+  return isOneOf(BUSY, error)
+}
+
+function isOneOf(codes: ReadonlySet<number>, error: unknown): boolean {
   const { errcode } = error as { errcode?: number }
-  return errcode !== undefined && BUSY.has(errcode & 0xff)
+  return errcode !== undefined && codes.has(errcode & 0xff)
 }
 
 function locked(folder: string, pid: number | undefined, cause?: unknown): EngawaError {

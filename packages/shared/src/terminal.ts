@@ -34,6 +34,11 @@ export function printable(text: string): string {
   )
 }
 
+/** As `printable`, for messages of our own that may have several lines. */
+export function printableLines(text: string): string {
+  return text.split('\n').map(printable).join('\n')
+}
+
 function columnsOf(grapheme: string): number {
   if (NONE.test(grapheme)) return 0
   // Half-width voice marks join the letter before them, and still take a column.

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { defaultFolder, makeFolder, readIfThere, writeAtomic } from '@engawa/shared/folder'
+import { defaultFolder, keepOwner, makeFolder, readIfThere, writeAtomic } from '@engawa/shared/folder'
+import { lockFolder } from '@engawa/shared/lock'
 import t from 'tap'
 
 t.test('the default folder is the system’s for root, the user’s own otherwise', async (t) => {
@@ -63,4 +64,23 @@ t.test('written files belong to the owner of the folder', { skip: notRoot }, asy
   writeAtomic(join(folder, 'key'), 'x')
   const { uid, gid } = statSync(join(folder, 'key'))
   t.same([uid, gid], [12_345, 12_346])
+})
+
+t.test('the owner of a folder gets no file of others by a link', { skip: notRoot }, async (t) => {
+  const folder = t.testdir({ outside: 'root’s', home: {} })
+  const outside = join(folder, 'outside')
+  const home = join(folder, 'home')
+  chownSync(home, 12_345, 12_346)
+  for (const name of ['agent.sock', 'key']) symlinkSync(outside, join(home, name))
+  keepOwner(join(home, 'agent.sock'))
+  writeAtomic(join(home, 'key'), 'x')
+  t.same([statSync(outside).uid, readFileSync(outside, 'utf8')], [0, 'root’s'])
+})
+
+t.test('the lock is no link to a file that is made elsewhere', async (t) => {
+  const folder = t.testdir({ home: {} })
+  const elsewhere = join(folder, 'elsewhere')
+  symlinkSync(elsewhere, join(folder, 'home/lock'))
+  t.throws(() => lockFolder(join(folder, 'home')), { code: 'STATE_BROKEN' })
+  t.notOk(existsSync(elsewhere))
 })

@@ -46,3 +46,12 @@ t.test('another process is named, and its lock is free at once after kill -9', a
 t.test('a folder that is not there is not held', async (t) => {
   t.equal(holderOf(`${t.testdir({})}/none`), undefined)
 })
+
+t.test('a lock file that a power cut has torn is nobody’s', async (t) => {
+  for (const torn of [Buffer.alloc(4096, 0x5a), Buffer.from('SQLite format 3\0'), Buffer.alloc(4096)]) {
+    const folder = t.testdir({ lock: torn, 'lock-journal': torn })
+    const lock = lockFolder(folder)
+    t.equal(holderOf(folder), process.pid)
+    lock.release()
+  }
+})

@@ -10,6 +10,12 @@ const both = (line: string): string => post(`Content-Length: 4\r\n${line}\r\n`, 
 /** RFC 9112 §6: where a body ends. The families of request smuggling live here. */
 export const FRAMING: readonly Row[] = [
   good('a length', 'RFC 9112 §6.2', length('5'), ['POST /p +5']),
+  good(
+    'a length, and trailers announced',
+    'RFC 9110 §6.6.2',
+    post('Trailer: X-Sum\r\nContent-Length: 5\r\n', 'hello'),
+    ['POST /p +5'],
+  ),
   good('no length: no body', 'RFC 9112 §6.3', post('', ''), ['POST /p'], { fields: { 'content-length': '0' } }),
   good('a GET with a body', 'RFC 9110 §9.3.1', get('/x', `${HOST}Content-Length: 5\r\n`) + 'hello', ['GET /x +5']),
   good('a length with zeros first', 'RFC 9110 §8.6', length('005'), ['POST /p +5'], {

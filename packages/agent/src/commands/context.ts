@@ -1,5 +1,8 @@
 import { resolve } from 'node:path'
 import { defaultFolder } from '@engawa/shared/folder'
+import { jsonText } from '@engawa/shared/json'
+import { LOG_OPTIONS, logStream } from '@engawa/shared/log'
+import { printableLines } from '@engawa/shared/terminal'
 import { type Logger, pino } from 'pino'
 import type { Line } from '../cli.ts'
 
@@ -23,10 +26,10 @@ export function contextOf(line: Line): Context {
     folder,
     configFile: typeof config === 'string' ? config : resolve(folder, 'agent.yaml'),
     say: (text) => {
-      if (json !== true) process.stdout.write(`${text}\n`)
+      if (json !== true) process.stdout.write(`${printableLines(text)}\n`)
     },
     sayJson: (value) => {
-      if (json === true) process.stdout.write(`${JSON.stringify(value)}\n`)
+      if (json === true) process.stdout.write(`${jsonText(value)}\n`)
     },
   }
 }
@@ -34,5 +37,5 @@ export function contextOf(line: Line): Context {
 /** Logs go to stderr; `write` may have to step around a live screen. */
 export function openLog({ line }: Context, usual: string, write: (line: string) => void): Logger {
   const level = line.flags['log-level']
-  return pino({ level: typeof level === 'string' ? level : usual, base: null }, { write })
+  return pino({ ...LOG_OPTIONS, level: typeof level === 'string' ? level : usual }, logStream(write))
 }

@@ -1,9 +1,14 @@
-import { printable } from '@engawa/shared/terminal'
+import { printable, printableLines } from '@engawa/shared/terminal'
 import type { AgentEvent } from '../events.ts'
 import type { Words } from './words.ts'
 
-/** An event as one sentence for people; undefined where the address itself is the message. */
+/** An event as one sentence for people; undefined where the address itself is the message. Nothing in it drives a terminal. */
 export function explain(event: AgentEvent, words: Words): string | undefined {
+  const sentence = sentenceOf(event, words)
+  return sentence === undefined ? undefined : printableLines(sentence)
+}
+
+function sentenceOf(event: AgentEvent, words: Words): string | undefined {
   switch (event.event) {
     case 'connected':
       return words.connected(event.edge, undefined)
@@ -16,7 +21,7 @@ export function explain(event: AgentEvent, words: Words): string | undefined {
     case 'carrier_lost':
       return words.carrierLost(event.left)
     case 'disconnected':
-      return words.disconnected(event.message)
+      return words.disconnected(event.message && printable(event.message))
     case 'resumed':
       return words.resumed(event.streams, event.away_ms)
     case 'service':
@@ -37,19 +42,20 @@ export function explain(event: AgentEvent, words: Words): string | undefined {
 
 export function explainCheck(check: Extract<AgentEvent, { event: 'check' }>, words: Words): string {
   const detail = printable(check.detail ?? '')
-  if (check.ok) return words.checkOk(check.public)
+  const address = printable(check.public)
+  if (check.ok) return words.checkOk(address)
   switch (check.failed) {
     case 'name':
-      return words.checkName(check.public, detail)
+      return words.checkName(address, detail)
     case 'address':
-      return words.checkAddress(check.public, detail)
+      return words.checkAddress(address, detail)
     case 'port':
-      return words.checkPort(check.public)
+      return words.checkPort(address)
     case 'certificate':
-      return words.checkCertificate(check.public, detail)
+      return words.checkCertificate(address, detail)
     case 'answer':
-      return words.checkAnswer(check.public, detail)
+      return words.checkAnswer(address, detail)
     default:
-      return words.checkSkipped(check.public)
+      return words.checkSkipped(address)
   }
 }

@@ -1,3 +1,4 @@
+import { jsonText } from '@engawa/shared/json'
 import type { Language } from '@engawa/shared/say'
 import { printable } from '@engawa/shared/terminal'
 import { renderUnicodeCompact } from 'uqr'
@@ -6,6 +7,9 @@ import { requestLine } from './board.ts'
 import { explain } from './explain.ts'
 import { Screen } from './screen.ts'
 import type { Words } from './words.ts'
+
+/** More would fill no terminal and no camera's view. */
+const MAX_QR_BYTES = 600
 
 /** Where a running `expose` or `up` shows what happens. */
 export interface Show {
@@ -43,12 +47,17 @@ function isForScreen(event: ShownEvent): event is Exclude<ShownEvent, AgentEvent
 function jsonShow(): Show {
   return {
     tell(event): void {
-      if (!isForScreen(event)) process.stdout.write(`${JSON.stringify({ ...event, ja: undefined })}\n`)
+      if (!isForScreen(event)) process.stdout.write(`${jsonText({ ...event, ja: undefined })}\n`)
     },
     say: () => {},
     log: (line) => void process.stderr.write(line),
     close: () => {},
   }
+}
+
+/** The address comes from the edge; what no code holds is not worth a crash. */
+function qrOf(address: string): string {
+  return Buffer.byteLength(address) > MAX_QR_BYTES ? '' : renderUnicodeCompact(address)
 }
 
 function say(text: string): void {
@@ -63,7 +72,7 @@ function plainShow(words: Words, qr: boolean): Show {
       if (isForScreen(event)) return
       if (event.event === 'tunnel') {
         say(`${printable(event.public)} -> ${event.target}`)
-        if (qr && !shown.has(event.public)) say(renderUnicodeCompact(event.public))
+        if (qr && !shown.has(event.public)) say(qrOf(event.public))
         shown.add(event.public)
       }
       const text = explain(event, words)
@@ -82,7 +91,7 @@ function liveShow(words: Words, qr: boolean): Show {
     tell(event): void {
       if (qr && event.event === 'tunnel' && !shown.has(event.public)) {
         shown.add(event.public)
-        screen.above(renderUnicodeCompact(event.public))
+        screen.above(qrOf(event.public))
       }
       screen.tell(event)
     },

@@ -42,6 +42,9 @@ export class SmallEdge extends EventEmitter<{
   readonly yields: boolean[] = []
   /** Thrown at whoever asks. */
   refuses: Partial<Record<'join' | 'login' | 'attach', Code>> = {}
+  /** What it says of refusals, and how it calls who joins. */
+  refusal: string | undefined
+  agent = 'home'
   answer: (bind: Bind) => EdgeMessage = (bind) => ({
     type: 'bound',
     service: bind.service,
@@ -115,7 +118,7 @@ export class SmallEdge extends EventEmitter<{
   #gatekeeper(): Gatekeeper {
     const check = (asked: 'join' | 'login' | 'attach'): void => {
       const code = this.refuses[asked]
-      if (code !== undefined) throw new EngawaError(code, `no ${asked}`)
+      if (code !== undefined) throw new EngawaError(code, this.refusal ?? `no ${asked}`)
     }
     return {
       edge: this.identity,
@@ -126,7 +129,12 @@ export class SmallEdge extends EventEmitter<{
         check('join')
         if (body.secret !== this.secret.toString('base64url')) throw new EngawaError('INVITATION_UNKNOWN', 'unknown')
         const edge = this.identity.toString('base64url')
-        return { agent: 'home', edge, addresses: [`127.0.0.1:${this.toldPort ?? this.port}`], ca: this.certificate.ca }
+        return {
+          agent: this.agent,
+          edge,
+          addresses: [`127.0.0.1:${this.toldPort ?? this.port}`],
+          ca: this.certificate.ca,
+        }
       },
       login: (body) => {
         this.yields.push(body.yields === true)

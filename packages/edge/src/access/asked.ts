@@ -1,12 +1,12 @@
-import type { IncomingMessage } from 'node:http'
 import { type Code, rowOf } from '@engawa/shared/errors'
+import type { VisitorRequest } from '../forward/message.ts'
 import type { AccessEntry } from './entry.ts'
 
 /** What the request itself says of itself; undefined: it was not to be read. */
 export type AskedFor = Pick<AccessEntry, 'host' | 'method' | 'target' | 'version' | 'referrer' | 'userAgent'>
 
 export function askedFor(
-  request: Pick<IncomingMessage, 'method' | 'url' | 'httpVersion' | 'headers'> | undefined,
+  request: Pick<VisitorRequest, 'method' | 'url' | 'httpVersion' | 'headers'> | undefined,
 ): AskedFor {
   const { host = '', referer: referrer, 'user-agent': userAgent } = request?.headers ?? {}
   const { method = '', url: target = '', httpVersion: version = '' } = request ?? {}

@@ -1,4 +1,4 @@
-import { chmodSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Address } from '@engawa/shared/addresses'
 import { keepOwner } from '@engawa/shared/folder'
@@ -28,8 +28,13 @@ export async function startAdmin({ folder, address, office, log }: AdminOptions)
   const inner = await adminServer(office, log, undefined)
   const path = join(folder, 'admin.sock')
   rmSync(path, { force: true })
-  await inner.listen({ path: socketPath(folder) })
-  chmodSync(path, 0o600)
+  // Closed to others from its first moment on, also in a folder that is not.
+  const before = process.umask(0o177)
+  try {
+    await inner.listen({ path: socketPath(folder) })
+  } finally {
+    process.umask(before)
+  }
   keepOwner(path)
   try {
     const outer = address && (await listenTcp(office, log, token, address))

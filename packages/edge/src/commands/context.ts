@@ -1,3 +1,4 @@
+import { jsonText } from '@engawa/shared/json'
 import type { Language } from '@engawa/shared/say'
 import type { Words } from '../show/words.ts'
 import type { Flags } from './grammar.ts'
@@ -31,5 +32,5 @@ export interface Context {
 
 /** One line of `--json`. */
 export function jsonLine(value: unknown): string {
-  return `${JSON.stringify(value)}\n`
+  return `${jsonText(value)}\n`
 }

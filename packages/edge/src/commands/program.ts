@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { EngawaError } from '@engawa/shared/errors'
 import { defaultFolder } from '@engawa/shared/folder'
 import { chooseLanguage, type Language, told } from '@engawa/shared/say'
+import { printableLines } from '@engawa/shared/terminal'
 import { LEVELS } from '../log.ts'
 import { words as wordsIn } from '../show/words.ts'
 import { version } from '../version.ts'
@@ -44,7 +45,8 @@ export async function program(argv: readonly string[], terminal: Terminal): Prom
     const handle = await COMMANDS[line.command]()
     return await handle({ terminal, words, language, args: line.words, flags, folder: data })
   } catch (error) {
-    terminal.err(`edge: ${told(error, language)}\n`)
+    // What was typed, or stands in a file, is told as text.
+    terminal.err(`edge: ${printableLines(told(error, language))}\n`)
     return exitOf(error)
   }
 }

@@ -57,6 +57,6 @@ function rowsOf({ agent, carriers }: StatusReport['links'][number], words: Conte
     rttMs === undefined ? '-' : `${rttMs} ms`,
     size(inFlightBytes),
     size(resentBytes),
-    suspect ? words.linkSilent(heardMs) : words.linkHeard(heardMs),
+    (suspect ? words.linkSilent : words.linkHeard)((heardMs / 1000).toFixed(1)),
   ])
 }

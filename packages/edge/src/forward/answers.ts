@@ -1,5 +1,6 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import { STATUS_CODES } from 'node:http'
 import { type Code, rowOf } from '@engawa/shared/errors'
+import type { VisitorRequest, VisitorResponse } from './message.ts'
 import { page } from './page.ts'
 import { wordsOf } from './words.ts'
 
@@ -48,15 +49,16 @@ export function answerFor(
 
 /** Answers a request instead of its service. Does nothing when an answer is under way. `close`: nothing more is read from this visitor's connection. */
 export function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: Pick<VisitorRequest, 'method' | 'headers'>,
+  response: VisitorResponse,
   code: Code,
   options: { close?: boolean } = {},
 ): void {
   if (response.headersSent) return
   const { accept, 'accept-language': acceptLanguage } = request.headers
   const { status, fields, body } = answerFor(code, { accept, acceptLanguage })
-  response.writeHead(status, options.close === true ? { ...fields, Connection: 'close' } : fields)
+  const all = options.close === true ? { ...fields, Connection: 'close' } : fields
+  response.writeHead(status, STATUS_CODES[status], Object.entries(all).flat())
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 

@@ -58,6 +58,7 @@ export function requestFields(
 ): string[] {
   const named = connectionOptions(raw)
   const fields: string[] = []
+  const announced: string[] = []
   let host = ''
   let framed = BODILESS.has(options.method)
   let chunked = false
@@ -66,12 +67,17 @@ export function requestFields(
     if (lower === 'content-length') framed = true
     if (lower === 'transfer-encoding') chunked = true
     if (HOP.has(lower) || isOurs(lower) || (named.has(lower) && !UNSTRIPPABLE.has(lower))) return
+    // Only a chunked body can have what it announces.
+    if (lower === 'trailer') {
+      announced.push(name, value)
+      return
+    }
     // 010 is ten, but not to everyone.
     if (lower === 'content-length') fields.push(name, value.replace(/^0+(?=\d)/, ''))
     else fields.push(name, lower === 'host' ? (options.host ?? value) : value)
   })
   // As its own hop: checkHead let nothing but `chunked` pass.
-  if (chunked) fields.push('Transfer-Encoding', 'chunked')
+  if (chunked) fields.push(...announced, 'Transfer-Encoding', 'chunked')
   else if (!framed) fields.push('Content-Length', '0')
   if (options.upgrade !== undefined) fields.push('Connection', 'Upgrade', 'Upgrade', options.upgrade)
   fields.push('Via', `${options.version} engawa`, ...forwardingFields(raw, sender, host))

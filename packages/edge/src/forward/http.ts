@@ -1,4 +1,4 @@
-import { type ClientRequest, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type Code, codeOf, EngawaError, rowOf } from '@engawa/shared/errors'
 import type { Stream } from '@engawa/shared/mux/events'
@@ -13,17 +13,22 @@ import { answer } from './answers.ts'
 import { checkAnswer } from './check.ts'
 import { Countdown } from './countdown.ts'
 import { answerFields, clientBehind, requestFields, trailerFields } from './headers.ts'
+import type { VisitorRequest, VisitorResponse } from './message.ts'
 import type { ServiceAgent, ServiceOptions } from './service.ts'
 
 /** One request of a visitor and the means to answer it. */
 export interface Asked {
   readonly visitor: Visitor
   readonly head: CheckedHead
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+  readonly request: VisitorRequest
+  readonly response: VisitorResponse
   readonly agent: ServiceAgent
-  /** Cuts the visitor's connection with a RST: an answer that broke off must never look whole. */
+  /** Cuts the visitor's connection with a RST (its stream over HTTP/2): an answer that broke off must never look whole. */
   readonly cut: () => void
+  /** HTTP/2: how long nothing may move. Over HTTP/1.1 a body has a least rate instead. */
+  readonly idleMs?: number
+  /** HTTP/2: sends the visitor back to HTTP/1.1, where it has a service connection to itself. RFC 9113 §7, HTTP_1_1_REQUIRED */
+  readonly fallBack?: () => void
   /** For an upgrade: the protocol asked for, and what to do at the service's 101. */
   readonly upgrade?: {
     readonly protocol: string
@@ -47,6 +52,7 @@ export class Exchange {
   readonly #startedAt: number = performance.now()
   readonly #left = new AbortController()
   readonly #silence: Countdown
+  readonly #idle: Countdown | undefined
   #tunnel: Tunnel | undefined
   #reached: Reached | undefined
   #upstream: ClientRequest | undefined
@@ -69,6 +75,8 @@ export class Exchange {
     this.#visitor = { ...visitor, client: clientBehind(visitor.peer, request.rawHeaders, admission.trusted) }
     this.#path = pathOf(asked.request.url ?? '')
     this.#silence = new Countdown(admission.settings.limits.responseHeadMs, () => this.#fail('SERVICE_TIMEOUT'))
+    if (asked.idleMs !== undefined && !/^application\/grpc/i.test(asked.request.headers['content-type'] ?? ''))
+      this.#idle = new Countdown(asked.idleMs, () => this.#fail('REQUEST_TIMEOUT'))
   }
 
   /** Resolves when nothing of this exchange is left. Never rejects. */
@@ -84,11 +92,16 @@ export class Exchange {
       this.#tunnel.traffic.open++
       const token = checkAnswer(this.#tunnel, this.#path)
       if (token !== undefined) {
-        response.writeHead(200, {
-          'Content-Type': 'text/plain; charset=utf-8',
-          'Content-Length': token.length,
-          'Cache-Control': 'no-store',
-        })
+        const length = String(token.length)
+        const plain = [
+          'Content-Type',
+          'text/plain; charset=utf-8',
+          'Content-Length',
+          length,
+          'Cache-Control',
+          'no-store',
+        ]
+        response.writeHead(200, 'OK', plain)
         response.end(request.method === 'HEAD' ? undefined : token)
         this.#began('edge')
       } else {
@@ -132,9 +145,16 @@ export class Exchange {
     upstream.on('upgrade', (incoming, connection, rest) => this.#switch(incoming, connection, rest))
     upstream.on('error', (error) => this.#broke(upstream, error))
     this.#unpause?.()
-    this.#unpause = link.onPause((paused) => (paused ? this.#silence.pause() : this.#silence.resume()))
-    this.#silence.restart()
-    if (link.paused) this.#silence.pause()
+    const timers = [this.#silence, this.#idle].filter((timer) => timer !== undefined)
+    this.#unpause = link.onPause((paused) => {
+      for (const timer of timers)
+        if (paused) timer.pause()
+        else timer.resume()
+    })
+    for (const timer of timers) {
+      timer.restart()
+      if (link.paused) timer.pause()
+    }
     if (head.hasBody) this.#pour(upstream, reached)
     else upstream.end()
   }
@@ -143,22 +163,22 @@ export class Exchange {
   #pour(upstream: ClientRequest, { live }: Reached): void {
     const { request } = this.#asked
     const expects = request.headers.expect !== undefined
-    const rate = new BodyRate(this.#admission.settings.limits, {
-      willing: () => !request.isPaused() && !live.link.paused && (!expects || this.#continued || this.#received > 0),
-      tooSlow: () => this.#fail('REQUEST_TIMEOUT'),
-    })
-    this.#rate = rate
+    if (this.#asked.idleMs === undefined)
+      this.#rate = new BodyRate(this.#admission.settings.limits, {
+        willing: () => !request.isPaused() && !live.link.paused && (!expects || this.#continued || this.#received > 0),
+        tooSlow: () => this.#fail('REQUEST_TIMEOUT'),
+      })
     upstream.flushHeaders()
     request.on('data', (chunk: Buffer) => {
       this.received(chunk.length)
-      rate.received(chunk.length)
+      this.#rate?.received(chunk.length)
       // A long upload is no silence of the service.
       if (!this.#asked.response.headersSent) this.#silence.restart()
       if (!upstream.write(chunk)) request.pause()
     })
     upstream.on('drain', () => request.resume())
     request.once('end', () => {
-      rate.stop()
+      this.#rate?.stop()
       upstream.addTrailers(trailerFields(request.rawTrailers))
       upstream.end()
     })
@@ -193,6 +213,10 @@ export class Exchange {
     this.#silence.stop()
     this.#rate?.stop()
     if (response.headersSent || response.destroyed) return void incoming.destroy()
+    if (this.#asked.fallBack !== undefined && tiesIdentity(incoming)) {
+      incoming.destroy()
+      return this.#asked.fallBack()
+    }
     this.#asked.agent.announced(String(incoming.headers['keep-alive'] ?? ''))
     const status = incoming.statusCode ?? 0
     const fields = answerFields(incoming.rawHeaders, {
@@ -316,18 +340,21 @@ export class Exchange {
   /** Bytes that went to the visitor. */
   sent(bytes: number): void {
     this.#sent += bytes
+    this.#idle?.restart()
     if (this.#tunnel !== undefined) this.#tunnel.traffic.sent += bytes
   }
 
   /** Bytes that came from the visitor. */
   received(bytes: number): void {
     this.#received += bytes
+    this.#idle?.restart()
     if (this.#tunnel !== undefined) this.#tunnel.traffic.received += bytes
   }
 
   #finish(): void {
     const { request, response, visitor } = this.#asked
     this.#silence.stop()
+    this.#idle?.stop()
     this.#rate?.stop()
     this.#unpause?.()
     const whole = this.#switched || response.writableFinished || this.#code !== undefined
@@ -364,6 +391,11 @@ export class Exchange {
       code,
     })
   }
+}
+
+/** The service wants to know who speaks on this connection, not in this request: NTLM and its kin. RFC 4559 */
+function tiesIdentity({ headers }: IncomingMessage): boolean {
+  return /(?:^|,\s*)(?:ntlm|negotiate)\b/i.test(headers['www-authenticate'] ?? '')
 }
 
 /** The mux stream below a service connection. */

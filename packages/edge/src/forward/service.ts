@@ -17,17 +17,22 @@ const MARGIN_MS = 1000
 const FAREWELL_MS = 5000
 
 /**
- * The service connection of one HTTP/1.1 visitor connection, kept between its requests.
+ * The service connections of one visitor connection, kept between its requests: one for HTTP/1.1, as many as it has
+ * requests at once for HTTP/2.
  *
  * Visitors never share one: what a service ties to a connection (NTLM) stays with its visitor, and a poisoned answer
  * can reach nobody else.
  */
 export class ServiceAgent extends Agent {
   readonly #idle = new Map<Duplex, NodeJS.Timeout>()
+  readonly #kept: number
   #idleMs = IDLE_MS
 
-  constructor() {
-    super({ keepAlive: true, maxSockets: 1, maxFreeSockets: 1 } satisfies AgentOptions)
+  /** `kept`: how many may rest. */
+  constructor(kept = 1) {
+    const maxSockets = kept === 1 ? 1 : Number.POSITIVE_INFINITY
+    super({ keepAlive: true, maxSockets, maxFreeSockets: kept, scheduling: 'lifo' } satisfies AgentOptions)
+    this.#kept = kept
   }
 
   /** The Keep-Alive field of the latest answer. */
@@ -45,9 +50,12 @@ export class ServiceAgent extends Agent {
   }
 
   override keepSocketAlive(connection: Duplex): boolean {
-    // One kept connection, whatever the visitor asks for by turns.
-    for (const other of Object.values(this.freeSockets).flat())
-      if (other !== undefined && other !== connection) this.#letGo(other)
+    // So many in all, whatever the visitor asks for by turns.
+    const others = Object.values(this.freeSockets)
+      .flat()
+      .filter((other) => other !== undefined && other !== connection)
+    for (const other of others.slice(0, Math.max(0, others.length - this.#kept + 1)))
+      if (other !== undefined) this.#letGo(other)
     if (this.#idleMs <= 0) return false
     const timer = setTimeout(() => this.#letGo(connection), this.#idleMs).unref()
     this.#idle.set(connection, timer)

@@ -1,5 +1,6 @@
-import { type IncomingMessage, METHODS } from 'node:http'
+import { METHODS } from 'node:http'
 import type { Code } from '@engawa/shared/errors'
+import type { VisitorRequest } from '../forward/message.ts'
 import { type Authority, parseHost } from '../route/host.ts'
 import type { VisitorLimits } from './limits.ts'
 
@@ -11,6 +12,7 @@ export interface CheckedHead {
 
 /** Those of HTTP; the parser lets those of RTSP through, too. */
 const KNOWN: ReadonlySet<string> = new Set(METHODS)
+const HTTP_1: ReadonlySet<string> = new Set(['1.0', '1.1'])
 // Visible ASCII without `#` (RFC 9112 §3.2.1): Node lets a fragment through.
 const TARGET = /^\/[\x21\x22\x24-\x7e]*$/
 
@@ -18,14 +20,18 @@ const TARGET = /^\/[\x21\x22\x24-\x7e]*$/
  * Refuses every head that two readers could take differently, above what Node's parser refuses by itself
  * (bare CR and LF, NUL, obs-fold, Content-Length together with Transfer-Encoding, …). RFC 9112 §3, §6.
  */
-export function checkHead(request: IncomingMessage, limits: VisitorLimits): CheckedHead | Code {
+export function checkHead(
+  request: Pick<VisitorRequest, 'method' | 'url' | 'rawHeaders' | 'httpVersion'>,
+  limits: VisitorLimits,
+  versions: ReadonlySet<string> = HTTP_1,
+): CheckedHead | Code {
   const { method = '', url = '', rawHeaders, httpVersion } = request
   if (url.length > limits.requestTargetBytes) return 'TARGET_TOO_LONG'
   if (rawHeaders.length > 2 * limits.requestFields) return 'HEAD_TOO_LARGE'
   // TRACE would echo cookies and the edge's own fields; CONNECT asks for a forward proxy.
   if (method === 'TRACE' || method === 'CONNECT') return 'METHOD_REFUSED'
   if (!KNOWN.has(method)) return 'REQUEST_INVALID'
-  if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'REQUEST_INVALID'
+  if (!versions.has(httpVersion)) return 'REQUEST_INVALID'
   if (!TARGET.test(url)) return 'REQUEST_INVALID'
   let host: string | undefined
   let length: string | undefined

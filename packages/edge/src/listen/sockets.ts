@@ -19,11 +19,11 @@ export interface Listening {
   close(drainMs: number): Promise<void>
 }
 
-/** Listens on TCP. Throws LISTEN_FAILED. Sockets come half-open-able and without delay. */
+/** Listens on TCP. Throws LISTEN_FAILED. Sockets come half-open-able and without delay. `cut`: how a close ends those that stay. */
 export async function listenTcp(
   address: ListenAddress,
   accepted: (socket: Socket) => void,
-  options: { paused?: boolean } = {},
+  { paused = false, cut = breakOff }: { paused?: boolean; cut?: (socket: Socket) => void } = {},
 ): Promise<Listening> {
   const sockets = new Set<Socket>()
   const waiting = new Set<() => void>()
@@ -31,14 +31,11 @@ export async function listenTcp(
     if (!sockets.delete(socket) || sockets.size > 0) return
     for (const emptied of waiting) emptied()
   }
-  const server = createServer(
-    { allowHalfOpen: true, noDelay: true, pauseOnConnect: options.paused ?? false },
-    (socket) => {
-      sockets.add(socket)
-      socket.once('close', () => release(socket))
-      accepted(socket)
-    },
-  )
+  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: paused }, (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => release(socket))
+    accepted(socket)
+  })
   await begin(server, address)
   const bound = server.address()
   if (bound === null || typeof bound === 'string') throw new EngawaError('LISTEN_FAILED', 'no address after listening')
@@ -52,7 +49,7 @@ export async function listenTcp(
       if (sockets.size === 0) return
       const empty = new Promise<void>((resolve) => waiting.add(resolve))
       const timer = setTimeout(() => {
-        for (const socket of sockets) breakOff(socket)
+        for (const socket of sockets) cut(socket)
       }, drainMs)
       await empty
       clearTimeout(timer)

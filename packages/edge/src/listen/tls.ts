@@ -12,6 +12,7 @@ import type { ClientHello } from '../tls/client-hello.ts'
 import { peek } from '../tls/peek.ts'
 import { Unpeeked } from '../tls/unpeeked.ts'
 import { HttpFront, type RunningListener } from './http.ts'
+import { Http2Front } from './http2.ts'
 import { type ListenAddress, listenTcp } from './sockets.ts'
 
 /** Alert records: fatal (2), then the description. RFC 8446 §6 */
@@ -30,8 +31,10 @@ export interface TlsListener {
 export async function startTls({ address, admission, certificates, onCarrier }: TlsListener): Promise<RunningListener> {
   const { handshakeMs, unpeekedSockets } = admission.settings.limits
   const front = new HttpFront(admission)
+  const front2 = new Http2Front(admission)
   /** TLS hands out a socket of its own; its pair is found again by both ends of the connection. */
   const wires = new Map<string, { wire: Socket; serverName: string | undefined }>()
+  const opened = new WeakMap<Socket, TLSSocket>()
   let certificate = certificates.bare()
   const tls = createServer({
     ...certificate,
@@ -43,7 +46,7 @@ export async function startTls({ address, admission, certificates, onCarrier }: 
         done(error instanceof Error ? error : new Error(String(error)))
       }
     },
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: ['h2', 'http/1.1'],
     minVersion: 'TLSv1.2',
     handshakeTimeout: handshakeMs,
     allowHalfOpen: true,
@@ -52,13 +55,15 @@ export async function startTls({ address, admission, certificates, onCarrier }: 
   tls.on('secureConnection', (socket: TLSSocket) => {
     const pair = wires.get(endsOf(socket))
     socket.on('error', () => socket.destroy())
+    if (pair !== undefined) opened.set(pair.wire, socket)
     if (pair === undefined) socket.destroy()
+    else if (socket.alpnProtocol === 'h2') front2.take(socket, pair)
     else front.take(socket, pair)
   })
   tls.on('tlsClientError', (_error, socket) => socket.destroy())
 
   const waiting = new Unpeeked(unpeekedSockets)
-  const listening = await listenTcp(address, (socket) => {
+  const accepted = (socket: Socket): void => {
     const since = performance.now()
     waiting.add(socket)
     peek(socket, handshakeMs, {
@@ -66,7 +71,10 @@ export async function startTls({ address, admission, certificates, onCarrier }: 
       hello: (hello) => sort(socket, hello, since),
       invalid: (first) => reject(socket, first),
     })
-  })
+  }
+  // The socket below TLS does not know that TLS has sent its end: a reset then fails and leaks it.
+  const cut = (socket: Socket): void => void (opened.get(socket)?.destroy() ?? breakOff(socket))
+  const listening = await listenTcp(address, accepted, { cut })
 
   function sort(socket: Socket, { serverName }: ClientHello, since: Millis): void {
     if (serverName?.endsWith(`.${CARRIER_ZONE}`) === true) {
@@ -107,6 +115,7 @@ export async function startTls({ address, admission, certificates, onCarrier }: 
     port: listening.port,
     close: async (drainMs) => {
       front.drain()
+      front2.drain()
       waiting.clear()
       await listening.close(drainMs)
       front.close()

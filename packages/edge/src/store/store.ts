@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { EngawaError } from '@engawa/shared/errors'
-import { keepOwner } from '@engawa/shared/folder'
+import { demandNoLink, keepOwner } from '@engawa/shared/folder'
 import { AgentRows } from './agents.ts'
 import { InvitationRows } from './invitations.ts'
 import { LeaseRows } from './leases.ts'
@@ -36,6 +36,7 @@ export function openStore(path: string): Store {
 
 function open(path: string): DatabaseSync {
   // SQLite gives its side files the mode and owner of the database: so that is made first, closed to others.
+  demandNoLink(path)
   closeSync(openSync(path, 'a', 0o600))
   keepOwner(path)
   const database = new DatabaseSync(path, { timeout: PATIENCE_MS, enableForeignKeyConstraints: true })

@@ -111,3 +111,17 @@ t.test('the real process says the same', async (t) => {
   t.match([help.exit, help.out, help.err], [0, /edge run/, ''])
   t.match([version.exit, version.out], [0, /^\d+\.\d+\.\d+/])
 })
+
+t.test('what was typed cannot drive the terminal that complains of it', async (t) => {
+  for (const line of [
+    ['ru\u001b[2Jn'],
+    ['check', '--config', '/\u001b]0;x\u0007\u009b'],
+    ['run', '--\u001b[2J'],
+    ['status', '--data', '/\u001b[2J'],
+  ]) {
+    const { exit, err } = await command(line)
+    t.not(exit, 0)
+    // oxlint-disable-next-line no-control-regex
+    t.notMatch(err, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/)
+  }
+})

@@ -1,5 +1,5 @@
 import { connect as connectPlain, type Socket } from 'node:net'
-import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { connect as connectTls, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
 import { type Code, EngawaError } from '../errors.ts'
 import { CARRIER_CIPHERS, checkTrust, type Trust } from './trust.ts'
 
@@ -43,7 +43,7 @@ export function dial(target: DialTarget, signal: AbortSignal, step: () => void):
   const socket =
     trust === 'plain'
       ? connectPlain(where)
-      : connectTls({ ...where, servername, minVersion: 'TLSv1.3', ciphers: CARRIER_CIPHERS, rejectUnauthorized: false })
+      : connectTls({ ...where, servername, secureContext: contextOfAll(), rejectUnauthorized: false })
   return new Promise((resolve, reject) => {
     let reached = false
     const settle = (): void => {
@@ -81,6 +81,14 @@ export function dial(target: DialTarget, signal: AbortSignal, step: () => void):
     signal.addEventListener('abort', abort)
     if (signal.aborted) abort()
   })
+}
+
+let context: SecureContext | undefined
+
+/** One for all dials: to make one costs more than a refused dial does, and an edge that restarts is dialled by all its agents. */
+function contextOfAll(): SecureContext {
+  context ??= createSecureContext({ minVersion: 'TLSv1.3', ciphers: CARRIER_CIPHERS })
+  return context
 }
 
 function explain(error: unknown, { host, port }: DialTarget, reached: boolean): EngawaError {

@@ -125,6 +125,10 @@ export class Challenge {
     const answer = await this.#ask('login', { ...body, key: publicKeyOf(key) } satisfies LoginBody, key)
     const welcome = this.#parse(() => parseAnswer(answer, 'welcome'))
     if (welcome.secret === undefined) this.#fail(new EngawaError('HANDSHAKE_INVALID', 'a login without its secret'))
+    // Each stream has credit of its own, and may be a connection to a service: an edge may not take more than was offered.
+    if (welcome.maxStreams > body.maxStreams) {
+      this.#fail(new EngawaError('HANDSHAKE_INVALID', 'more streams than the agent takes'))
+    }
     return { welcome, carrier: this.#carrier }
   }
 

@@ -15,6 +15,10 @@ const SUSPECT_MS = 1000
 const SUSPECT_UNKNOWN_MS = 3000
 /** What a line is taken to carry until it has shown its rate, bytes per ms: 128 kbit/s. protocol.md [R7] */
 const ASSUMED_RATE = 16
+/** A line that fell silent and came back will do so again: so many times its longest silence lately, at most `SUSPECT_UNKNOWN_MS`. protocol.md [R7] */
+const SILENCES = 3
+/** For how long a silence counts, at least: the longest of this span and of the one before it. */
+const SILENCE_SPAN_MS = 30_000
 /** protocol.md [R8] */
 const LOST_MS = 10_000
 /** protocol.md [R2] */
@@ -65,6 +69,9 @@ export class CarrierEnd {
   #lastPingAt: Millis
   /** Since when something is unanswered; undefined while nothing is. */
   #waitSince: Millis | undefined
+  #longestSilence = 0
+  #longestBefore = 0
+  #silenceTurnedAt: Millis
 
   #acked = 0
   #ackDueAt: Millis | undefined
@@ -78,11 +85,13 @@ export class CarrierEnd {
     this.lastReadAt = now
     this.#lastPingAt = now
     this.#rateAt = now
+    this.#silenceTurnedAt = now
   }
 
   // Reading and acknowledging
 
   read(bytes: number, now: Millis): void {
+    if (this.silentSince !== undefined) this.#cameBack(now - this.silentSince, now)
     this.receivedBytes += bytes
     this.lastReadAt = now
     this.hasRead = true
@@ -162,7 +171,21 @@ export class CarrierEnd {
   get #patienceMs(): number {
     const { rate, smoothedRtt } = this.pace
     if (smoothedRtt === undefined) return SUSPECT_UNKNOWN_MS
-    return Math.max(SUSPECT_MS, 4 * smoothedRtt + this.ledger.inFlight / (rate ?? ASSUMED_RATE))
+    const silence = Math.max(this.#longestSilence, this.#longestBefore)
+    return Math.max(
+      SUSPECT_MS,
+      4 * smoothedRtt + this.ledger.inFlight / (rate ?? ASSUMED_RATE),
+      Math.min(SILENCES * silence, SUSPECT_UNKNOWN_MS),
+    )
+  }
+
+  #cameBack(silenceMs: number, now: Millis): void {
+    if (now - this.#silenceTurnedAt > SILENCE_SPAN_MS) {
+      this.#longestBefore = this.#longestSilence
+      this.#longestSilence = 0
+      this.#silenceTurnedAt = now
+    }
+    this.#longestSilence = Math.max(this.#longestSilence, silenceMs)
   }
 
   isSilent(now: Millis): boolean {

@@ -459,3 +459,13 @@ t.test('a socket whose first bytes were peeked and put back', async (t) => {
   const { carrier } = await (await dialCarrier(at((server.address() as AddressInfo).port))).login(LOGIN, key)
   t.ok(await echoes(carrier))
 })
+
+t.test('an edge that would open more streams than the agent takes is left', async (t) => {
+  const { port } = await world(t, {
+    login: () => ({ welcome: { ...WELCOME, secret: secret.toString('base64url'), maxStreams: 101 }, start: echo }),
+  })
+  await t.rejects((await dialCarrier(at(port))).login(LOGIN, key), {
+    code: 'HANDSHAKE_INVALID',
+    message: /more streams/,
+  })
+})

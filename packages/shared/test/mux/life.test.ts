@@ -102,6 +102,37 @@ t.test('R7 an interactive stream, which never shows a rate: suspect after 1 s on
   t.match(agent.of('carrierSuspect'), [{ carrier: 1 }])
 })
 
+t.test(
+  'R7 a line that came back from a silence is given three times as long, 3 s at most, for half a minute',
+  async (t) => {
+    for (const [silenceMs, patienceMs] of [
+      [300, 1000],
+      [600, 1800],
+      [990, 2970],
+    ] as const) {
+      const agent = new Bench('agent')
+      const stream = agent.opened(1)
+      agent.settle()
+      stream.write(Buffer.alloc(10))
+      agent.hear()
+      agent.pass(silenceMs)
+      agent.ack()
+      chat(agent, 5000)
+      stream.write(Buffer.alloc(10))
+      agent.hear()
+      agent.pass(patienceMs - 20)
+      t.same(agent.of('carrierSuspect'), [], `${silenceMs} ms: not before ${patienceMs} ms`)
+      agent.pass(120)
+      t.match(agent.of('carrierSuspect'), [{ carrier: 1 }])
+      chat(agent, 65_000)
+      stream.write(Buffer.alloc(10))
+      agent.hear()
+      agent.pass(1100)
+      t.equal(agent.of('carrierSuspect').length, 2, 'forgotten a minute later')
+    }
+  },
+)
+
 t.test('R7 four slow round trips, and what is in flight at 128 kbit/s, count on top', async (t) => {
   const agent = new Bench('agent')
   const stream = agent.opened(1, 1, 65_536)

@@ -1,0 +1,163 @@
+import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
+import type { Socket } from 'node:net'
+import { endpoint } from '@engawa/shared/wire/opening'
+import { refusedEntry } from '../access/asked.ts'
+import type { Admission, Visitor } from '../admit.ts'
+import { answer } from '../forward/answers.ts'
+import { Exchange } from '../forward/http.ts'
+import { type Http2Head, Http2Request, Http2Response, readHead } from '../forward/http2-message.ts'
+import { ServiceAgent } from '../forward/service.ts'
+import { TokenBuckets } from '../guard/bucket.ts'
+import { checkHead } from '../guard/head.ts'
+
+/** Receive windows: an upload over 20 ms goes at 12 MB/s a stream; a visitor's connection holds at most the second figure. */
+const STREAM_WINDOW = 256 * 1024
+const CONNECTION_WINDOW = 1024 * 1024
+/** Service connections kept for the next requests of one visitor connection. */
+const KEPT = 16
+const FAREWELL_MS = 5000
+const VERSIONS: ReadonlySet<string> = new Set(['2.0'])
+
+/** Speaks HTTP/2 on sockets that TLS has opened and ALPN has chosen it for. */
+export class Http2Front {
+  readonly #admission: Admission
+  readonly #visits = new Set<Visit>()
+  #draining = false
+
+  constructor(admission: Admission) {
+    this.#admission = admission
+  }
+
+  /** `wire`: the TCP socket below TLS. */
+  take(socket: Socket, { wire, serverName }: { wire: Socket; serverName?: string | undefined }): void {
+    const peer = endpoint(wire.remoteAddress, wire.remotePort)
+    const local = endpoint(wire.localAddress, wire.localPort)
+    const visitor = { peer, client: peer.address, local, secure: true, serverName, ownPort: false }
+    const visit = new Visit(this.#admission, visitor, socket)
+    this.#visits.add(visit)
+    socket.once('close', () => this.#visits.delete(visit))
+    if (this.#draining) visit.drain()
+  }
+
+  /** What runs may finish; no connection takes anything new. */
+  drain(): void {
+    this.#draining = true
+    for (const visit of this.#visits) visit.drain()
+  }
+}
+
+/** One HTTP/2 connection of a visitor. Its streams share service connections, one request at a time each. */
+class Visit {
+  readonly #admission: Admission
+  readonly #visitor: Visitor
+  readonly #session: ServerHttp2Session
+  readonly #agent = new ServiceAgent(KEPT)
+  readonly #resets: TokenBuckets
+  /** Streams that we have reset ourselves. */
+  readonly #closed = new WeakSet<ServerHttp2Stream>()
+  #streams = 0
+  #idle: NodeJS.Timeout | undefined
+
+  constructor(admission: Admission, visitor: Visitor, socket: Socket) {
+    this.#admission = admission
+    this.#visitor = visitor
+    const { limits } = admission.settings
+    this.#resets = new TokenBuckets({ perSecond: limits.http2ResetsPerSecond, burst: limits.http2ResetBurst })
+    this.#session = performServerHandshake(socket, {
+      settings: {
+        maxConcurrentStreams: limits.http2Streams,
+        maxHeaderListSize: limits.requestHeadBytes,
+        initialWindowSize: STREAM_WINDOW,
+        enablePush: false,
+      },
+      // Pseudo-fields are pairs, too.
+      maxHeaderListPairs: limits.requestFields + 5,
+      maxSendHeaderBlockLength: limits.responseHeadBytes * 2,
+    })
+    this.#session.setLocalWindowSize(CONNECTION_WINDOW)
+    this.#session.on('error', () => socket.destroy())
+    this.#session.on('stream', (stream, _headers, _flags, raw: string[]) => this.#take(stream, raw))
+    this.#session.once('close', () => {
+      clearTimeout(this.#idle)
+      this.#agent.destroy()
+      // Who never says FIN in turn is not waited for.
+      const timer = setTimeout(() => socket.destroy(), FAREWELL_MS).unref()
+      socket.once('close', () => clearTimeout(timer))
+    })
+    socket.once('end', () => this.#session.destroy())
+    this.#rest(limits.requestHeadMs)
+  }
+
+  drain(): void {
+    this.#session.close()
+  }
+
+  /** Without a stream for so long the connection ends. */
+  #rest(ms: number): void {
+    this.#idle = setTimeout(() => this.#session.close(), ms)
+  }
+
+  #take(stream: ServerHttp2Stream, raw: readonly string[]): void {
+    const { limits } = this.#admission.settings
+    clearTimeout(this.#idle)
+    this.#streams++
+    stream.on('error', () => {})
+    stream.on('aborted', () => {
+      if (!this.#closed.has(stream)) this.#aborted()
+    })
+    stream.once('close', () => {
+      if (--this.#streams === 0) this.#rest(limits.keepAliveIdleMs)
+    })
+    const head = readHead(raw, { bodiless: stream.endAfterHeaders, scheme: 'https' })
+    if (head === undefined) return this.#refuse(stream)
+    void this.#exchange(stream, head)
+  }
+
+  async #exchange(stream: ServerHttp2Stream, read: Http2Head): Promise<void> {
+    const { limits } = this.#admission.settings
+    const request = new Http2Request(stream, read)
+    const response = new Http2Response(stream, { head: read.method === 'HEAD' })
+    // An answer before the end of the request: the rest of its body is unwanted. RFC 9113 §8.1
+    response.once('finish', () => {
+      if (!request.complete) this.#close(stream, constants.NGHTTP2_NO_ERROR)
+    })
+    const head = checkHead(request, limits, VERSIONS)
+    if (typeof head === 'string') {
+      const { peer, secure } = this.#visitor
+      this.#admission.account(refusedEntry({ address: peer.address, secure }, request, head))
+      answer(request, response, head)
+      return
+    }
+    await new Exchange(this.#admission, {
+      visitor: this.#visitor,
+      head,
+      request,
+      response,
+      agent: this.#agent,
+      idleMs: limits.http2IdleMs,
+      cut: () => this.#close(stream, constants.NGHTTP2_INTERNAL_ERROR),
+      fallBack: () => this.#close(stream, constants.NGHTTP2_HTTP_1_1_REQUIRED),
+    }).run()
+  }
+
+  /** A malformed request is an error of its stream. RFC 9113 §8.1.1 */
+  #refuse(stream: ServerHttp2Stream): void {
+    const { peer, secure } = this.#visitor
+    this.#admission.account(refusedEntry({ address: peer.address, secure }, undefined, 'REQUEST_INVALID'))
+    this.#close(stream, constants.NGHTTP2_PROTOCOL_ERROR)
+  }
+
+  #close(stream: ServerHttp2Stream, code: number): void {
+    this.#closed.add(stream)
+    // Node ends a stream before it resets it, and a cut answer would look whole.
+    if (!stream.writableEnded) Object.assign(stream, { _final: (done: () => void) => done() })
+    stream.close(code)
+  }
+
+  /** Streams opened and reset at once make work for the service and none for the visitor (rapid reset, CVE-2023-44487). */
+  #aborted(): void {
+    if (this.#session.destroyed || this.#resets.take('', performance.now())) return
+    this.#session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM)
+    this.#session.destroy()
+  }
+}

@@ -8,6 +8,7 @@ import type { Holder } from './control/server.ts'
 import { refusalOf } from './deliver/refusal.ts'
 import { CARRIERS, Dialler } from './dial.ts'
 import type { ShownEvent } from './events.ts'
+import { Flows } from './flows.ts'
 import { forgetIdentity, type Identity } from './identity.ts'
 import { reachFailure } from './join.ts'
 import { Memory } from './memory.ts'
@@ -48,6 +49,7 @@ export class Agent implements Holder {
   readonly #owners: Set<Owner> = new Set()
   readonly #tunnels: Tunnels
   readonly #server: Server
+  readonly #flows: Flows
   readonly #watch: Watch = new Watch()
   readonly #checks: Checks
   readonly #memory: Memory
@@ -89,13 +91,19 @@ export class Agent implements Holder {
       find: (service) => this.#tunnels.find(service),
       onTried: (published, failure) => this.#watch.tried(published, failure),
     })
+    this.#flows = new Flows({
+      find: (service) => this.#tunnels.find(service),
+      send: (flow, bytes) => this.#pump?.session.sendDatagram(flow, bytes) === true,
+      close: (flow) => this.#pump?.session.closeFlow(flow),
+      onTried: (published, failure) => this.#watch.tried(published, failure),
+    })
     this.#dialler = new Dialler(
       { identity, carriers, yields, log },
       {
         opened: (stream) => this.#server.opened(stream),
         message: (json) => this.#receive(json),
-        datagram: () => {},
-        flowClosed: () => {},
+        datagram: (flow, opening, bytes) => this.#flows.received(flow, opening, bytes),
+        flowClosed: (flow) => this.#flows.closed(flow),
         away: () => this.#away(),
         resumed: (awayMs, streams) => this.#resumed(awayMs, streams),
         up: (pump, edge) => this.#up(pump, edge),
@@ -142,6 +150,7 @@ export class Agent implements Holder {
     this.#network.close()
     this.#dialler.stop()
     this.#server.close()
+    this.#flows.close()
     for (const { reject } of this.#questions.values()) reject(new EngawaError('NOT_RUNNING'))
     this.#questions.clear()
   }
@@ -184,15 +193,17 @@ export class Agent implements Holder {
 
   /** Makes `wishes` what the owner publishes: what stands in both lists goes on undisturbed. */
   replace(owner: Owner, wishes: readonly Wish[]): void {
-    const wanted = new Set(wishes.map(keyOf))
-    const present = new Set<string>()
+    const wanted = [...wishes]
     for (const published of this.#tunnels.list()) {
       if (published.owner !== owner) continue
-      const key = keyOf(published.wish)
-      if (wanted.has(key)) present.add(key)
-      else this.withdraw(published)
+      const at = wanted.findIndex((wish) => keyOf(wish) === keyOf(published.wish))
+      const [wish] = at === -1 ? [] : wanted.splice(at, 1)
+      if (wish === undefined) this.withdraw(published)
+      else if (JSON.stringify(typedOf(wish)) !== JSON.stringify(typedOf(published.wish))) {
+        this.#tunnels.change(published, wish)
+      }
     }
-    for (const wish of wishes) if (!present.has(keyOf(wish))) this.publish(owner, wish)
+    for (const wish of wanted) this.publish(owner, wish)
   }
 
   withdraw(published: Published): void {
@@ -323,6 +334,7 @@ export class Agent implements Holder {
     this.#pump = undefined
     clearTimeout(this.#greeting)
     this.#early = undefined
+    this.#flows.clear()
     this.#awaySince ??= performance.now()
     this.#server.pause()
     for (const { resolve, reject } of this.#questions.values()) {
@@ -401,6 +413,7 @@ export class Agent implements Holder {
   }
 }
 
+/** What makes a tunnel another one; its address rules change while it stands. */
 function keyOf(wish: Wish): string {
-  return JSON.stringify(typedOf(wish))
+  return JSON.stringify({ ...typedOf(wish), allow: undefined, deny: undefined })
 }

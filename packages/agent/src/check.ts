@@ -28,6 +28,8 @@ export async function checkPublic(bound: Bound, settings: CheckSettings): Promis
   const web = url !== null && /^https?:$/.test(url.protocol)
   const [, host, port] = web ? [] : (/^\[?(.+?)\]?:(\d+)(?:-\d+)?$/.exec(bound.public) ?? [])
   const name = web ? url.hostname.replace(/^\[(.*)\]$/, '$1') : (host ?? '')
+  // What a visitor of a UDP port would say belongs to its service: only the name can be checked.
+  const udp = bound.idleMs !== undefined
   if (web && !TOKEN.test(bound.check ?? '')) return { ok: false, failed: 'skipped' }
   const addresses = await addressesOf(name, settings)
   if (addresses.length === 0) return { ok: false, failed: 'name', detail: name }
@@ -39,7 +41,9 @@ export async function checkPublic(bound: Bound, settings: CheckSettings): Promis
     }
     const result = web
       ? await ask(new URL(`/.well-known/engawa/${bound.check}`, url), address, bound.check ?? '', settings)
-      : await touch(address, Number(port), settings)
+      : udp
+        ? skip(address, settings)
+        : await touch(address, Number(port), settings)
     // Each address that the name leads to is one that visitors may get.
     if (result.ok) reached = result
     else if (result.failed !== 'skipped') {
@@ -141,11 +145,19 @@ function ask(url: URL, address: string, token: string, { stepMs = STEP_MS }: Che
       })
       response.on('close', () => {
         const ok = response.statusCode === 200 && text.trim() === token
+        // Our own address is one that the rules refuse.
+        if (response.headers['engawa-error'] === 'BLOCKED') return resolve({ ok: false, failed: 'skipped' })
         resolve(ok ? { ok } : { ok, failed: 'answer', detail: `HTTP ${response.statusCode}` })
       })
     })
     sent.end()
   })
+}
+
+function skip(address: string, settings: CheckSettings): CheckResult {
+  return elsewhere(address, settings)
+    ? { ok: false, failed: 'address', detail: address }
+    : { ok: false, failed: 'skipped', detail: address }
 }
 
 function touch(address: string, port: number, { stepMs = STEP_MS }: CheckSettings): Promise<CheckResult> {

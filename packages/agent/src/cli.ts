@@ -5,6 +5,7 @@ import { chooseLanguage, type Language } from '@engawa/shared/say'
 import yargs, { type Argv } from 'yargs'
 import { complaint } from './complaint.ts'
 import { parseCarriers } from './config.ts'
+import { PROXY_VERSIONS } from './deliver/proxy.ts'
 import { en } from './show/en.ts'
 import { ja } from './show/ja.ts'
 import type { Words } from './show/words.ts'
@@ -51,6 +52,11 @@ const TUNNEL: Readonly<Record<string, Flag>> = {
   host: { kind: 'list', help: 'helpHost', single: true },
   path: { kind: 'text', help: 'helpPath', single: true },
   port: { kind: 'text', help: 'helpPort', single: true },
+  allow: { kind: 'list', help: 'helpAllow' },
+  deny: { kind: 'list', help: 'helpDeny' },
+  'host-header': { kind: 'text', help: 'helpHostHeader' },
+  'insecure-target': { kind: 'switch', help: 'helpInsecure' },
+  'proxy-protocol': { kind: 'text', help: 'helpProxy', choices: PROXY_VERSIONS },
   reach: { kind: 'list', help: 'helpReach' },
   qr: { kind: 'switch', help: 'helpQr' },
 }

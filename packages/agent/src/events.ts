@@ -62,4 +62,5 @@ export type ShownEvent =
       readonly open: number
       readonly received: number
       readonly sent: number
+      readonly dropped: number
     }

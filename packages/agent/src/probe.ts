@@ -1,26 +1,57 @@
 import type { Code } from '@engawa/shared/errors'
 import { deliver, failureOf } from './deliver/deliver.ts'
+import { ownHeader } from './deliver/proxy.ts'
 import { Reach } from './deliver/reach.ts'
+import { ServiceSocket } from './deliver/udp.ts'
 import type { Published } from './tunnels.ts'
 import type { Wish } from './wish.ts'
 
 /** How long a service on the LAN may take to answer before it counts as silent, milliseconds. */
 const PROBE_MS = 1500
+/** How long the word that nothing listens on a UDP port may take, milliseconds. */
+const UDP_MS = 500
 /** Between two looks at a service that does not answer, milliseconds. */
 const AGAIN_MS = 2000
 
 /** Connects to the service (the first port of a range) and closes again. Undefined: it answers; else why not. */
-export function probe({ target, reach }: Wish, patienceMs: number = PROBE_MS): Promise<Code | undefined> {
+export function probe(wish: Wish, patienceMs: number = PROBE_MS): Promise<Code | undefined> {
+  const { target, reach } = wish
+  if (target.protocol === 'udp' && target.place.kind === 'port') return probeUdp(wish, target.place)
   return new Promise((resolve) => {
-    const socket = deliver(target, 0, new Reach(reach))
+    const { socket, ready } = deliver(wish, 0, new Reach(reach))
     const settle = (failure: Code | undefined): void => {
       clearTimeout(timer)
       resolve(failure)
-      socket.destroy()
+      if (socket.writableEnded) socket.destroySoon()
+      else socket.destroy()
     }
     const timer = setTimeout(settle, patienceMs, 'SERVICE_TIMEOUT')
-    socket.once('connect', () => settle(undefined))
+    socket.once(ready, () => {
+      // Said to the end, or the service would log a broken connection.
+      if (wish.proxyProtocol !== undefined) socket.end(ownHeader(wish.proxyProtocol))
+      settle(undefined)
+    })
     socket.on('error', (error) => settle(failureOf(error)))
+  })
+}
+
+/**
+ * Sends one empty datagram. Most services say nothing to that, but a machine where nothing listens does: that answer is
+ * all that can be learnt without speaking the service's own protocol.
+ */
+function probeUdp({ reach, proxyProtocol }: Wish, place: { host: string; port: number }): Promise<Code | undefined> {
+  return new Promise((resolve) => {
+    const settle = (failure: Code | undefined): void => {
+      clearTimeout(timer)
+      socket.close()
+      resolve(failure)
+    }
+    const socket = new ServiceSocket(place, new Reach(reach), {
+      received: () => settle(undefined),
+      failed: (error) => settle(failureOf(error)),
+    })
+    const timer = setTimeout(settle, UDP_MS, undefined)
+    socket.send(proxyProtocol === undefined ? new Uint8Array(0) : ownHeader(proxyProtocol))
   })
 }
 

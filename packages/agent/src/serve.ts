@@ -4,7 +4,8 @@ import type { Code } from '@engawa/shared/errors'
 import type { Stream } from '@engawa/shared/mux/events'
 import { splice } from '@engawa/shared/stream/splice'
 import { decodeOpening } from '@engawa/shared/wire/opening'
-import { deliver, failureOf } from './deliver/deliver.ts'
+import { type Delivery, deliver, failureOf } from './deliver/deliver.ts'
+import { proxyHeader } from './deliver/proxy.ts'
 import { Reach } from './deliver/reach.ts'
 import type { Published } from './tunnels.ts'
 
@@ -61,8 +62,9 @@ export class Server {
     if (published === undefined || !carries(published, opening.portIndex)) return stream.reset('SERVICE_UNKNOWN')
     const reach = this.#reaches.get(published) ?? new Reach(published.wish.reach)
     this.#reaches.set(published, reach)
-    const socket = deliver(published.wish.target, opening.portIndex, reach)
-    this.#reach(published, stream, socket)
+    const { proxyProtocol } = published.wish
+    const hello = proxyProtocol && proxyHeader(proxyProtocol, opening)
+    this.#reach(published, stream, { ...deliver(published.wish, opening.portIndex, reach), hello })
   }
 
   /** Time stands still while the session has no carrier. */
@@ -84,13 +86,17 @@ export class Server {
     attempt.timer = setTimeout(attempt.expire, Math.max(0, attempt.leftMs))
   }
 
-  #reach(published: Published, stream: Stream, socket: Socket): void {
+  #reach(
+    published: Published,
+    stream: Stream,
+    { socket, ready, hello }: Delivery & { hello: Uint8Array | undefined },
+  ): void {
     const early: Uint8Array[] = []
     let ended = false
     const settle = (failure: Code | undefined): void => {
       clearTimeout(attempt.timer)
       this.#attempts.delete(attempt)
-      socket.off('connect', reached).off('error', failed)
+      socket.off(ready, reached).off('error', failed)
       if (failure === undefined) return
       socket.on('error', () => {})
       socket.destroy()
@@ -104,6 +110,7 @@ export class Server {
       settle(undefined)
       this.#settings.onTried(published, undefined)
       stream.accept()
+      if (hello !== undefined) socket.write(hello)
       this.#splice(published, stream, socket)
       for (const bytes of early) stream.handler?.data(bytes)
       if (ended) stream.handler?.end()
@@ -125,7 +132,7 @@ export class Server {
     }
     this.#attempts.add(attempt)
     if (!this.#paused) this.#run(attempt)
-    socket.once('connect', reached).once('error', failed)
+    socket.once(ready, reached).once('error', failed)
   }
 
   #splice(published: Published, stream: Stream, socket: Socket): void {
@@ -186,5 +193,6 @@ export class Server {
 
 function carries({ wish, state }: Published, portIndex: number): boolean {
   const { place } = wish.target
-  return state !== 'refused' && portIndex < (place.kind === 'port' ? place.count : 1)
+  // A TCP connection to the number of a UDP service would reach something that nobody has named.
+  return state !== 'refused' && wish.target.protocol !== 'udp' && portIndex < (place.kind === 'port' ? place.count : 1)
 }

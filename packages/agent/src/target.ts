@@ -11,19 +11,21 @@ export type Place =
 
 /** What a person wants published. `text` is its one canonical spelling: names are remembered by it. */
 export interface Target {
-  readonly protocol: 'http' | 'tcp'
+  readonly protocol: 'http' | 'tcp' | 'udp' | 'tls'
   readonly place: Place
+  /** It speaks TLS: `https://`. */
+  readonly secure: boolean
   readonly text: string
 }
 
 /** Every scheme of contract.md, and what today's version does with it. */
-const SCHEMES: Readonly<Record<string, 'http' | 'tcp' | 'later'>> = {
+const SCHEMES: Readonly<Record<string, Target['protocol'] | 'later'>> = {
   http: 'http',
   tcp: 'tcp',
-  https: 'later',
+  https: 'http',
   h2c: 'later',
-  udp: 'later',
-  tls: 'later',
+  udp: 'udp',
+  tls: 'tls',
 }
 const USUAL_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443 }
 /** sockaddr_un holds 108 bytes with its final NUL. */
@@ -50,11 +52,12 @@ export function parseTarget(typed: string): Target {
   const use = SCHEMES[scheme ?? 'http']
   if (use === 'later' || use === undefined) throw later(typed, () => `${scheme}://`)
   if (path !== '' && path !== '/') {
-    if (use === 'tcp' || !path.startsWith('/')) throw wrong((words) => words.targetPathTcp)
+    if (use !== 'http' || !path.startsWith('/')) throw wrong((words) => words.targetPathTcp)
     throw later(typed, (words) => words.targetPath)
   }
-  if (use === 'http' && place.count > 1) throw wrong((words) => words.targetRangeHttp)
-  return { protocol: use, place, text: `${use}://${spell(place)}` }
+  if ((use === 'http' || use === 'tls') && place.count > 1) throw wrong((words) => words.targetRangeHttp)
+  const secure = scheme === 'https'
+  return { protocol: use, place, secure, text: `${secure ? 'https' : use}://${spell(place)}` }
 }
 
 /** `HOST:PORT` or `HOST:PORT-PORT`, IPv6 in brackets. */
@@ -76,6 +79,7 @@ function socketTarget(scheme: string, path: string, wrong: Wrong): Target {
   return {
     protocol: tcp ? 'tcp' : 'http',
     place: { kind: 'socket', path },
+    secure: false,
     text: `${tcp ? 'tcp+unix' : 'unix'}:${path}`,
   }
 }

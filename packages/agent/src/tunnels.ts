@@ -2,7 +2,7 @@ import type { AgentMessage, Bound, EdgeMessage } from '@engawa/shared/wire/contr
 import type { ShownEvent } from './events.ts'
 import type { Memory } from './memory.ts'
 import { defaultName } from './naming.ts'
-import type { Wish } from './wish.ts'
+import { isByPort, type Wish } from './wish.ts'
 
 /** Who asked: this terminal, agent.yaml, or another process over agent.sock. Its tunnels live as long as it does. */
 export interface Owner {
@@ -13,11 +13,12 @@ export interface Published {
   /** Names it to the edge; never used again in this process. */
   readonly service: number
   readonly owner: Owner
-  readonly wish: Wish
+  wish: Wish
   readonly name: string
   state: 'waiting' | 'bound' | 'refused'
   bound: Bound | undefined
-  readonly traffic: { total: number; open: number; received: number; sent: number }
+  /** `dropped`: datagrams that had no room. */
+  readonly traffic: { total: number; open: number; received: number; sent: number; dropped: number }
 }
 
 export interface TunnelsSettings {
@@ -49,12 +50,19 @@ export class Tunnels {
       name,
       state: 'waiting',
       bound: undefined,
-      traffic: { total: 0, open: 0, received: 0, sent: 0 },
+      traffic: { total: 0, open: 0, received: 0, sent: 0, dropped: 0 },
     }
     this.#byService.set(published.service, published)
     owner.tell({ event: 'asking', name, target: wish.target.text })
     this.#settings.send(bindOf(published))
     return published
+  }
+
+  /** Asks for the same tunnel by other terms; visitors notice nothing but the terms. protocol.md [M1] */
+  change(published: Published, wish: Wish): void {
+    published.wish = wish
+    published.state = 'waiting'
+    this.#settings.send(bindOf(published))
   }
 
   /** A new session knows nothing of us: ask for everything again. protocol.md [M2] */
@@ -123,9 +131,9 @@ export function tunnelEvent(published: Published, bound: Bound): ShownEvent {
 }
 
 function bindOf({ service, name, wish }: Published): AgentMessage {
-  const { target, hosts, path, port } = wish
+  const { target, hosts, path, port, allow, deny, hostHeader } = wish
   const { place } = target
-  const ports = target.protocol === 'tcp' && place.kind === 'port'
+  const ports = isByPort(target) && place.kind === 'port'
   const count = ports ? place.count : 1
   // Without --port the public port is the target's own if that is free: asked for, not insisted on.
   const wanted = port ?? (ports ? ([place.port, place.port + count - 1] as const) : undefined)
@@ -136,7 +144,10 @@ function bindOf({ service, name, wish }: Published): AgentMessage {
     protocol: target.protocol,
     ...(hosts !== undefined && hosts.length > 0 && { hosts }),
     ...(path !== undefined && { path }),
-    ...(wanted !== undefined && target.protocol === 'tcp' && { port: wanted, exact: port !== undefined, count }),
+    ...(wanted !== undefined && isByPort(target) && { port: wanted, exact: port !== undefined, count }),
+    ...(allow !== undefined && { allow }),
+    ...(deny !== undefined && { deny }),
+    ...(hostHeader !== undefined && { hostHeader }),
     target: target.text,
   }
 }

@@ -1,9 +1,10 @@
-import { isIPv4, isIPv6 } from 'node:net'
 import { parsedText } from '@engawa/shared/config'
 import { parseDomain, parseName } from '@engawa/shared/names'
+import { parseNetwork } from '@engawa/shared/networks'
 import { formatRange, type PortRange, parsePortRange } from '@engawa/shared/ports'
 import { z } from 'zod'
 import { complaint } from './complaint.ts'
+import { PROXY_VERSIONS, type ProxyVersion } from './deliver/proxy.ts'
 import { parseTarget, type Target } from './target.ts'
 
 /** What one line of `expose` or one entry of agent.yaml asks for. */
@@ -16,6 +17,15 @@ export interface Wish {
   readonly port?: PortRange | undefined
   /** CIDRs that this tunnel alone may reach besides what is always allowed. */
   readonly reach?: readonly string[] | undefined
+  /** Networks whose visitors alone the edge takes, and those whose visitors it does not. */
+  readonly allow?: readonly string[] | undefined
+  readonly deny?: readonly string[] | undefined
+  /** HTTP: the Host that the service is asked by; also the name that its certificate must hold. */
+  readonly hostHeader?: string | undefined
+  /** https://: any certificate will do. */
+  readonly insecure?: boolean | undefined
+  /** How the service is told who visits. */
+  readonly proxyProtocol?: ProxyVersion | undefined
 }
 
 /** The same as people write it: flags, a tunnel of agent.yaml, the body of a further `expose`. */
@@ -26,6 +36,11 @@ export interface TypedWish {
   readonly path?: string | undefined
   readonly port?: string | undefined
   readonly reach?: readonly string[] | undefined
+  readonly allow?: readonly string[] | undefined
+  readonly deny?: readonly string[] | undefined
+  readonly hostHeader?: string | undefined
+  readonly insecure?: boolean | undefined
+  readonly proxyProtocol?: string | undefined
 }
 
 const oneOrMore = <Value>(one: z.ZodType<Value, string>): z.ZodType<Value[], string | string[]> =>
@@ -39,9 +54,28 @@ export const WISH_SCHEMA = z
     host: oneOrMore(parsedText(parseDomain)).optional(),
     path: parsedText(parsePrefix).optional(),
     port: z.union([z.number().int(), z.string()]).transform(String).pipe(parsedText(parsePortRange)).optional(),
-    reach: oneOrMore(parsedText(parseCidr)).optional(),
+    reach: oneOrMore(parsedText(parseNetwork)).optional(),
+    allow: oneOrMore(parsedText(parseNetwork)).optional(),
+    deny: oneOrMore(parsedText(parseNetwork)).optional(),
+    'host-header': parsedText(parseHostHeader).optional(),
+    'insecure-target': z.boolean().optional(),
+    'proxy-protocol': z.enum(PROXY_VERSIONS).optional(),
   })
-  .transform(({ host, ...rest }): Wish => ({ ...rest, hosts: host }))
+  .transform(
+    ({
+      host,
+      'host-header': hostHeader,
+      'insecure-target': insecure,
+      'proxy-protocol': proxyProtocol,
+      ...rest
+    }): Wish => ({
+      ...rest,
+      hosts: host,
+      hostHeader,
+      insecure,
+      proxyProtocol,
+    }),
+  )
 
 /** Throws what the parsers of its parts throw, and FLAG_INVALID where they do not fit together. */
 export function parseWish(typed: TypedWish): Wish {
@@ -51,29 +85,57 @@ export function parseWish(typed: TypedWish): Wish {
     hosts: typed.host?.map(parseDomain),
     path: typed.path === undefined ? undefined : parsePrefix(typed.path),
     port: typed.port === undefined ? undefined : parsePortRange(typed.port),
-    reach: typed.reach?.map(parseCidr),
+    reach: typed.reach?.map(parseNetwork),
+    allow: typed.allow?.map(parseNetwork),
+    deny: typed.deny?.map(parseNetwork),
+    hostHeader: typed.hostHeader === undefined ? undefined : parseHostHeader(typed.hostHeader),
+    insecure: typed.insecure,
+    proxyProtocol: PROXY_VERSIONS.find((version) => version === typed.proxyProtocol),
   }
   checkFit(wish)
   return wish
 }
 
 /** The way back: what `parseWish` would read as the same. */
-export function typedOf({ target, name, hosts, path, port, reach }: Wish): TypedWish {
-  return { target: target.text, name, host: hosts, path, port: port && formatRange(port), reach }
+export function typedOf({ target, hosts, port, ...rest }: Wish): TypedWish {
+  return { ...rest, target: target.text, host: hosts, port: port && formatRange(port) }
 }
 
 /** Throws FLAG_INVALID: a port for a host name, a host for a port, ranges of different lengths. */
-export function checkFit({ target, hosts, path, port }: Wish): void {
-  if (target.protocol === 'http' && port !== undefined) throw complaint('FLAG_INVALID', (words) => words.portForHttp)
-  if (target.protocol === 'tcp' && hosts !== undefined && hosts.length > 0) {
+export function checkFit({ target, hosts, path, port, hostHeader, insecure, proxyProtocol }: Wish): void {
+  if (!isByPort(target) && port !== undefined) throw complaint('FLAG_INVALID', (words) => words.portForHttp)
+  const byPort = isByPort(target)
+  if (byPort && hosts !== undefined && hosts.length > 0) {
     throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--host'))
   }
-  if (target.protocol === 'tcp' && path !== undefined)
+  if (target.protocol !== 'http' && path !== undefined)
     throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--path'))
+  if (target.protocol !== 'http' && hostHeader !== undefined) {
+    throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--host-header'))
+  }
+  if (!target.secure && insecure === true) {
+    throw complaint('FLAG_INVALID', (words) => words.onlyForHttps('--insecure-target'))
+  }
+  if (proxyProtocol !== undefined && target.secure) {
+    throw complaint('FLAG_INVALID', (words) => words.proxyForTls)
+  }
+  if (proxyProtocol === 'v1' && target.protocol === 'udp') throw complaint('FLAG_INVALID', (words) => words.proxyForUdp)
   const count = target.place.kind === 'port' ? target.place.count : 1
   if (port !== undefined && port[1] - port[0] + 1 !== count) {
     throw complaint('FLAG_INVALID', (words) => words.portCount(count, port[1] - port[0] + 1))
   }
+}
+
+/** Published by a port of its own, not by a name. */
+export function isByPort({ protocol }: Target): boolean {
+  return protocol === 'tcp' || protocol === 'udp'
+}
+
+/** `HOST` or `HOST:PORT`, as in a Host field. Throws FLAG_INVALID. */
+export function parseHostHeader(text: string): string {
+  const [, name = '', port] = /^(\[[\da-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?$/i.exec(text) ?? []
+  if (name !== '' && name.length <= 253 && Number(port ?? 1) <= 65_535) return text.toLowerCase()
+  throw complaint('FLAG_INVALID', (words) => words.hostHeaderWrong(text))
 }
 
 /** `/PREFIX` of a host name: begins with a slash, no query, no `..`. Throws FLAG_INVALID. */
@@ -83,12 +145,4 @@ export function parsePrefix(text: string): string {
     /^\/[\w.~!$&'()*+,;=:@%/-]*$/.test(path) && !path.split('/').some((part) => part === '..' || part === '.')
   if (fine && path.length <= 1024 && !path.includes('//')) return path
   throw complaint('FLAG_INVALID', (words) => words.prefixWrong(text))
-}
-
-/** `ADDRESS/BITS`, or an address alone. Throws FLAG_INVALID. */
-export function parseCidr(text: string): string {
-  const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
-  const most = isIPv4(address) ? 32 : isIPv6(address) && !address.includes('%') ? 128 : -1
-  if (most > 0 && Number(bits ?? most) <= most) return `${address}/${bits ?? most}`
-  throw complaint('FLAG_INVALID', (words) => words.cidrWrong(text))
 }

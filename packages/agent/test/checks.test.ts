@@ -32,7 +32,7 @@ t.test('a tunnel whose address changes all the time is checked once at a time, a
     name: 'blog',
     state: 'bound',
     bound: undefined,
-    traffic: { total: 0, open: 0, received: 0, sent: 0 },
+    traffic: { total: 0, open: 0, received: 0, sent: 0, dropped: 0 },
   }
   const checks = new Checks(() => '127.0.0.1:443')
   t.teardown(() => checks.close())

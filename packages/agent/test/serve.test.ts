@@ -77,7 +77,7 @@ function world(port: number, connectMs: number) {
     name: 'hole',
     state: 'bound',
     bound: undefined,
-    traffic: { total: 0, open: 0, received: 0, sent: 0 },
+    traffic: { total: 0, open: 0, received: 0, sent: 0, dropped: 0 },
   }
   const tried: (Code | undefined)[] = []
   const find = (service: number): Published | undefined => (service === 1 ? published : undefined)

@@ -37,6 +37,12 @@ const GOOD: readonly (readonly [typed: string, text: string])[] = [
   ['unix:///run/app.sock', 'unix:/run/app.sock'],
   ['UNIX:/run/app.sock', 'unix:/run/app.sock'],
   ['tcp+unix:/run/app.sock', 'tcp+unix:/run/app.sock'],
+  ['udp://19132', 'udp://127.0.0.1:19132'],
+  ['tls://443', 'tls://127.0.0.1:443'],
+  ['https://nas.local:5001', 'https://nas.local:5001'],
+  ['https://nas.local', 'https://nas.local:443'],
+  ['https://5001', 'https://127.0.0.1:5001'],
+  ['udp://nas.local:27000-27010', 'udp://nas.local:27000-27010'],
 ]
 
 const BAD: readonly (readonly [typed: string, says: RegExp])[] = [
@@ -78,6 +84,9 @@ const BAD: readonly (readonly [typed: string, says: RegExp])[] = [
   ['tpc://22', /did you mean tcp:\/\//],
   ['ftp://22', /did you mean/],
   ['tcp://22/x', /path/],
+  ['udp://53/x', /path/],
+  ['tls://443/x', /path/],
+  ['tls://443-444', /tcp:\/\//],
   ['tcp://10010-10000', /10000-10010/],
   ['tcp://1-', /no port/],
   ['tcp://0-10', /no port/],
@@ -89,12 +98,7 @@ const BAD: readonly (readonly [typed: string, says: RegExp])[] = [
 ]
 
 const LATER = [
-  'https://nas.local:5001',
-  'https://nas.local',
-  'https://5001',
   'h2c://:50051',
-  'udp://19132',
-  'tls://443',
   './public',
   '../public',
   '/srv/www',
@@ -108,7 +112,8 @@ for (const [typed, text] of GOOD) {
   t.test(`${JSON.stringify(typed)} means ${text}`, async (t) => {
     const target = parseTarget(typed)
     t.equal(target.text, text)
-    t.equal(target.protocol, text.startsWith('tcp') ? 'tcp' : 'http')
+    t.equal(target.secure, text.startsWith('https'))
+    t.equal(target.protocol, /^(tcp|udp|tls)/.exec(text)?.[0] ?? 'http')
     t.same(parseTarget(text), target, 'its canonical spelling reads the same')
   })
 }

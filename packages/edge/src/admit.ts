@@ -4,10 +4,11 @@ import type { Stream } from '@engawa/shared/mux/events'
 import type { Endpoint } from '@engawa/shared/wire/opening'
 import type { Logger } from 'pino'
 import type { Account } from './access/entry.ts'
-import { blockListOf, Door } from './guard/door.ts'
+import { blockListOf, Door, isTrusted } from './guard/door.ts'
 import type { VisitorLimits } from './guard/limits.ts'
+import { OpenStreams } from './guard/open.ts'
 import type { Authority } from './route/host.ts'
-import { isBare, routeHttp } from './route/route.ts'
+import { isBare, routeHttp, tunnelNamed } from './route/route.ts'
 import type { Live, Tunnel, TunnelTable } from './tunnel/tunnel.ts'
 
 /** What the listeners need to know of the edge. */
@@ -21,6 +22,8 @@ export interface VisitorSettings {
 /** Who came, and where to. */
 export interface Visitor {
   readonly peer: Endpoint
+  /** The address that rules go by: a trusted proxy speaks for another than itself. */
+  readonly client: string
   readonly local: Endpoint
   readonly secure: boolean
   /** SNI, lower case; undefined without TLS, or when none was sent. */
@@ -32,10 +35,15 @@ export interface Visitor {
 /** What a visitor wants. */
 export type Wanted =
   | { readonly protocol: 'http'; readonly authority: Authority; readonly path: string }
-  | { readonly protocol: 'tcp'; readonly port: number }
+  | { readonly protocol: 'tcp' | 'udp'; readonly port: number }
+  /** To be passed through unopened. */
+  | { readonly protocol: 'tls'; readonly serverName: string }
 
 /** A guard sees who asks for what. It answers; it never waits or touches a socket. */
 export type Guard = (visitor: Visitor, tunnel: Tunnel) => Code | undefined
+
+/** First of all: what the tunnel's own agent wants. */
+const byAddress: Guard = ({ client }, { rules }) => (rules?.admits(client) === false ? 'BLOCKED' : undefined)
 
 /** A tunnel that is there: `open` as many streams as are needed. */
 export interface Reached {
@@ -55,6 +63,7 @@ export class Admission {
   /** Told of each request that is over. */
   readonly account: Account
   readonly #guards: readonly Guard[]
+  readonly #open = new OpenStreams()
 
   constructor({
     table,
@@ -73,33 +82,62 @@ export class Admission {
     this.settings = settings
     this.log = log
     this.account = account
-    this.#guards = guards
+    this.#guards = [byAddress, ...guards]
+    table.onRules((tunnel) => this.#open.enforce(tunnel))
     this.trusted = blockListOf(settings.trustedProxies)
     this.door = new Door(settings.limits, this.trusted)
   }
 
   /** Which tunnel, if any. Throws HOST_UNKNOWN, MISDIRECTED or what a guard says. */
   find(visitor: Visitor, wanted: Wanted): Tunnel {
-    const tunnel = wanted.protocol === 'http' ? this.#findHttp(visitor, wanted) : this.table.byPort('tcp', wanted.port)
+    const tunnel = this.#find(visitor, wanted)
     if (tunnel === undefined) throw new EngawaError('HOST_UNKNOWN')
-    for (const guard of this.#guards) {
-      const code = guard(visitor, tunnel)
-      if (code !== undefined) throw new EngawaError(code)
-    }
+    this.#ask(visitor, tunnel)
     return tunnel
   }
 
-  /** Waits for the tunnel's agent as the table allows. Throws AGENT_AWAY. */
+  /** Waits for the tunnel's agent as the table allows. Throws AGENT_AWAY, or what a guard says after the wait. */
   async reach(
     tunnel: Tunnel,
     visitor: Visitor,
     { port, ...waiting }: { port?: number; bytes?: number; signal?: AbortSignal },
   ): Promise<Reached> {
-    const live = tunnel.live ?? (await this.table.whenLive(tunnel, waiting))
+    let { live } = tunnel
+    if (live === undefined) {
+      live = await this.table.whenLive(tunnel, waiting)
+      // The agent may have come back with other rules.
+      this.#ask(visitor, tunnel)
+    }
     const portIndex = port === undefined ? 0 : port - (tunnel.ports?.[0] ?? port)
     const { protocol } = tunnel
     const opening = { service: live.service, portIndex, protocol, visitor: visitor.peer, public: visitor.local }
-    return { tunnel, live, open: () => live.link.open(opening) }
+    const { link } = live
+    const open = (): Stream => {
+      const stream = link.open(opening)
+      this.#open.add(tunnel, visitor.client, stream)
+      return stream
+    }
+    return { tunnel, live, open }
+  }
+
+  /** Whether the one tunnel behind a TCP port refuses whoever comes from `address`, whatever they may ask. */
+  denies(address: string | undefined, port: number): boolean {
+    if (address === undefined || isTrusted(this.trusted, address)) return false
+    return this.table.byPort('tcp', port)?.rules?.admits(address) === false
+  }
+
+  #ask(visitor: Visitor, tunnel: Tunnel): void {
+    for (const guard of this.#guards) {
+      const code = guard(visitor, tunnel)
+      if (code !== undefined) throw new EngawaError(code)
+    }
+  }
+
+  #find(visitor: Visitor, wanted: Wanted): Tunnel | undefined {
+    if (wanted.protocol === 'http') return this.#findHttp(visitor, wanted)
+    if (wanted.protocol !== 'tls') return this.table.byPort(wanted.protocol, wanted.port)
+    const tunnel = tunnelNamed(this.table, wanted.serverName)
+    return tunnel?.protocol === 'tls' ? tunnel : undefined
   }
 
   #findHttp(

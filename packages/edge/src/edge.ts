@@ -4,6 +4,7 @@ import { REAL_CLOCK } from '@engawa/shared/carrier/clock'
 import { CarrierDoor } from '@engawa/shared/carrier/handshake-edge'
 import { makeFolder } from '@engawa/shared/folder'
 import { lockFolder } from '@engawa/shared/lock'
+import type { Protocol } from '@engawa/shared/wire/opening'
 import { openAccessLog } from './access/log.ts'
 import { startAdmin } from './admin/listen.ts'
 import { LiveOffice } from './admin/live.ts'
@@ -22,7 +23,7 @@ import { report } from './report.ts'
 import { storePath } from './state.ts'
 import { openStore, type Store } from './store/store.ts'
 import type { Face } from './tunnel/face.ts'
-import { probeTcp } from './tunnel/probe.ts'
+import { probePorts } from './tunnel/probe.ts'
 import { Registry } from './tunnel/registry.ts'
 import { Undo } from './undo.ts'
 import { version } from './version.ts'
@@ -149,9 +150,9 @@ function composeSessions(
   const registry = new Registry({
     store,
     settings,
-    protocols: new Set(['http', 'tcp']),
+    protocols: new Set<Protocol>(['http', 'tcp', 'udp', ...(settings.https === 'off' ? [] : (['tls'] as const))]),
     clock: REAL_CLOCK,
-    probe: probeTcp,
+    probe: probePorts,
     opened: observer.opened,
     closed: observer.closed,
   })

@@ -35,9 +35,21 @@ export async function expose(context: Context): Promise<number> {
 }
 
 function wishesOf({ line }: Context): Wish[] {
-  const { name, host, path, port, reach } = line.flags
+  const { name, host, path, port, reach, allow, deny } = line.flags
   return line.rest.map((target) =>
-    parseWish({ target, name: text(name), host: list(host), path: text(path), port: text(port), reach: list(reach) }),
+    parseWish({
+      target,
+      name: text(name),
+      host: list(host),
+      path: text(path),
+      port: text(port),
+      reach: list(reach),
+      allow: list(allow),
+      deny: list(deny),
+      hostHeader: text(line.flags['host-header']),
+      insecure: line.flags['insecure-target'] === true ? true : undefined,
+      proxyProtocol: text(line.flags['proxy-protocol']),
+    }),
   )
 }
 

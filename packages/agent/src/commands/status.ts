@@ -41,12 +41,13 @@ function tunnelText(
   { words }: Context['line'],
 ): string[] {
   const reached = service.reachable ? words.statusReachable(service.ms) : words.statusUnreachable(service.code ?? '')
-  const { total, open, received, sent } = traffic
+  const { total, open, received, sent, dropped } = traffic
   return [
     '',
     address === undefined ? words.waiting(name) : printable(address),
     `  -> ${target}  ${reached}`,
     `  ${words.traffic(total, open, bytesText(received), bytesText(sent))}`,
+    ...(dropped > 0 ? [`  ${words.dropped(dropped)}`] : []),
     ...(check === undefined
       ? []
       : [`  ${explainCheck({ event: 'check', name, public: address ?? '', ...check }, words)}`]),

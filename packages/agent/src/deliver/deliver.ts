@@ -1,16 +1,32 @@
 import type { Socket } from 'node:net'
 import { type Code, EngawaError } from '@engawa/shared/errors'
-import type { Target } from '../target.ts'
+import type { Wish } from '../wish.ts'
 import type { Reach } from './reach.ts'
 import { connectTcp } from './tcp.ts'
+import { connectTls } from './tls.ts'
 import { connectUnix } from './unix.ts'
 
-/** Begins a connection to the service of `target`; `portIndex` counts from 0 within its range, which the caller has checked. */
-export function deliver(target: Target, portIndex: number, reach: Reach): Socket {
-  const { place } = target
-  if (place.kind === 'socket') return connectUnix(place.path)
-  return connectTcp(place.host, place.port + portIndex, reach)
+export interface Delivery {
+  readonly socket: Socket
+  /** The event at which the service has been reached. */
+  readonly ready: 'connect' | 'secureConnect'
 }
+
+/** Begins a connection to the service of `wish`; `portIndex` counts from 0 within its range, which the caller has checked. */
+export function deliver({ target, hostHeader, insecure }: Wish, portIndex: number, reach: Reach): Delivery {
+  const { place } = target
+  if (place.kind === 'socket') return { socket: connectUnix(place.path), ready: 'connect' }
+  const port = place.port + portIndex
+  if (!target.secure) return { socket: connectTcp(place.host, port, reach), ready: 'connect' }
+  const name = hostHeader?.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
+  return { socket: connectTls(place.host, port, reach, { name, insecure: insecure === true }), ready: 'secureConnect' }
+}
+
+/** What Node's TLS says of a certificate that does not hold: OpenSSL's X509_V_ERR_… and its own. */
+const CERTIFICATE =
+  /CERT|ALTNAME|SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET|DECRYPT)|SIGNATURE|CRL|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH/
+/** It answers, but not in TLS, or not in any that this side speaks. */
+const NO_TLS = /^(?:EPROTO|ERR_SSL_|ERR_TLS_)/
 
 const REFUSED = new Set(['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EACCES', 'ENOTSOCK', 'EPROTOTYPE'])
 
@@ -19,6 +35,8 @@ export function failureOf(error: unknown): Code {
   if (error instanceof EngawaError) return error.code
   const causes = error instanceof AggregateError ? (error.errors as unknown[]) : [error]
   const codes = causes.map((cause) => (cause as NodeJS.ErrnoException | undefined)?.code ?? '')
+  if (codes.some((code) => CERTIFICATE.test(code))) return 'SERVICE_CERTIFICATE'
+  if (codes.some((code) => NO_TLS.test(code))) return 'SERVICE_BROKE'
   if (codes.some((code) => REFUSED.has(code))) return 'SERVICE_REFUSED'
   if (codes.includes('ETIMEDOUT')) return 'SERVICE_TIMEOUT'
   return 'SERVICE_UNREACHABLE'

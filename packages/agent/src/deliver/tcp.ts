@@ -9,7 +9,14 @@ import type { Reach } from './reach.ts'
  * The socket fails with REACH_DENIED when no address is left.
  */
 export function connectTcp(host: string, port: number, reach: Reach): Socket {
-  const lookup: LookupFunction = (name, options, callback) => {
+  const socket = connect({ host, port, lookup: lookupWithin(reach), allowHalfOpen: true, noDelay: true })
+  if (isNumeric(host) && !reach.allows(host)) socket.destroy(denied(host))
+  return socket
+}
+
+/** A lookup that gives only addresses that may be reached. Fails with REACH_DENIED where none is left. */
+export function lookupWithin(reach: Reach): LookupFunction {
+  return (name, options, callback) => {
     resolve(name, { ...options, all: true }, (error, found) => {
       if (error !== null) return callback(error, '')
       const allowed = found.filter(({ address }) => reach.allows(address))
@@ -19,12 +26,13 @@ export function connectTcp(host: string, port: number, reach: Reach): Socket {
       else callback(null, first.address, first.family)
     })
   }
-  const socket = connect({ host, port, lookup, allowHalfOpen: true, noDelay: true })
-  // A numeric host is never looked up.
-  if (isIP(host.replace(/%.*$/, '')) !== 0 && !reach.allows(host)) socket.destroy(denied(host))
-  return socket
 }
 
-function denied(host: string): EngawaError {
+/** Such a host is never looked up. */
+export function isNumeric(host: string): boolean {
+  return isIP(host.replace(/%.*$/, '')) !== 0
+}
+
+export function denied(host: string): EngawaError {
   return new EngawaError('REACH_DENIED', `${host} is a link-local or metadata address; --reach CIDR would allow it`)
 }

@@ -16,7 +16,7 @@ interface Row {
   refused: string | undefined
   silent: string | undefined
   check: string | undefined
-  traffic: { total: number; open: number; received: number; sent: number } | undefined
+  traffic: { total: number; open: number; received: number; sent: number; dropped: number } | undefined
 }
 
 /** What the live screen of `expose` knows; `render` is its picture. No input or output of its own. */
@@ -97,9 +97,10 @@ export class Board {
     const room = Math.max(1, Math.floor((rows - 6) / 3))
     for (const [name, row] of [...this.#rows].slice(0, room)) {
       lines.push(row.public === undefined ? cut(words.waiting(name), columns - 1) : style(['bold', 'cyan'], row.public))
-      const { total = 0, open = 0, received = 0, sent = 0 } = row.traffic ?? {}
+      const { total = 0, open = 0, received = 0, sent = 0, dropped = 0 } = row.traffic ?? {}
       say(`-> ${row.target}`)
       if (row.traffic !== undefined) say(words.traffic(total, open, bytesText(received), bytesText(sent)), 'dim')
+      if (dropped > 0) say(words.dropped(dropped), 'dim')
       for (const warning of [row.refused, row.silent, row.check]) if (warning !== undefined) say(warning, 'yellow')
     }
     if (this.#rows.size > room) say(words.more(this.#rows.size - room))

@@ -25,7 +25,10 @@ function sentenceOf(event: AgentEvent, words: Words): string | undefined {
     case 'resumed':
       return words.resumed(event.streams, event.away_ms)
     case 'service':
-      return event.reachable ? words.serviceBack(event.target) : words.serviceSilent(event.target)
+      if (event.reachable) return words.serviceBack(event.target)
+      return event.code === 'SERVICE_CERTIFICATE'
+        ? words.serviceCertificate(event.target)
+        : words.serviceSilent(event.target)
     case 'check':
       return explainCheck(event, words)
     case 'ended':

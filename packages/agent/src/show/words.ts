@@ -26,9 +26,12 @@ export interface Words {
   // Flags
   readonly portForHttp: string
   readonly onlyForHttp: (flag: string) => string
+  readonly onlyForHttps: (flag: string) => string
+  readonly hostHeaderWrong: (text: string) => string
+  readonly proxyForTls: string
+  readonly proxyForUdp: string
   readonly portCount: (wanted: number, given: number) => string
   readonly prefixWrong: (text: string) => string
-  readonly cidrWrong: (text: string) => string
   readonly oneTargetOnly: (flag: string) => string
   readonly flagTwice: (flag: string) => string
   readonly flagEmpty: (flag: string) => string
@@ -78,6 +81,7 @@ export interface Words {
   readonly reloaded: (tunnels: number) => string
   readonly configRefused: (message: string) => string
   readonly serviceSilent: (target: string) => string
+  readonly serviceCertificate: (target: string) => string
   readonly serviceBack: (target: string) => string
   readonly checkOk: (address: string) => string
   readonly checkName: (address: string, name: string) => string
@@ -91,6 +95,7 @@ export interface Words {
   // The live screen
   readonly link: string
   readonly traffic: (total: number, open: number, received: string, sent: string) => string
+  readonly dropped: (datagrams: number) => string
   readonly requests: string
   readonly noRequests: string
   readonly more: (count: number) => string
@@ -146,6 +151,11 @@ export interface Words {
   readonly helpHost: string
   readonly helpPath: string
   readonly helpPort: string
+  readonly helpAllow: string
+  readonly helpDeny: string
+  readonly helpHostHeader: string
+  readonly helpInsecure: string
+  readonly helpProxy: string
   readonly helpReach: string
   readonly helpQr: string
   readonly helpCarriers: string

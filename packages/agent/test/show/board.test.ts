@@ -33,7 +33,7 @@ const EVENTS: readonly ShownEvent[] = [
   { event: 'service', name: 'blog', target: 'http://127.0.0.1:8080', reachable: false, code: 'SERVICE_REFUSED' },
   { event: 'check', name: 'blog', public: 'https://blog.example.com', ok: false, failed: 'port' },
   { event: 'refused', name: 'x', code: 'NAME_TAKEN', message: 'taken', target: 'http://127.0.0.1:1' },
-  { event: 'traffic', name: 'blog', total: 1234, open: 2, received: 123_456_789, sent: 5 },
+  { event: 'traffic', name: 'blog', total: 1234, open: 2, received: 123_456_789, sent: 5, dropped: 0 },
   ...Array.from({ length: 60 }, (_, index) => ({ ...REQUEST, path: `/${'日本語'.repeat(index)}` })),
   { event: 'carrier_lost', left: 0 },
   { event: 'disconnected', retry_ms: 250, message: 'no answer' },

@@ -45,6 +45,8 @@ export const tunnelReport = z.object({
   live: z.boolean(),
   received: z.int(),
   sent: z.int(),
+  /** Datagrams (UDP). */
+  dropped: z.int(),
   /** Requests (HTTP) or connections so far, and those open now. */
   total: z.int(),
   open: z.int(),

@@ -18,6 +18,7 @@ export async function tunnels(context: Context): Promise<number> {
     return EXIT.done
   }
   const heads = words.tunnelsHeads
+  const dropping = list.some(({ dropped }) => dropped > 0)
   const rows = list.map((tunnel) => [
     tunnel.public,
     tunnel.agent,
@@ -27,8 +28,19 @@ export async function tunnels(context: Context): Promise<number> {
     String(tunnel.total),
     size(tunnel.received),
     size(tunnel.sent),
+    ...(dropping ? [String(tunnel.dropped)] : []),
   ])
-  const order = ['address', 'agent', 'target', 'state', 'open', 'total', 'received', 'sent'] as const
+  const order = [
+    'address',
+    'agent',
+    'target',
+    'state',
+    'open',
+    'total',
+    'received',
+    'sent',
+    ...(dropping ? (['dropped'] as const) : []),
+  ] as const
   terminal.out(
     table(
       order.map((key) => heads[key]),

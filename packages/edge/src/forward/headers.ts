@@ -50,11 +50,11 @@ const NEVER_TRAILER: ReadonlySet<string> = new Set([
   'engawa-error',
 ])
 
-/** Fields of a visitor's request as the service gets them. `version`: as received, for Via; `upgrade`: the protocol to ask for. */
+/** Fields of a visitor's request as the service gets them. `version`: as received, for Via; `upgrade`: the protocol to ask for; `host`: instead of the visitor's. */
 export function requestFields(
   raw: RawFields,
   sender: Sender,
-  options: { method: string; version: string; upgrade?: string | undefined },
+  options: { method: string; version: string; upgrade?: string | undefined; host?: string | undefined },
 ): string[] {
   const named = connectionOptions(raw)
   const fields: string[] = []
@@ -73,7 +73,8 @@ export function requestFields(
       return
     }
     // 010 is ten, but not to everyone.
-    fields.push(name, lower === 'content-length' ? value.replace(/^0+(?=\d)/, '') : value)
+    if (lower === 'content-length') fields.push(name, value.replace(/^0+(?=\d)/, ''))
+    else fields.push(name, lower === 'host' ? (options.host ?? value) : value)
   })
   // As its own hop: checkHead let nothing but `chunked` pass.
   if (chunked) fields.push(...announced, 'Transfer-Encoding', 'chunked')
@@ -145,6 +146,12 @@ function forwardingFields(raw: RawFields, { peer, secure, trusted }: Sender, hos
 /** The visitor behind a chain of trusted proxies: the last address that is none of them. */
 export function clientOf(chain: readonly string[], trusted: BlockList): string {
   return chain.findLast((address) => !isTrusted(trusted, address)) ?? chain[0] ?? ''
+}
+
+/** The address of whoever a request is from: the peer's, or what a trusted proxy says. */
+export function clientBehind(peer: Endpoint, raw: RawFields, trusted: BlockList): string {
+  if (!isTrusted(trusted, peer.address)) return peer.address
+  return clientOf([...saidByProxy(raw).for, peer.address], trusted)
 }
 
 /** What a trusted proxy says of its visitor; only what has the right form. */

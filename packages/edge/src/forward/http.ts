@@ -12,7 +12,7 @@ import type { Tunnel } from '../tunnel/tunnel.ts'
 import { answer } from './answers.ts'
 import { checkAnswer } from './check.ts'
 import { Countdown } from './countdown.ts'
-import { answerFields, requestFields, trailerFields } from './headers.ts'
+import { answerFields, clientBehind, requestFields, trailerFields } from './headers.ts'
 import type { VisitorRequest, VisitorResponse } from './message.ts'
 import type { ServiceAgent, ServiceOptions } from './service.ts'
 
@@ -47,6 +47,7 @@ const LINGER_MS = 5000
 export class Exchange {
   readonly #admission: Admission
   readonly #asked: Asked
+  readonly #visitor: Visitor
   readonly #path: string
   readonly #startedAt: number = performance.now()
   readonly #left = new AbortController()
@@ -70,6 +71,8 @@ export class Exchange {
   constructor(admission: Admission, asked: Asked) {
     this.#admission = admission
     this.#asked = asked
+    const { visitor, request } = asked
+    this.#visitor = { ...visitor, client: clientBehind(visitor.peer, request.rawHeaders, admission.trusted) }
     this.#path = pathOf(asked.request.url ?? '')
     this.#silence = new Countdown(admission.settings.limits.responseHeadMs, () => this.#fail('SERVICE_TIMEOUT'))
     if (asked.idleMs !== undefined && !/^application\/grpc/i.test(asked.request.headers['content-type'] ?? ''))
@@ -78,7 +81,8 @@ export class Exchange {
 
   /** Resolves when nothing of this exchange is left. Never rejects. */
   async run(): Promise<void> {
-    const { response, request, visitor, head } = this.#asked
+    const { response, request, head } = this.#asked
+    const visitor = this.#visitor
     const closed = new Promise<void>((resolve) => response.once('close', resolve))
     response.once('close', () => this.#left.abort())
     response.once('finish', () => this.#linger())
@@ -123,7 +127,7 @@ export class Exchange {
       headers: requestFields(
         request.rawHeaders,
         { peer: visitor.peer, secure: visitor.secure, trusted: this.#admission.trusted },
-        { method, version: request.httpVersion, upgrade: upgrade?.protocol },
+        { method, version: request.httpVersion, upgrade: upgrade?.protocol, host: reached.tunnel.hostHeader },
       ),
       maxHeaderSize: this.#admission.settings.limits.responseHeadBytes,
       joinDuplicateHeaders: false,

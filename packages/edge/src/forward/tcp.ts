@@ -2,27 +2,37 @@ import type { Socket } from 'node:net'
 import { codeOf } from '@engawa/shared/errors'
 import { breakOff, splice } from '@engawa/shared/stream/splice'
 import { endpoint } from '@engawa/shared/wire/opening'
-import type { Admission, Visitor } from '../admit.ts'
+import type { Admission, Visitor, Wanted } from '../admit.ts'
 
-/** Carries one connection to a tunnel's port, held while its agent is away. The socket has not been read from. */
-export async function forwardTcp(admission: Admission, socket: Socket, port: number): Promise<void> {
+/**
+ * Carries one connection to a tunnel's port, or one of TLS that stays unopened, held while its agent is away.
+ * What was read of the socket has been unshifted, and nothing flows.
+ */
+export async function forwardTcp(
+  admission: Admission,
+  socket: Socket,
+  wanted: Exclude<Wanted, { protocol: 'http' }>,
+): Promise<void> {
+  const peer = endpoint(socket.remoteAddress, socket.remotePort)
   const visitor: Visitor = {
-    peer: endpoint(socket.remoteAddress, socket.remotePort),
+    peer,
+    client: peer.address,
     local: endpoint(socket.localAddress, socket.localPort),
     secure: false,
-    serverName: undefined,
+    serverName: wanted.protocol === 'tls' ? wanted.serverName : undefined,
     ownPort: false,
   }
+  const toPort = wanted.protocol === 'tls' ? {} : { port: wanted.port }
   const gone = new AbortController()
   const left = (): void => gone.abort()
   socket.once('close', left)
   try {
-    const tunnel = admission.find(visitor, { protocol: 'tcp', port })
+    const tunnel = admission.find(visitor, wanted)
     const { traffic } = tunnel
     traffic.total++
     traffic.open++
     socket.once('close', () => traffic.open--)
-    const reached = await admission.reach(tunnel, visitor, { port, signal: gone.signal })
+    const reached = await admission.reach(tunnel, visitor, { ...toPort, signal: gone.signal })
     if (socket.destroyed) return
     const stream = reached.open()
     socket.off('close', left)
@@ -34,8 +44,8 @@ export async function forwardTcp(admission: Admission, socket: Socket, port: num
     })
   } catch (error) {
     const code = codeOf(error)
-    if (code === 'INTERNAL') admission.log.error({ err: error, port }, 'connection failed')
-    else admission.log.debug({ code, port, visitor: visitor.peer.address }, 'connection refused')
+    if (code === 'INTERNAL') admission.log.error({ err: error, ...wanted }, 'connection failed')
+    else admission.log.debug({ code, ...wanted, visitor: visitor.peer.address }, 'connection refused')
     breakOff(socket)
   }
 }

@@ -21,4 +21,5 @@ export type VisitorLimits = Pick<
   | 'responseHeadMs'
   | 'responseHeadBytes'
   | 'interimResponses'
+  | 'udp'
 >

@@ -73,7 +73,7 @@ export class HttpFront {
   ): void {
     const peer = endpoint(wire.remoteAddress, wire.remotePort)
     const local = endpoint(wire.localAddress, wire.localPort)
-    const visitor = { peer, local, secure: socket !== wire, serverName, ownPort }
+    const visitor = { peer, client: peer.address, local, secure: socket !== wire, serverName, ownPort }
     this.#conversations.set(socket, new Conversation(this.#admission, { visitor, socket, wire }))
     socket.once('close', () => this.#conversations.delete(socket))
     this.#server.emit('connection', socket)

@@ -32,7 +32,7 @@ export class Http2Front {
   take(socket: Socket, { wire, serverName }: { wire: Socket; serverName?: string | undefined }): void {
     const peer = endpoint(wire.remoteAddress, wire.remotePort)
     const local = endpoint(wire.localAddress, wire.localPort)
-    const visitor = { peer, local, secure: true, serverName, ownPort: false }
+    const visitor = { peer, client: peer.address, local, secure: true, serverName, ownPort: false }
     const visit = new Visit(this.#admission, visitor, socket)
     this.#visits.add(visit)
     socket.once('close', () => this.#visits.delete(visit))

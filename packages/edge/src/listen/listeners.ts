@@ -11,6 +11,7 @@ import { listening } from './problem.ts'
 import { listenTcp } from './sockets.ts'
 import { startTcpPorts } from './tcp.ts'
 import { startTls } from './tls.ts'
+import { startUdpPorts } from './udp.ts'
 
 export interface ListenerOptions {
   readonly settings: Pick<EdgeSettings, 'http' | 'https' | 'carrier' | 'bind' | 'domain'>
@@ -73,11 +74,12 @@ export async function startListeners(options: ListenerOptions): Promise<Listener
     carrier = { ...settings.carrier, port: own.port }
   }
   const ports = keep(startTcpPorts({ bind, admission }))
+  const udpPorts = keep(startUdpPorts({ bind, admission }))
   return {
     http: { ...settings.http, port: http.port },
     https,
     carrier,
-    settled: () => ports.settled(),
+    settled: async () => void (await Promise.all([ports.settled(), udpPorts.settled()])),
     closeVisitors: async (drainMs) => {
       await Promise.all(visitors.map((listener) => listener.close(drainMs)))
     },

@@ -95,7 +95,8 @@ class TcpPort {
       return
     }
     socket.once('close', () => pass.leave())
-    if (front === undefined) void forwardTcp(admission, socket, port)
+    if (front !== undefined && admission.denies(socket.remoteAddress, port)) return breakOff(socket)
+    if (front === undefined) void forwardTcp(admission, socket, { protocol: 'tcp', port })
     else front.take(socket, { wire: socket, ownPort: true })
   }
 

@@ -5,6 +5,7 @@ import type { Millis } from '@engawa/shared/mux/events'
 import { breakOff } from '@engawa/shared/stream/splice'
 import type { Admission } from '../admit.ts'
 import { rawAnswer } from '../forward/answers.ts'
+import { forwardTcp } from '../forward/tcp.ts'
 import { tunnelNamed } from '../route/route.ts'
 import type { Certificates } from '../tls/certificates.ts'
 import type { ClientHello } from '../tls/client-hello.ts'
@@ -24,18 +25,10 @@ export interface TlsListener {
   readonly certificates: Certificates
   /** An agent: its socket as it came, the peeked bytes unshifted, nothing flowing. `since`: when it connected. */
   readonly onCarrier: (socket: Socket, serverName: string, since: Millis) => void
-  /** A visitor of a `tls://` tunnel, in the same state. Without it such names are unknown. */
-  readonly onPassed?: (socket: Socket, serverName: string) => void
 }
 
 /** The port that agents, visitors' HTTPS and passed-through TLS share, told apart by SNI. Throws LISTEN_FAILED. */
-export async function startTls({
-  address,
-  admission,
-  certificates,
-  onCarrier,
-  onPassed,
-}: TlsListener): Promise<RunningListener> {
+export async function startTls({ address, admission, certificates, onCarrier }: TlsListener): Promise<RunningListener> {
   const { handshakeMs, unpeekedSockets } = admission.settings.limits
   const front = new HttpFront(admission)
   const front2 = new Http2Front(admission)
@@ -94,8 +87,9 @@ export async function startTls({
     socket.once('close', () => pass.leave())
     socket.on('error', () => {})
     const tunnel = serverName === undefined ? undefined : tunnelNamed(admission.table, serverName)
-    if (serverName !== undefined && tunnel?.protocol === 'tls')
-      return onPassed === undefined ? alert(socket, UNRECOGNIZED_NAME) : onPassed(socket, serverName)
+    if (serverName !== undefined && tunnel?.protocol === 'tls') {
+      return void forwardTcp(admission, socket, { protocol: 'tls', serverName })
+    }
     if (!certificates.knows(serverName)) return alert(socket, UNRECOGNIZED_NAME)
     if (serverName === undefined) renew()
     const key = endsOf(socket)

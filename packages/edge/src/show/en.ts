@@ -120,6 +120,7 @@ export const en = {
     total: 'TOTAL',
     received: 'IN',
     sent: 'OUT',
+    dropped: 'DROPPED',
   },
   tunnelStates: { live: 'live', reserved: 'reserved' },
 

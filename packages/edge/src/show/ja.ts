@@ -115,6 +115,7 @@ export const ja: Words = {
     total: '合計',
     received: '受信',
     sent: '送信',
+    dropped: '破棄',
   },
   tunnelStates: { live: '公開中', reserved: '予約' },
 

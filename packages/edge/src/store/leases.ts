@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import type { PortRange } from '@engawa/shared/ports'
 import type { Protocol } from '@engawa/shared/wire/opening'
+import type { RuleTexts } from '../guard/rules.ts'
 
 /** A name that an agent holds, and what goes with it. */
 export interface Lease {
@@ -13,6 +14,7 @@ export interface Lease {
   readonly path: string | undefined
   readonly ports: PortRange | undefined
   readonly target: string
+  readonly rules: RuleTexts
   /** False once the agent has taken it off: the name stays its own, and its ports stay closed. */
   readonly published: boolean
 }
@@ -33,9 +35,10 @@ export class LeaseRows {
   put(lease: Lease, now: number): void {
     this.#database
       .prepare(
-        `INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        `INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (name) DO UPDATE SET agent = excluded.agent, protocol = excluded.protocol, hosts = excluded.hosts,
-           path = excluded.path, first_port = excluded.first_port, last_port = excluded.last_port, target = excluded.target, published = excluded.published`,
+           path = excluded.path, first_port = excluded.first_port, last_port = excluded.last_port, target = excluded.target, published = excluded.published,
+           rules = excluded.rules`,
       )
       .run(
         lease.name,
@@ -48,6 +51,7 @@ export class LeaseRows {
         lease.target,
         lease.published ? 1 : 0,
         now,
+        JSON.stringify(lease.rules),
       )
   }
 
@@ -71,5 +75,6 @@ function toLease(row: Record<string, SQLOutputValue>): Lease {
     ports: first === null ? undefined : [Number(first), Number(row['last_port'])],
     target: String(row['target']),
     published: row['published'] === 1,
+    rules: JSON.parse(String(row['rules'])) as RuleTexts,
   }
 }

@@ -44,4 +44,8 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX leases_by_agent ON leases (agent);
   `,
+  `
+  -- Whose visitors a tunnel takes, also before its agent is back.
+  ALTER TABLE leases ADD COLUMN rules TEXT NOT NULL DEFAULT '{"allow":[],"deny":[]}';
+  `,
 ]

@@ -13,10 +13,12 @@ import {
 } from '@engawa/shared/wire/control'
 import { type Endpoint, encodeOpening, type Opening } from '@engawa/shared/wire/opening'
 import type { EdgeLimits } from '../limits.ts'
+import { LinkFlows } from './flows.ts'
 import { MessageRate } from './message-rate.ts'
 import type { AgentSession } from './published.ts'
 import type { Registry } from './registry.ts'
 import { Share } from './share.ts'
+import type { Flow, FlowHandler } from './tunnel.ts'
 
 /** Summaries are dropped while so much waits on stream 0, bytes. */
 const SUMMARY_BACKLOG = 64 * 1024
@@ -66,6 +68,7 @@ export class AgentLink implements AgentSession {
   readonly since: number = Date.now()
   readonly #options: LinkOptions
   readonly #pump: Pump
+  readonly #flows: LinkFlows
   readonly #rate: MessageRate
   readonly #share: Share
   readonly #pauseListeners = new Set<(paused: boolean) => void>()
@@ -99,6 +102,7 @@ export class AgentLink implements AgentSession {
       },
       clock.now(),
     )
+    this.#flows = new LinkFlows(session)
     this.#pump = new Pump(session, this.#handler(), clock)
   }
 
@@ -145,6 +149,11 @@ export class AgentLink implements AgentSession {
     return this.#pump.session.open(encodeOpening(opening))
   }
 
+  openFlow(opening: Opening, handler: FlowHandler): Flow {
+    if (this.#draining) throw new EngawaError('AGENT_DRAINING')
+    return this.#flows.open(opening, handler)
+  }
+
   summarize(summary: RequestSummary): void {
     if (this.paused || this.#pump.session.messageBacklog > SUMMARY_BACKLOG) return
     this.#send(summary)
@@ -183,7 +192,7 @@ export class AgentLink implements AgentSession {
     return {
       opened: (stream) => stream.reset('SERVICE_UNKNOWN'),
       message: (json) => this.#receive(json),
-      datagram: () => {},
+      datagram: (flow, _opening, bytes) => this.#flows.received(flow, bytes),
       flowClosed: () => {},
       carrierLost: (carrier, left, why) => {
         this.#remotes.delete(carrier)
@@ -205,6 +214,7 @@ export class AgentLink implements AgentSession {
       },
       closed: (code, reason) => {
         registry.detach(this, this.#graceLeft())
+        this.#flows.end()
         this.#pauseListeners.clear()
         observer.ended(this, code, reason)
       },

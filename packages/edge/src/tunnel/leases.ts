@@ -3,6 +3,7 @@ import { parseDomain, parseName } from '@engawa/shared/names'
 import type { PortRange } from '@engawa/shared/ports'
 import type { Bind } from '@engawa/shared/wire/control'
 import type { Protocol } from '@engawa/shared/wire/opening'
+import { parseRules } from '../guard/rules.ts'
 import { type Grant, mayHoldHost, mayHoldName } from '../identity/grant.ts'
 import type { AgentRow } from '../store/agents.ts'
 import type { Lease } from '../store/leases.ts'
@@ -66,7 +67,7 @@ export class Leases {
       throw new EngawaError('HOST_NOT_ALLOWED', `a ${bind.protocol} tunnel is reached by its port, not by a domain`)
     }
     const path = bind.protocol === 'http' ? cleanPath(bind.path) : undefined
-    const hosts = this.#claimHosts(agent, { name, path, hosts: bind.hosts ?? [] })
+    const hosts = this.#claimHosts(agent, { name, path, hosts: bind.hosts ?? [], whole: bind.protocol === 'tls' })
     this.#demandRoom(agent, name, hosts)
     return {
       name,
@@ -79,6 +80,7 @@ export class Leases {
           ? undefined
           : this.#claimPorts(agent, bind, name, busy),
       target: bind.target,
+      rules: parseRules(bind),
       published: true,
     }
   }
@@ -152,7 +154,10 @@ export class Leases {
     throw new EngawaError('TUNNEL_LIMIT', `an agent may hold ${limits.names} names: agent release NAME`)
   }
 
-  #claimHosts(agent: AgentRow, wanted: { name: string; path: string | undefined; hosts: readonly string[] }): string[] {
+  #claimHosts(
+    agent: AgentRow,
+    wanted: { name: string; path: string | undefined; hosts: readonly string[]; whole: boolean },
+  ): string[] {
     const hosts = [...new Set(wanted.hosts.map((text) => parseDomain(text)))].filter(
       (host) => host !== `${wanted.name}.${this.#rules.domain}`,
     )
@@ -161,7 +166,8 @@ export class Leases {
       for (const other of this.#byHost.get(host) ?? []) {
         if (other.name === wanted.name) continue
         if (other.agent !== agent.id) throw new EngawaError('HOST_TAKEN', `${host} is held by another agent`)
-        if (other.path !== wanted.path) continue
+        // Passed through unopened there is no path to tell two apart.
+        if (other.path !== wanted.path && !wanted.whole && other.protocol !== 'tls') continue
         throw new EngawaError('HOST_TAKEN', `${host}${wanted.path ?? ''} leads to this agent’s tunnel ${other.name}`)
       }
     }

@@ -1,19 +1,35 @@
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { createServer, isIPv4 } from 'node:net'
 import type { PortRange } from '@engawa/shared/ports'
 
-/** The first port of a range that some other program of this machine has; undefined: all are free. */
-export type Probe = (host: string, range: PortRange) => Promise<number | undefined>
+/** The first port of a range that some other program of this machine has; undefined: all are free. `host` empty: all interfaces. */
+export type Probe = (transport: 'tcp' | 'udp', host: string, range: PortRange) => Promise<number | undefined>
 
-/** Tries each port by listening on it for a moment. `host` empty: all interfaces. */
-export const probeTcp: Probe = async (host, [from, to]) => {
+/** Tries each port by taking it for a moment. */
+export const probePorts: Probe = async (transport, host, [from, to]) => {
+  const isFree = transport === 'udp' ? isFreeUdp : isFreeTcp
   for (let port = from; port <= to; port++) {
     if (!(await isFree(host, port))) return port
   }
   return undefined
 }
 
-async function isFree(host: string, port: number): Promise<boolean> {
+async function isFreeUdp(host: string, port: number): Promise<boolean> {
+  const socket = createSocket(isIPv4(host) ? 'udp4' : 'udp6')
+  try {
+    socket.bind({ port, exclusive: true, ...(host === '' ? {} : { address: host }) })
+    await once(socket, 'listening')
+    return true
+  } catch (error) {
+    // A machine without IPv6.
+    return host === '' && (error as NodeJS.ErrnoException).code !== 'EADDRINUSE' && isFreeUdp('0.0.0.0', port)
+  } finally {
+    socket.close()
+  }
+}
+
+async function isFreeTcp(host: string, port: number): Promise<boolean> {
   const server = createServer()
   try {
     server.listen({ port, ...(host === '' ? {} : { host }), exclusive: true })

@@ -1,5 +1,6 @@
 import type { PortRange } from '@engawa/shared/ports'
 import type { Protocol } from '@engawa/shared/wire/opening'
+import { AddressRules, type RuleTexts } from '../guard/rules.ts'
 import type { Lease } from '../store/leases.ts'
 import type { Addresses } from './face.ts'
 import type { Link, Live, Traffic, Tunnel } from './tunnel.ts'
@@ -27,14 +28,16 @@ export class Published implements Tunnel {
   session: AgentSession | undefined
   service = 0
   check: string | undefined
+  hostHeader: string | undefined
   lastLiveAt = 0
   /** Its ports are to listen. */
   listening = false
   /** Closes the ports when the agent has been away for the grace. */
   timer: unknown
-  readonly traffic: Traffic = { received: 0, sent: 0, total: 0, open: 0 }
+  readonly traffic: Traffic = { received: 0, sent: 0, total: 0, open: 0, dropped: 0 }
   readonly #look: Look
   #live: Live | undefined
+  #rules: { readonly of: RuleTexts; readonly made: AddressRules | undefined } | undefined
 
   constructor(lease: Lease, look: Look) {
     this.lease = lease
@@ -75,6 +78,15 @@ export class Published implements Tunnel {
 
   get target(): string {
     return this.lease.target
+  }
+
+  get rules(): AddressRules | undefined {
+    const { rules } = this.lease
+    if (this.#rules?.of !== rules) {
+      const made = rules.allow.length + rules.deny.length > 0 ? new AddressRules(rules) : undefined
+      this.#rules = { of: rules, made }
+    }
+    return this.#rules.made
   }
 
   get live(): Live | undefined {

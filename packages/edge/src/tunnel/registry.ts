@@ -6,13 +6,14 @@ import type { Bind, Bound } from '@engawa/shared/wire/control'
 import { MAX_MESSAGE_BYTES } from '@engawa/shared/wire/limits'
 import type { Protocol } from '@engawa/shared/wire/opening'
 import type { EdgeSettings } from '../config.ts'
+import { parseHost } from '../route/host.ts'
 import type { Lease } from '../store/leases.ts'
 import type { Store } from '../store/store.ts'
 import { type Addresses, addressesOf, type Face } from './face.ts'
 import { Leases } from './leases.ts'
 import type { Probe } from './probe.ts'
 import { type AgentSession, Published } from './published.ts'
-import { Routes } from './routes.ts'
+import { Routes, transportOf } from './routes.ts'
 import type { Live, PortChange, Tunnel, TunnelTable } from './tunnel.ts'
 import { Waiting } from './waiting.ts'
 
@@ -40,6 +41,7 @@ export class Registry implements TunnelTable {
   readonly #routes = new Routes()
   readonly #agentNames = new Map<number, string>()
   readonly #listeners: ((change: PortChange) => unknown)[] = []
+  readonly #ruleListeners: ((tunnel: Tunnel) => void)[] = []
   readonly #startedAt: number
   #face: Face
 
@@ -101,8 +103,13 @@ export class Registry implements TunnelTable {
     for (const tunnel of this.all()) if (tunnel.listening) listener({ tunnel, listen: true })
   }
 
+  onRules(listener: (tunnel: Tunnel) => void): void {
+    this.#ruleListeners.push(listener)
+  }
+
   /** Publishes one service of a session. Throws the codes of bindings; nothing has changed then. */
   async bind(session: AgentSession, bind: Bind): Promise<Bound> {
+    checkHostHeader(bind)
     const lease = await this.#claim(session, bind)
     // Ports take a while to be tried: meanwhile its agent may have been revoked or have logged in anew.
     demand(!session.ended)
@@ -117,6 +124,7 @@ export class Registry implements TunnelTable {
     const wasOpen = tunnel.session === session
     tunnel.session = session
     tunnel.service = bind.service
+    tunnel.hostHeader = bind.hostHeader
     tunnel.check = randomBytes(16).toString('base64url')
     this.#options.clock.clearTimer(tunnel.timer)
     await this.#listen(tunnel, true)
@@ -131,6 +139,7 @@ export class Registry implements TunnelTable {
       urls: fitting(tunnel.urls),
       ...(tunnel.ports === undefined ? {} : { ports: tunnel.ports }),
       check: tunnel.check,
+      ...(tunnel.protocol === 'udp' && { idleMs: this.#options.settings.limits.udp.idleMs }),
     }
   }
 
@@ -203,8 +212,8 @@ export class Registry implements TunnelTable {
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       const lease = this.#leases.claim(agent, bind, busy)
       const { ports } = lease
-      if (ports === undefined || lease.protocol === 'udp' || this.#hasOpen(lease.name, ports)) return lease
-      const stolen = await probe(settings.bind, ports)
+      if (ports === undefined || this.#hasOpen(lease, ports)) return lease
+      const stolen = await probe(transportOf(lease), settings.bind, ports)
       if (stolen === undefined) return this.#stillFree(lease)
       if (bind.exact === true) {
         throw new EngawaError('PORT_UNAVAILABLE', `another program on the edge’s machine has port ${stolen}`)
@@ -221,16 +230,17 @@ export class Registry implements TunnelTable {
       throw new EngawaError('NAME_TAKEN', `the name ${lease.name} is held by another agent`)
     }
     for (let port = lease.ports?.[0] ?? 1; port <= (lease.ports?.[1] ?? 0); port++) {
-      const other = this.#routes.byPort('tcp', port)
+      const other = this.#routes.byPort(transportOf(lease), port)
       if (other === undefined || other.name === lease.name) continue
       throw new EngawaError('PORT_TAKEN', `port ${port} is held by another tunnel`)
     }
     return lease
   }
 
-  #hasOpen(name: string, ports: PortRange): boolean {
-    const tunnel = this.#tunnels.get(name)
-    return tunnel?.listening === true && String(tunnel.ports) === String(ports)
+  #hasOpen(lease: Lease, ports: PortRange): boolean {
+    const tunnel = this.#tunnels.get(lease.name)
+    if (tunnel?.listening !== true || transportOf(tunnel) !== transportOf(lease)) return false
+    return String(tunnel.ports) === String(ports)
   }
 
   #serving(session: AgentSession, service: number): Published | undefined {
@@ -243,8 +253,10 @@ export class Registry implements TunnelTable {
     if (String(former.ports) !== String(lease.ports) || former.protocol !== lease.protocol)
       void this.#listen(former, false)
     this.#routes.remove(former)
+    const changed = JSON.stringify(former.lease.rules) !== JSON.stringify(lease.rules)
     former.lease = lease
     this.#routes.add(former)
+    if (changed) for (const listener of this.#ruleListeners) listener(former)
     return former
   }
 
@@ -319,4 +331,10 @@ function fitting(urls: readonly string[]): readonly string[] {
 /** Throws SESSION_CLOSED: nobody is there any more who could be told. */
 function demand(isStillThere: boolean): void {
   if (!isStillThere) throw new EngawaError('SESSION_CLOSED')
+}
+
+/** It goes into every request: nothing but a host may stand there. */
+function checkHostHeader({ hostHeader }: Bind): void {
+  if (hostHeader === undefined || parseHost(hostHeader) !== undefined) return
+  throw new EngawaError('FLAG_INVALID', 'a Host is a name or an address, and perhaps a port')
 }

@@ -1,3 +1,4 @@
+import type { Protocol } from '@engawa/shared/wire/opening'
 import type { Published } from './published.ts'
 
 /** Tunnels by host and path, and by port. */
@@ -36,9 +37,14 @@ export class Routes {
     for (const port of portsOf(tunnel)) if (table.get(port) === tunnel) table.delete(port)
   }
 
-  #portsLike({ protocol }: Published): Map<number, Published> {
-    return this.#byPort[protocol === 'udp' ? 'udp' : 'tcp']
+  #portsLike(tunnel: Published): Map<number, Published> {
+    return this.#byPort[transportOf(tunnel)]
   }
+}
+
+/** The same number may be leased once for each. */
+export function transportOf({ protocol }: { readonly protocol: Protocol }): 'tcp' | 'udp' {
+  return protocol === 'udp' ? 'udp' : 'tcp'
 }
 
 function portsOf({ ports }: Published): number[] {

@@ -1,6 +1,22 @@
 import type { Stream } from '@engawa/shared/mux/events'
 import type { RequestSummary } from '@engawa/shared/wire/control'
 import type { Opening, Protocol } from '@engawa/shared/wire/opening'
+import type { AddressRules } from '../guard/rules.ts'
+
+/** Datagrams of one visitor on their way to a service, and back. protocol.md §9 */
+export interface Flow {
+  /** False when it was dropped. Keeps `bytes` for a moment. */
+  send(bytes: Uint8Array): boolean
+  close(): void
+}
+
+/** Told of what a flow brings back. */
+export interface FlowHandler {
+  /** `bytes` are gone after the call. */
+  datagram(bytes: Uint8Array): void
+  /** Its session is over. */
+  ended(): void
+}
 
 /** One agent's live session, as those see it who want a stream to a service. */
 export interface Link {
@@ -13,6 +29,8 @@ export interface Link {
   onPause(listener: (paused: boolean) => void): () => void
   /** Throws SESSION_FULL. */
   open(opening: Opening): Stream
+  /** Throws SESSION_FULL. */
+  openFlow(opening: Opening, handler: FlowHandler): Flow
   /** Tells the agent of a finished request; dropped under load. */
   summarize(summary: RequestSummary): void
 }
@@ -28,9 +46,11 @@ export interface Traffic {
   /** Payload bytes from and to visitors. */
   received: number
   sent: number
-  /** Requests (HTTP) or connections (TCP) so far, and those open now. */
+  /** Requests (HTTP), connections (TCP) or flows (UDP) so far, and those open now. */
   total: number
   open: number
+  /** Datagrams that had no room, no agent, or came from too many visitors. */
+  dropped: number
 }
 
 /** A published service: a public name or port, and the agent and service behind it. It outlives the agent's sessions as long as its lease. */
@@ -48,6 +68,10 @@ export interface Tunnel {
   readonly urls: readonly string[]
   /** What the agent said stands behind it. */
   readonly target: string
+  /** The Host that the service is asked by; undefined: the visitor's. */
+  readonly hostHeader: string | undefined
+  /** Whom it takes; undefined: everybody. */
+  readonly rules: AddressRules | undefined
   /** Answered at `/.well-known/engawa/TOKEN`. */
   readonly check: string | undefined
   /** Undefined while the agent is away, also while its session has no carrier. */
@@ -80,4 +104,6 @@ export interface TunnelTable {
    * the listener gives back has resolved: let it do so when the ports listen (or cannot).
    */
   onPorts(listener: (change: PortChange) => unknown): void
+  /** Called when a tunnel's rules have changed. */
+  onRules(listener: (tunnel: Tunnel) => void): void
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { NO_RULES } from '@engawa/edge/guard/rules'
 import { demandAgent, forgetAgent, renameAgent, revokeAgent } from '@engawa/edge/identity/agents'
 import type { Grant } from '@engawa/edge/identity/grant'
 import { type Invitation, invite, type Joining, useInvitation } from '@engawa/edge/identity/invitations'
@@ -60,6 +61,7 @@ t.test('one for a known name replaces its key; names pass on', async (t) => {
       ports: undefined,
       target: '',
       published: true,
+      rules: NO_RULES,
     },
     1,
   )
@@ -91,6 +93,7 @@ t.test('a revoked agent keeps nothing and cannot come back', async (t) => {
       ports: undefined,
       target: '',
       published: true,
+      rules: NO_RULES,
     },
     1,
   )

@@ -3,10 +3,11 @@ import { createServer, type IncomingMessage, request } from 'node:http'
 import { request as requestTls } from 'node:https'
 import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
 import type { Admission } from '../../src/admit.ts'
 import type { VisitorLimits } from '../../src/guard/limits.ts'
+import { AddressRules, parseRules } from '../../src/guard/rules.ts'
 import { openVisitorsCa } from '../../src/identity/visitors-ca.ts'
 import { startTls } from '../../src/listen/tls.ts'
 import { Certificates } from '../../src/tls/certificates.ts'
@@ -193,4 +194,35 @@ t.test('an answer that breaks off ends without close_notify', async (t) => {
   await until(client, (got) => got.includes('half'))
   edge.breakOff()
   t.ok((await collect(client)).reset)
+})
+
+t.test('TLS of a passed-through name goes to its service unopened', async (t) => {
+  const edge = await world(t)
+  const other = openVisitorsCa(t.testdir(), { domain: 'own.test', addresses: [] }, new Date())
+  const service = createTlsServer(other.issue(['nas.own.test'], new Date()), (socket) => {
+    socket.on('error', () => {})
+    socket.end(`behind ${String(socket.servername)}`)
+  })
+  service.on('tlsClientError', () => {})
+  const link = new FakeLink(await listen(t, service))
+  const tunnel = fakeTunnel({ name: 'nas', protocol: 'tls', hosts: ['nas.own.test'], live: { link, service: 9 } })
+  edge.table.tunnels.push(tunnel)
+
+  const visit = (servername: string): TLSSocket =>
+    connectTls({ port: edge.port, host: '127.0.0.1', servername, ca: other.certificate })
+  t.match(await collect(visit('nas.own.test')), { text: 'behind nas.own.test', reset: false })
+  t.match(await collect(visit('NAS.own.test')), { text: 'behind NAS.own.test', reset: false })
+  t.match(link.openings, [{ service: 9, portIndex: 0, protocol: 'tls', visitor: { address: '127.0.0.1' } }, {}])
+  while (tunnel.traffic.open > 0) await new Promise((resolve) => setImmediate(resolve))
+  t.equal(tunnel.traffic.total, 2)
+  t.equal(edge.issued.length, 1, 'the edge has made no certificate for it')
+
+  const misdirected = await get(edge, { host: 'nas.own.test', servername: 'blog.example.com' })
+  t.match(misdirected, { statusCode: 421 })
+  tunnel.rules = new AddressRules(parseRules({ deny: ['127.0.0.0/8'] }))
+  t.match(await collect(visit('nas.own.test')), { text: '', reset: true }, 'a denied address is reset before any TLS')
+  tunnel.rules = undefined
+  tunnel.live = undefined
+  t.match(await collect(visit('nas.own.test')), { text: '', reset: true }, 'so is one whose agent is away for good')
+  t.equal(link.streams.length, 2)
 })

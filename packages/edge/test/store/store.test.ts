@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { NO_RULES } from '@engawa/edge/guard/rules'
+import { MIGRATIONS } from '@engawa/edge/store/migrations'
 import { openStore } from '@engawa/edge/store/store'
 import t, { type Test } from 'tap'
 
@@ -24,6 +26,7 @@ t.test('what is stored is there after closing, for the owner alone', async (t) =
     ports: undefined,
     target: '8080',
     published: true,
+    rules: NO_RULES,
   } as const
   t.equal(first.meta.nextGeneration(), 1)
   t.equal(first.meta.effective, undefined)
@@ -55,12 +58,26 @@ t.test('a lease changes in place, and goes with its agent', async (t) => {
     path: undefined,
     target: 'tcp://22',
     published: true,
+    rules: { allow: ['192.0.2.0/24'], deny: [] },
   } as const
   store.leases.put({ ...lease, ports: [22, 22] }, 1)
   store.leases.put({ ...lease, ports: [2222, 2223] }, 2)
-  t.match(store.leases.all(), [{ ports: [2222, 2223] }])
+  t.match(store.leases.all(), [{ ports: [2222, 2223], rules: { allow: ['192.0.2.0/24'] } }])
   store.agents.remove(1)
   t.same(store.leases.all(), [])
+})
+
+t.test('the state of an older version is brought up to this one', async (t) => {
+  const path = pathOf(t)
+  const old = new DatabaseSync(path)
+  old.exec(MIGRATIONS[0] ?? '')
+  old.exec('PRAGMA user_version = 1')
+  old.exec(`INSERT INTO agents (name, limits, joined_at) VALUES ('home', '{"hosts":[]}', 1)`)
+  old.exec(`INSERT INTO leases VALUES ('blog', 1, 'http', '[]', NULL, NULL, NULL, '8080', 1, 2)`)
+  old.close()
+  const store = openStore(path)
+  t.teardown(() => store.close())
+  t.match(store.leases.all(), [{ name: 'blog', target: '8080', rules: NO_RULES }])
 })
 
 t.test('a transaction is all or nothing, nested ones are one', async (t) => {

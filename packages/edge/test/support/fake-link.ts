@@ -4,7 +4,7 @@ import type { Code } from '@engawa/shared/errors'
 import type { Stream, StreamHandler } from '@engawa/shared/mux/events'
 import type { RequestSummary } from '@engawa/shared/wire/control'
 import { encodeOpening, type Opening } from '@engawa/shared/wire/opening'
-import type { Link } from '../../src/tunnel/tunnel.ts'
+import type { Flow, FlowHandler, Link } from '../../src/tunnel/tunnel.ts'
 
 const WINDOW = 128 * 1024
 
@@ -94,6 +94,33 @@ class DirectStream implements Stream {
   }
 }
 
+/** A flow whose datagrams a test reads and answers. Emits `datagram`, `closed`. */
+export class FakeFlow extends EventEmitter implements Flow {
+  readonly opening: Opening
+  readonly handler: FlowHandler
+  readonly sent: string[] = []
+  closed = false
+  room = true
+
+  constructor(opening: Opening, handler: FlowHandler) {
+    super()
+    this.opening = opening
+    this.handler = handler
+  }
+
+  send(bytes: Uint8Array): boolean {
+    if (!this.room) return false
+    this.sent.push(Buffer.from(bytes).toString())
+    this.emit('datagram')
+    return true
+  }
+
+  close(): void {
+    this.closed = true
+    this.emit('closed')
+  }
+}
+
 /** One agent's session with a service on `port`. Emits `opened`, `reset`, `summary`. */
 export class FakeLink extends EventEmitter implements Link {
   readonly agent = 'home'
@@ -101,6 +128,7 @@ export class FakeLink extends EventEmitter implements Link {
   paused = false
   readonly streams: DirectStream[] = []
   readonly openings: Opening[] = []
+  readonly flows: FakeFlow[] = []
   readonly summaries: RequestSummary[] = []
   #port: number
 
@@ -129,6 +157,13 @@ export class FakeLink extends EventEmitter implements Link {
     this.openings.push(opening)
     this.emit('opened', stream)
     return stream
+  }
+
+  openFlow(opening: Opening, handler: FlowHandler): FakeFlow {
+    const flow = new FakeFlow(opening, handler)
+    this.flows.push(flow)
+    this.emit('flow', flow)
+    return flow
   }
 
   summarize(summary: RequestSummary): void {

@@ -1,8 +1,11 @@
 import { EngawaError } from '@engawa/shared/errors'
+import type { AddressRules } from '../../src/guard/rules.ts'
 import type { Live, PortChange, Traffic, Tunnel, TunnelTable } from '../../src/tunnel/tunnel.ts'
 
 export interface FakeTunnel extends Tunnel {
   live: Live | undefined
+  rules: AddressRules | undefined
+  hostHeader: string | undefined
   readonly traffic: Traffic
 }
 
@@ -16,10 +19,12 @@ export function fakeTunnel(over: Partial<Tunnel> & Pick<Tunnel, 'name'>): FakeTu
     public: '',
     urls: [],
     target: '',
+    hostHeader: undefined,
+    rules: undefined,
     check: undefined,
     live: undefined,
     lastLiveAt: 0,
-    traffic: { received: 0, sent: 0, total: 0, open: 0 },
+    traffic: { received: 0, sent: 0, total: 0, open: 0, dropped: 0 },
     ...over,
   }
 }
@@ -30,6 +35,7 @@ export class FakeTable implements TunnelTable {
   readonly holding = new Set<Tunnel>()
   bareTunnel: Tunnel | undefined
   readonly #waiting: { tunnel: Tunnel; resolve: (live: Live) => void; reject: (error: Error) => void }[] = []
+  readonly #ruleListeners: ((tunnel: Tunnel) => void)[] = []
   readonly #portListeners: ((change: PortChange) => unknown)[] = []
   /** Called when somebody waits. */
   waited: () => void = () => {}
@@ -78,6 +84,15 @@ export class FakeTable implements TunnelTable {
   onPorts(listener: (change: PortChange) => unknown): void {
     this.#portListeners.push(listener)
     for (const tunnel of this.tunnels) if (tunnel.ports !== undefined) listener({ tunnel, listen: true })
+  }
+
+  onRules(listener: (tunnel: Tunnel) => void): void {
+    this.#ruleListeners.push(listener)
+  }
+
+  changeRules(tunnel: FakeTunnel, rules: AddressRules | undefined): void {
+    tunnel.rules = rules
+    for (const listener of this.#ruleListeners) listener(tunnel)
   }
 
   changePorts(tunnel: Tunnel, listen: boolean): void {

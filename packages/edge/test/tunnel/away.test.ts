@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { NO_RULES } from '@engawa/edge/guard/rules'
 import { openStore } from '@engawa/edge/store/store'
 import type { Tunnel } from '@engawa/edge/tunnel/tunnel'
 import { NOWHERE } from '@engawa/shared/wire/opening'
@@ -122,7 +123,7 @@ t.test('a young edge waits for agents that it has not seen yet, and listens on t
   const folder = t.testdir({})
   const store = openStore(join(folder, 'edge.db'))
   store.agents.add({ name: 'home', key: Buffer.alloc(32), grant: { hosts: [] }, now: 0 })
-  const lease = { agent: 1, hosts: [], path: undefined, target: '', published: true } as const
+  const lease = { agent: 1, hosts: [], path: undefined, target: '', published: true, rules: NO_RULES } as const
   store.leases.put({ ...lease, name: 'blog', protocol: 'http', ports: undefined }, 0)
   store.leases.put({ ...lease, name: 'ssh', protocol: 'tcp', ports: [2222, 2223] }, 0)
   store.leases.put({ ...lease, name: 'off', protocol: 'tcp', ports: [3333, 3333], published: false }, 0)

@@ -1,6 +1,7 @@
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
-import { probeTcp } from '@engawa/edge/tunnel/probe'
+import { type Probe, probePorts } from '@engawa/edge/tunnel/probe'
 import t from 'tap'
 import { gate } from '../support/gate.ts'
 
@@ -58,6 +59,7 @@ t.test('two agents: a taken name is refused by name, its holder stays unnamed', 
 })
 
 const refusals: [what: string, bind: object, code: string][] = [
+  ['a Host that would begin another field', { hostHeader: 'nas\r\nX-Forwarded-For: 1' }, 'FLAG_INVALID'],
   ['a name that is none', { name: 'a b' }, 'NAME_INVALID'],
   ['a reserved name', { name: 'wpad' }, 'NAME_NOT_ALLOWED'],
   ['a name outside the grant', { name: 'shop' }, 'NAME_NOT_ALLOWED'],
@@ -151,7 +153,7 @@ t.test('names and ports per agent are limited', async (t) => {
 })
 
 t.test('a port that another program has is passed over, or refused when insisted on', async (t) => {
-  const { agent } = gate(t, { probe: probeTcp, flags: { bind: '127.0.0.1' } })
+  const { agent } = gate(t, { probe: probePorts, flags: { bind: '127.0.0.1' } })
   const blocker = createServer().listen(0, '127.0.0.1')
   await once(blocker, 'listening')
   t.teardown(() => blocker.close())
@@ -195,4 +197,43 @@ t.test('public is http where browsers do not trust the certificate; ports show u
   t.match(await home.bind({ name: 'raw', service: 3, protocol: 'tls' }), { public: 'raw.localhost:8443' })
   const ssh = await home.bind({ name: 'ssh', service: 4, protocol: 'tcp', port: [2222, 2223] })
   t.match(ssh, { public: 'localhost:2222-2223' })
+})
+
+t.test('TCP and UDP ports are leased and probed apart from each other', async (t) => {
+  const port = 25_000
+  const probe: Probe = async (transport, _host, [from]) => (transport === 'udp' && from === port ? port : undefined)
+  const { agent, ports, registry } = gate(t, { probe })
+  const home = await agent('home').login()
+  const udp = { name: 'udp', service: 2, protocol: 'udp', port: [port, port] } as const
+  t.match(await home.bind({ ...udp, exact: true }), { code: 'PORT_UNAVAILABLE' })
+  t.match(await home.bind({ name: 'tcp', protocol: 'tcp', port: [port, port], exact: true }), { ports: [port, port] })
+  const bound = await home.bind(udp)
+  t.match(bound, { type: 'bound', idleMs: 60_000 })
+  const [elsewhere = 0] = (bound as { ports?: number[] }).ports ?? []
+  t.not(elsewhere, port)
+  t.match(registry.byPort('udp', elsewhere), { name: 'udp' })
+  t.equal(registry.byPort('tcp', elsewhere), undefined)
+  t.same(ports, [`+${port}-${port}`, `+${elsewhere}-${elsewhere}`])
+})
+
+t.test('a UDP port that another program has is found by trying', async (t) => {
+  const blocker = createSocket('udp4').bind(0, '127.0.0.1')
+  await once(blocker, 'listening')
+  const { port } = blocker.address()
+  t.equal(await probePorts('udp', '127.0.0.1', [port, port]), port)
+  t.equal(await probePorts('udp', '', [port, port]), port, 'also on one address only')
+  await new Promise<void>((resolve) => blocker.close(resolve))
+  t.equal(await probePorts('udp', '127.0.0.1', [port, port]), undefined)
+})
+
+t.test('a domain that is passed through unopened is one tunnel whole', async (t) => {
+  const { agent } = gate(t)
+  const home = await agent('home', { hosts: ['www.a.jp'] }).login()
+  t.match(await home.bind({ name: 'raw', protocol: 'tls', hosts: ['www.a.jp'] }), { type: 'bound' })
+  const path = { name: 'api', service: 2, hosts: ['www.a.jp'], path: '/api' }
+  t.match(await home.bind(path), { type: 'refused', code: 'HOST_TAKEN' })
+  t.match(await home.bind({ name: 'raw', hosts: ['www.a.jp'], path: '/web' }), { type: 'bound' })
+  t.match(await home.bind(path), { type: 'bound' })
+  const whole = { name: 'other', service: 3, protocol: 'tls', hosts: ['www.a.jp'] } as const
+  t.match(await home.bind(whole), { type: 'refused', code: 'HOST_TAKEN' })
 })

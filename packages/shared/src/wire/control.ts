@@ -17,6 +17,11 @@ export interface Bind {
   readonly exact?: boolean
   /** How many ports in a row a TCP or UDP tunnel needs; 1 if absent. */
   readonly count?: number
+  /** Networks whose visitors alone are taken, and those whose visitors are not. protocol.md [M3] */
+  readonly allow?: readonly string[]
+  readonly deny?: readonly string[]
+  /** HTTP: the Host that the service is asked by, instead of the visitor's. */
+  readonly hostHeader?: string
   /** For people: what stands behind, as typed. */
   readonly target: string
 }
@@ -43,6 +48,8 @@ export interface Bound {
   readonly ports?: readonly [from: number, to: number]
   /** Token that the edge answers at `/.well-known/engawa/TOKEN` of this tunnel, so that the agent can check its public address. */
   readonly check?: string
+  /** UDP: after this time without a datagram the edge closes a flow, ms. */
+  readonly idleMs?: number
 }
 export interface Refused {
   readonly type: 'refused'
@@ -108,6 +115,9 @@ const AGENT_SHAPES: Record<AgentMessage['type'], Shape> = {
     port: maybe(range),
     exact: maybe(flag),
     count: maybe(whole(1, 65_535)),
+    allow: maybe(listOf(1000, text(64))),
+    deny: maybe(listOf(1000, text(64))),
+    hostHeader: maybe(text(260)),
     target: text(1024),
   },
   unbind: { service: SERVICE },
@@ -123,6 +133,7 @@ const EDGE_SHAPES: Record<EdgeMessage['type'], Shape> = {
     urls: listOf(400, text(1024)),
     ports: maybe(range),
     check: maybe(text(128)),
+    idleMs: maybe(whole(1, Number.MAX_SAFE_INTEGER)),
   },
   refused: { service: SERVICE, code, message: text(1024) },
   unbound: { service: SERVICE, code },

@@ -1,0 +1,84 @@
+import { createSocket, type Socket } from 'node:dgram'
+import { lookup } from 'node:dns/promises'
+import { isIPv6 } from 'node:net'
+import type { Reach } from './reach.ts'
+import { denied, isNumeric } from './tcp.ts'
+
+/** What waits while a service's name is looked up, datagrams. A resolver or a game sends a few, a flood is cut off. */
+const MOST_EARLY = 64
+/** Room for a burst while the loop is busy, bytes; the machine may give less. */
+const BURST_BYTES = 1024 * 1024
+
+export interface UdpHandler {
+  received(bytes: Uint8Array): void
+  /** The service's machine says that nothing listens there, or it cannot be reached. The socket lives on: a service may start later. */
+  failed(error: unknown): void
+}
+
+/** A visitor's own socket towards a service, so that the service tells visitors apart by its port. Opens at once, sends when it can. */
+export class ServiceSocket {
+  readonly #handler: UdpHandler
+  #socket: Socket | undefined
+  #early: Buffer[] = []
+  #closed = false
+
+  constructor(place: { host: string; port: number }, reach: Reach, handler: UdpHandler) {
+    this.#handler = handler
+    this.#open(place, reach).catch((error: unknown) => {
+      this.#early = []
+      if (!this.#closed) handler.failed(error)
+    })
+  }
+
+  /** False when it was dropped. `bytes` are copied. */
+  send(bytes: Uint8Array): boolean {
+    if (this.#closed) return false
+    const own = Buffer.from(bytes)
+    if (this.#socket !== undefined) this.#send(this.#socket, own)
+    else if (this.#early.length < MOST_EARLY) this.#early.push(own)
+    else return false
+    return true
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#early = []
+    this.#socket?.close()
+  }
+
+  async #open({ host, port }: { host: string; port: number }, reach: Reach): Promise<void> {
+    const address = await addressOf(host, reach)
+    if (this.#closed) return
+    const socket = createSocket({
+      type: isIPv6(address.replace(/%.*$/, '')) ? 'udp6' : 'udp4',
+      recvBufferSize: BURST_BYTES,
+    })
+    socket.on('error', (error) => this.#handler.failed(error))
+    socket.on('message', (bytes) => this.#handler.received(bytes))
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject)
+      // Connected, so that the kernel drops what others send here and tells when nothing listens.
+      socket.connect(port, address, () => {
+        socket.off('error', reject)
+        resolve()
+      })
+    })
+    if (this.#closed) return void socket.close()
+    this.#socket = socket
+    for (const bytes of this.#early.splice(0)) this.#send(socket, bytes)
+  }
+
+  #send(socket: Socket, bytes: Buffer): void {
+    socket.send(bytes, (error) => {
+      if (error !== null && !this.#closed) this.#handler.failed(error)
+    })
+  }
+}
+
+/** Looked up for each flow and checked after that (DNS rebinding). Throws REACH_DENIED, or what the lookup throws. */
+async function addressOf(host: string, reach: Reach): Promise<string> {
+  const found = isNumeric(host) ? [{ address: host }] : await lookup(host, { all: true })
+  const allowed = found.find(({ address }) => reach.allows(address))
+  if (allowed !== undefined) return allowed.address
+  throw denied(host)
+}

@@ -1,0 +1,173 @@
+import { codeOf } from '@engawa/shared/errors'
+import { type Endpoint, endpoint } from '@engawa/shared/wire/opening'
+import type { Admission } from '../admit.ts'
+import { FlowDoor, type FlowPass } from '../guard/flow-door.ts'
+import type { Flow, Link, Tunnel } from '../tunnel/tunnel.ts'
+
+/** Between two looks for idle flows, at most, milliseconds. */
+const LOOK_MS = 5000
+
+/** A bound socket, as flows see it. */
+export interface DatagramSocket {
+  readonly local: Endpoint
+  /** `bytes` are copied if they have to wait; `failed` is called if they could not go out. */
+  send(bytes: Uint8Array, to: Endpoint, failed: () => void): void
+  /** Its visitors, by address and port. */
+  readonly flows: Map<string, VisitorFlow>
+}
+
+/** What one visitor's address and port sends to one of ours, and what comes back. */
+export class VisitorFlow {
+  lastAt: number = performance.now()
+  #answered = false
+  #assured = false
+  readonly #parts: FlowParts
+  #flow: Flow | undefined
+
+  /** Throws SESSION_FULL. */
+  constructor(parts: FlowParts, link: Link, opening: Parameters<Link['openFlow']>[0]) {
+    this.#parts = parts
+    this.#flow = link.openFlow(opening, {
+      datagram: (bytes) => this.#answer(bytes),
+      ended: () => this.close(),
+    })
+    parts.tunnel.traffic.total++
+    parts.tunnel.traffic.open++
+  }
+
+  get tunnel(): Tunnel {
+    return this.#parts.tunnel
+  }
+
+  get client(): string {
+    return this.#parts.visitor.address
+  }
+
+  /** From the visitor. */
+  send(bytes: Uint8Array): void {
+    const { tunnel, pass } = this.#parts
+    this.lastAt = performance.now()
+    if (this.#answered && !this.#assured) {
+      this.#assured = true
+      pass.assure()
+    }
+    if (this.#flow?.send(bytes) === true) tunnel.traffic.received += bytes.length
+    else tunnel.traffic.dropped++
+  }
+
+  close(): void {
+    if (this.#flow === undefined) return
+    const { tunnel, pass, socket, key } = this.#parts
+    this.#flow.close()
+    this.#flow = undefined
+    socket.flows.delete(key)
+    tunnel.traffic.open--
+    pass.leave()
+  }
+
+  #answer(bytes: Uint8Array): void {
+    const { tunnel, socket, visitor } = this.#parts
+    this.lastAt = performance.now()
+    this.#answered = true
+    tunnel.traffic.sent += bytes.length
+    socket.send(bytes, visitor, () => tunnel.traffic.dropped++)
+  }
+}
+
+interface FlowParts {
+  readonly tunnel: Tunnel
+  readonly pass: FlowPass
+  readonly socket: DatagramSocket
+  readonly visitor: Endpoint
+  readonly key: string
+}
+
+/** Carries visitors' datagrams: one flow for each address and port they come from. protocol.md §9 */
+export class UdpForward {
+  readonly #admission: Admission
+  readonly #door: FlowDoor
+  readonly #sockets = new Set<DatagramSocket>()
+  readonly #timer: NodeJS.Timeout
+
+  constructor(admission: Admission) {
+    const { limits } = admission.settings
+    this.#admission = admission
+    this.#door = new FlowDoor(limits)
+    admission.table.onRules((tunnel) => this.#enforce(tunnel))
+    this.#timer = setInterval(() => this.#closeIdle(), Math.min(LOOK_MS, limits.udp.idleMs / 4)).unref()
+  }
+
+  add(socket: DatagramSocket): void {
+    this.#sockets.add(socket)
+  }
+
+  /** Its flows end. */
+  remove(socket: DatagramSocket): void {
+    this.#sockets.delete(socket)
+    for (const flow of socket.flows.values()) flow.close()
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+    for (const socket of this.#sockets) this.remove(socket)
+  }
+
+  /** `bytes` belong to the callee. */
+  received(socket: DatagramSocket, bytes: Uint8Array, { address, port }: { address: string; port: number }): void {
+    const key = `${address} ${port}`
+    const flow = socket.flows.get(key) ?? this.#open(socket, endpoint(address, port), key)
+    flow?.send(bytes)
+  }
+
+  #open(socket: DatagramSocket, visitor: Endpoint, key: string): VisitorFlow | undefined {
+    const { local } = socket
+    const { port } = local
+    const { log, table } = this.#admission
+    let pass: FlowPass | undefined
+    try {
+      const who = {
+        peer: visitor,
+        client: visitor.address,
+        local,
+        secure: false,
+        serverName: undefined,
+        ownPort: false,
+      }
+      const tunnel = this.#admission.find(who, { protocol: 'udp', port })
+      const { live } = tunnel
+      pass = live && this.#door.enter(visitor.address, () => flow?.close())
+      if (live === undefined || pass === undefined) {
+        tunnel.traffic.dropped++
+        return undefined
+      }
+      const portIndex = port - (tunnel.ports?.[0] ?? port)
+      const opening = { service: live.service, portIndex, protocol: 'udp', visitor, public: local } as const
+      const flow: VisitorFlow = new VisitorFlow({ tunnel, pass, socket, visitor, key }, live.link, opening)
+      socket.flows.set(key, flow)
+      return flow
+    } catch (error) {
+      pass?.leave()
+      const refused = table.byPort('udp', port)
+      if (refused !== undefined) refused.traffic.dropped++
+      const code = codeOf(error)
+      if (code === 'INTERNAL') log.error({ err: error, port }, 'flow failed')
+      else log.debug({ code, port, visitor: visitor.address }, 'flow refused')
+      return undefined
+    }
+  }
+
+  #enforce(tunnel: Tunnel): void {
+    for (const { flows } of this.#sockets) {
+      for (const flow of flows.values()) {
+        if (flow.tunnel === tunnel && tunnel.rules?.admits(flow.client) === false) flow.close()
+      }
+    }
+  }
+
+  #closeIdle(): void {
+    const before = performance.now() - this.#admission.settings.limits.udp.idleMs
+    for (const { flows } of this.#sockets) {
+      for (const flow of flows.values()) if (flow.lastAt <= before) flow.close()
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import t from 'tap'
+import { run } from '../support/command.ts'
+import { connect, ending, read } from '../support/socket.ts'
+import { askUdp, udpEcho, udpSocket } from '../support/udp.ts'
+import { agentCommand, type World, world } from '../support/world.ts'
+
+/** agent.yaml, and the agent that follows it. */
+function upWith(here: World): { write: (rules: string) => void; start: () => ReturnType<World['start']> } {
+  const file = join(here.agentData('home'), 'agent.yaml')
+  return {
+    write: (yaml) => writeFileSync(file, yaml),
+    start: () => here.start('agent home', agentCommand('up', '--json', '--data', here.agentData('home'))),
+  }
+}
+
+t.test('address rules on every protocol, changed while tunnels stand', async (t) => {
+  const here = await world(t)
+  const service = await here.services()
+  const echo = await udpEcho(t)
+  await here.join('home')
+  const { write, start } = upWith(here)
+  const targets = [
+    `  - { target: ${service.http}, name: web, RULE }`,
+    `  - { target: tcp://${service.echo}, name: echo, port: 24201, RULE }`,
+    `  - { target: udp://${echo.address().port}, name: dgram, port: 24201, RULE }`,
+  ]
+  const yaml = (rule: string): string => `tunnels:\n${targets.join('\n').replaceAll('RULE', rule)}\n`
+  write(yaml('allow: [127.0.0.0/8]'))
+  const agent = start()
+  for (const name of ['web', 'echo', 'dgram']) {
+    // oxlint-disable-next-line no-await-in-loop -- three events, in any order
+    await agent.until((event) => event.event === 'tunnel' && event['name'] === name, { witnesses: [here.edge] })
+  }
+  const [stays, goes] = [await connect(24_201, '127.0.0.9'), await connect(24_201, '127.0.0.1')]
+  for (const socket of [stays, goes]) {
+    socket.write('hello')
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    t.equal((await read(socket, 5)).toString(), 'hello')
+  }
+  const visitor = await udpSocket(t)
+  t.equal((await askUdp(visitor, 'x', 24_201)).toString(), 'x')
+  t.match(await run(here.curl('web', '/', '--include')), { stdout: /^HTTP\/1.1 200/ })
+
+  const opened = here.edge.events.filter(({ event }) => event === 'tunnel_open').length
+  const changedAt = performance.now()
+  const ended = ending(goes)
+  write(yaml('deny: [127.0.0.1, "::ffff:127.0.0.2"]'))
+  await agent.until('reloaded')
+  t.equal(await ended, 'reset')
+  t.ok(performance.now() - changedAt < 3000, 'soon after the file has changed')
+  t.match(await run(here.curl('web', '/', '--include')), { stdout: /^HTTP\/1.1 403 .*engawa-error: BLOCKED/is })
+  t.equal(await connect(24_201, '127.0.0.2').then(ending, () => 'reset'), 'reset')
+  const heard: string[] = []
+  visitor.on('message', (bytes) => heard.push(bytes.toString()))
+  visitor.send('denied', 24_201, '127.0.0.1')
+  t.equal((await askUdp(await udpSocket(t, '127.0.0.9'), 'allowed', 24_201)).toString(), 'allowed')
+  await delay(50)
+  t.same(heard, [])
+  stays.end(' world')
+  t.equal((await read(stays)).toString(), ' world', 'who is still welcome noticed nothing')
+  t.equal(here.edge.events.filter(({ event }) => event === 'tunnel_open').length, opened)
+
+  const tunnels = await here.edgeDo('tunnels', '--json')
+  t.match(tunnels.stdout, /"name":"dgram".*"dropped":1/)
+  write('tunnels: [{ target: tcp://22, allow: everybody }]\n')
+  t.match(await agent.until('config_refused'), { message: /agent\.yaml:1:31 tunnels\[0\]\.allow: .*is no network/ })
+})
+
+t.test('a wrong network on the command line is one message', async (t) => {
+  const here = await world(t)
+  await here.join('home')
+  const { code, stderr } = await here.agentDo('home', 'expose', 'tcp://22', '--deny', '10.0.0.0/33')
+  t.equal(code, 2)
+  t.match(stderr, /^agent: .*10\.0\.0\.0\/33.* is no network; write [^\n]*\n$/)
+})

@@ -4,8 +4,10 @@ import type { Stream } from '@engawa/shared/mux/events'
 import type { Endpoint } from '@engawa/shared/wire/opening'
 import type { Logger } from 'pino'
 import type { Account } from './access/entry.ts'
+import { Pages } from './forward/pages.ts'
 import { blockListOf, Door } from './guard/door.ts'
 import type { VisitorLimits } from './guard/limits.ts'
+import { Memory } from './guard/memory.ts'
 import type { Authority } from './route/host.ts'
 import { isBare, routeHttp } from './route/route.ts'
 import type { Live, Tunnel, TunnelTable } from './tunnel/tunnel.ts'
@@ -54,6 +56,9 @@ export class Admission {
   readonly trusted: BlockList
   /** Told of each request that is over. */
   readonly account: Account
+  /** What stands in place of the edge's own pages. */
+  readonly pages: Pages
+  readonly #memory: Memory
   readonly #guards: readonly Guard[]
 
   constructor({
@@ -62,24 +67,31 @@ export class Admission {
     log,
     guards = [],
     account = () => {},
+    pages = new Pages(),
+    memory = new Memory(settings.limits),
   }: {
     table: TunnelTable
     settings: VisitorSettings
     log: Logger
     guards?: readonly Guard[]
     account?: Account
+    pages?: Pages
+    memory?: Memory
   }) {
     this.table = table
     this.settings = settings
     this.log = log
     this.account = account
+    this.pages = pages
+    this.#memory = memory
     this.#guards = guards
     this.trusted = blockListOf(settings.trustedProxies)
-    this.door = new Door(settings.limits, this.trusted)
+    this.door = new Door(settings.limits, this.trusted, undefined, memory)
   }
 
-  /** Which tunnel, if any. Throws HOST_UNKNOWN, MISDIRECTED or what a guard says. */
+  /** Which tunnel, if any. Throws HOST_UNKNOWN, MISDIRECTED, EDGE_BUSY (for requests) or what a guard says. */
   find(visitor: Visitor, wanted: Wanted): Tunnel {
+    if (wanted.protocol === 'http' && this.#memory.pressure !== 'none') throw new EngawaError('EDGE_BUSY')
     const tunnel = wanted.protocol === 'http' ? this.#findHttp(visitor, wanted) : this.table.byPort('tcp', wanted.port)
     if (tunnel === undefined) throw new EngawaError('HOST_UNKNOWN')
     for (const guard of this.#guards) {

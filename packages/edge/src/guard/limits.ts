@@ -21,4 +21,6 @@ export type VisitorLimits = Pick<
   | 'responseHeadMs'
   | 'responseHeadBytes'
   | 'interimResponses'
+  | 'memoryBusyPercent'
+  | 'memoryFullPercent'
 >

@@ -4,9 +4,13 @@ import type { Stream } from '@engawa/shared/mux/events'
 import type { Endpoint } from '@engawa/shared/wire/opening'
 import type { Logger } from 'pino'
 import type { Account } from './access/entry.ts'
+
+import { Pages } from './forward/pages.ts'
 import { blockListOf, Door, isTrusted } from './guard/door.ts'
 import type { VisitorLimits } from './guard/limits.ts'
+import { Memory } from './guard/memory.ts'
 import { OpenStreams } from './guard/open.ts'
+
 import type { Authority } from './route/host.ts'
 import { isBare, routeHttp, tunnelNamed } from './route/route.ts'
 import type { Live, Tunnel, TunnelTable } from './tunnel/tunnel.ts'
@@ -62,6 +66,9 @@ export class Admission {
   readonly trusted: BlockList
   /** Told of each request that is over. */
   readonly account: Account
+  /** What stands in place of the edge's own pages. */
+  readonly pages: Pages
+  readonly #memory: Memory
   readonly #guards: readonly Guard[]
   readonly #open = new OpenStreams()
 
@@ -71,25 +78,32 @@ export class Admission {
     log,
     guards = [],
     account = () => {},
+    pages = new Pages(),
+    memory = new Memory(settings.limits),
   }: {
     table: TunnelTable
     settings: VisitorSettings
     log: Logger
     guards?: readonly Guard[]
     account?: Account
+    pages?: Pages
+    memory?: Memory
   }) {
     this.table = table
     this.settings = settings
     this.log = log
     this.account = account
+    this.pages = pages
+    this.#memory = memory
     this.#guards = [byAddress, ...guards]
     table.onRules((tunnel) => this.#open.enforce(tunnel))
     this.trusted = blockListOf(settings.trustedProxies)
-    this.door = new Door(settings.limits, this.trusted)
+    this.door = new Door(settings.limits, this.trusted, undefined, memory)
   }
 
-  /** Which tunnel, if any. Throws HOST_UNKNOWN, MISDIRECTED or what a guard says. */
+  /** Which tunnel, if any. Throws HOST_UNKNOWN, MISDIRECTED, EDGE_BUSY (for requests) or what a guard says. */
   find(visitor: Visitor, wanted: Wanted): Tunnel {
+    if (wanted.protocol === 'http' && this.#memory.pressure !== 'none') throw new EngawaError('EDGE_BUSY')
     const tunnel = this.#find(visitor, wanted)
     if (tunnel === undefined) throw new EngawaError('HOST_UNKNOWN')
     this.#ask(visitor, tunnel)

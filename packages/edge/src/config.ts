@@ -35,6 +35,8 @@ export interface EdgeSettings {
   readonly graceMs: number
   /** CIDRs whose `X-Forwarded-*` is believed. */
   readonly trustedProxies: readonly string[]
+  /** A folder of pages in place of the edge's own, relative to the data folder. */
+  readonly pages: string | undefined
   /** Undefined: no access log. */
   readonly accessLog: AccessLogSettings | undefined
   readonly limits: EdgeLimits
@@ -88,6 +90,7 @@ const FILE = z.strictObject({
   bind: parsedText(parseBind).optional(),
   grace: parsedText(parseGrace).optional(),
   trusted_proxies: z.array(parsedText(parseCidr)).max(1000).optional(),
+  pages: z.string().min(1).optional(),
   access_log: z
     .strictObject({ file: z.string().min(1), format: z.enum(['json', 'combined']).default('json') })
     .optional(),
@@ -118,6 +121,7 @@ export function edgeSettings({ flags, file, language, mayBindLow }: EdgeConfigSo
     bind: flag('bind', flags.bind, parseBind) ?? read.bind ?? '',
     graceMs: flag('grace', flags.grace, parseGrace) ?? read.grace ?? DEFAULT_GRACE_MS,
     trustedProxies: read.trusted_proxies ?? [],
+    pages: read.pages,
     accessLog: read.access_log,
     limits: read.limits,
   }

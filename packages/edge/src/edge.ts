@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os'
+import { resolve } from 'node:path'
 import { type Address, familyOf, formatAddress } from '@engawa/shared/addresses'
 import { REAL_CLOCK } from '@engawa/shared/carrier/clock'
 import { CarrierDoor } from '@engawa/shared/carrier/handshake-edge'
@@ -11,6 +12,7 @@ import { LiveOffice } from './admin/live.ts'
 import { Admission } from './admit.ts'
 import type { EdgeSettings, PublicHost } from './config.ts'
 import type { EdgeEvent, ReadyEvent } from './events.ts'
+import { Pages, readPages } from './forward/pages.ts'
 import { type CarrierCa, openCarrierCa } from './identity/carrier-ca.ts'
 import { Gatekeeper } from './identity/gatekeeper.ts'
 import { openVisitorsCa, type VisitorsCa } from './identity/visitors-ca.ts'
@@ -80,11 +82,12 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
   undo.add(() => agents.close())
   const addresses = hosts.map(({ host }) => host).filter((host) => familyOf(host) !== 0)
   const visitorsCa = https === 'off' ? undefined : openVisitorsCa(folder, { domain, addresses }, new Date())
+  const pages = settings.pages === undefined ? new Pages() : readPages(resolve(folder, settings.pages))
   const access = openAccessLog(settings.accessLog, { folder, log, stderr: (line) => process.stderr.write(line) })
   undo.add(() => access.close())
   const listeners = await startListeners({
     settings,
-    admission: new Admission({ table: registry, settings, log, account: access.account }),
+    admission: new Admission({ table: registry, settings, log, account: access.account, pages }),
     visitorsCa,
     hosts,
     onCarrier: (socket, since) => agents.take(socket, since),

@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import { type Code, rowOf } from '@engawa/shared/errors'
 import type { VisitorRequest, VisitorResponse } from './message.ts'
 import { page } from './page.ts'
+import type { Pages } from './pages.ts'
 import { wordsOf } from './words.ts'
 
 /** An answer of the edge's own. */
@@ -13,19 +14,23 @@ export interface Answer {
 
 /** Seconds after which a visitor may try again: an agent is back within the first steps of its back-off. */
 const RETRY_AFTER_S = 5
+/** The pages of the edge load nothing and run nothing. */
+const POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
-/** In the form and language that the visitor asked for. */
+/** In the form and language that the visitor asked for. `pages`: the owner's, in place of ours. */
 export function answerFor(
   code: Code,
   wishes: { accept?: string | undefined; acceptLanguage?: string | undefined },
+  pages?: Pages,
 ): Answer {
   const status = rowOf(code).status ?? 500
   const language = prefers(wishes.acceptLanguage, ['en', 'ja']) === 'ja' ? 'ja' : 'en'
   const { title, text } = wordsOf(code, language)
   const form = prefers(wishes.accept, ['text/plain', 'application/json', 'text/html'])
+  const own = form === 'text/html' ? pages?.find(code, status, language) : undefined
   const [type, body] =
     form === 'text/html'
-      ? ['text/html; charset=utf-8', page({ language, title, text, status, code })]
+      ? ['text/html; charset=utf-8', own ?? page({ language, title, text, status, code })]
       : form === 'application/json'
         ? ['application/json; charset=utf-8', `${JSON.stringify({ status, code, title, message: text })}\n`]
         : ['text/plain; charset=utf-8', `${title} (${code})\n${text}\n`]
@@ -35,12 +40,12 @@ export function answerFor(
     fields: {
       'Content-Type': type,
       'Content-Length': String(Buffer.byteLength(body)),
-      'Content-Language': language,
+      // An owner's page may be in any language, and load what its owner wants.
+      ...(own === undefined ? { 'Content-Language': language, 'Content-Security-Policy': POLICY } : {}),
       'Engawa-Error': code,
       'Cache-Control': 'no-store',
       Vary: 'Accept, Accept-Language',
       'X-Content-Type-Options': 'nosniff',
-      'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
       ...(status === 503 || status === 429 ? { 'Retry-After': String(RETRY_AFTER_S) } : {}),
       ...(status === 405 ? { Allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' } : {}),
     },
@@ -52,11 +57,11 @@ export function answer(
   request: Pick<VisitorRequest, 'method' | 'headers'>,
   response: VisitorResponse,
   code: Code,
-  options: { close?: boolean } = {},
+  options: { close?: boolean; pages?: Pages } = {},
 ): void {
   if (response.headersSent) return
   const { accept, 'accept-language': acceptLanguage } = request.headers
-  const { status, fields, body } = answerFor(code, { accept, acceptLanguage })
+  const { status, fields, body } = answerFor(code, { accept, acceptLanguage }, options.pages)
   const all = options.close === true ? { ...fields, Connection: 'close' } : fields
   response.writeHead(status, STATUS_CODES[status], Object.entries(all).flat())
   response.end(request.method === 'HEAD' ? undefined : body)

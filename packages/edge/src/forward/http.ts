@@ -311,6 +311,7 @@ export class Exchange {
       this.#began('edge')
       answer(request, response, status !== undefined ? code : scope === 'session' ? 'AGENT_AWAY' : 'SERVICE_BROKE', {
         close: code === 'REQUEST_TIMEOUT',
+        pages: this.#admission.pages,
       })
     }
     this.#upstream?.destroy()

@@ -5,6 +5,7 @@ import { endpoint } from '@engawa/shared/wire/opening'
 import { addressKey } from './address.ts'
 import { TokenBuckets } from './bucket.ts'
 import type { VisitorLimits } from './limits.ts'
+import type { Memory } from './memory.ts'
 
 type Refusal = Extract<Code, 'TOO_MANY' | 'EDGE_BUSY'>
 
@@ -19,6 +20,7 @@ export class Door {
   readonly #trusted: BlockList
   readonly #buckets: TokenBuckets
   readonly #now: () => Millis
+  readonly #memory: Pick<Memory, 'pressure'> | undefined
   /** Connections by address key; a key is there only while it has one. */
   readonly #inside = new Map<string, number>()
   #total = 0
@@ -27,7 +29,9 @@ export class Door {
     limits: Pick<VisitorLimits, 'connections' | 'perAddress'>,
     trusted: BlockList = new BlockList(),
     now: () => Millis = () => performance.now(),
+    memory?: Pick<Memory, 'pressure'>,
   ) {
+    this.#memory = memory
     this.#limits = limits
     this.#trusted = trusted
     this.#now = now
@@ -41,7 +45,7 @@ export class Door {
 
   /** A pass, or why there is none. A trusted proxy speaks for many: only the sum counts for it. */
   enter(address: string | undefined): Pass | Refusal {
-    if (this.#total >= this.#limits.connections) return 'EDGE_BUSY'
+    if (this.#total >= this.#limits.connections || this.#memory?.pressure === 'full') return 'EDGE_BUSY'
     const key = isTrusted(this.#trusted, address) ? undefined : addressKey(address)
     if (key !== undefined) {
       const { connections } = this.#limits.perAddress

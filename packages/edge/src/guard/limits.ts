@@ -22,4 +22,6 @@ export type VisitorLimits = Pick<
   | 'responseHeadBytes'
   | 'interimResponses'
   | 'udp'
+  | 'memoryBusyPercent'
+  | 'memoryFullPercent'
 >

@@ -6,6 +6,7 @@ import { refusedEntry } from '../access/asked.ts'
 import type { Admission, Visitor } from '../admit.ts'
 import { answer } from '../forward/answers.ts'
 import { type Asked, Exchange } from '../forward/http.ts'
+import type { Pages } from '../forward/pages.ts'
 import { ServiceAgent } from '../forward/service.ts'
 import { checkHead } from '../guard/head.ts'
 
@@ -53,7 +54,7 @@ export class Conversation {
       if (response.destroyed || !this.#socket.writable) return
       if (typeof head === 'string') {
         this.account(request, head)
-        return refuse(request, response, head)
+        return refuse(request, response, head, this.#admission.pages)
       }
       const asked: Asked = { visitor: this.visitor, head, request, response, agent: this.agent, cut: () => this.cut() }
       await new Exchange(this.#admission, upgrade === undefined ? asked : { ...asked, upgrade }).run()
@@ -109,8 +110,8 @@ export class Conversation {
 }
 
 /** Resolves when the connection is on its way down, so that nothing behind the request is served. */
-function refuse(request: IncomingMessage, response: ServerResponse, code: Code): Promise<void> {
+function refuse(request: IncomingMessage, response: ServerResponse, code: Code, pages: Pages): Promise<void> {
   const closed = new Promise<void>((resolve) => response.once('close', resolve))
-  answer(request, response, code, { close: true })
+  answer(request, response, code, { close: true, pages })
   return closed
 }

@@ -125,7 +125,7 @@ class Visit {
     if (typeof head === 'string') {
       const { peer, secure } = this.#visitor
       this.#admission.account(refusedEntry({ address: peer.address, secure }, request, head))
-      answer(request, response, head)
+      answer(request, response, head, { pages: this.#admission.pages })
       return
     }
     await new Exchange(this.#admission, {

@@ -5,7 +5,9 @@ import { pino } from 'pino'
 import type { Test } from 'tap'
 import type { AccessEntry, Account } from '../../src/access/entry.ts'
 import { Admission } from '../../src/admit.ts'
+import type { Pages } from '../../src/forward/pages.ts'
 import type { VisitorLimits } from '../../src/guard/limits.ts'
+import type { Memory } from '../../src/guard/memory.ts'
 import { LIMITS } from '../../src/limits.ts'
 import { startHttp } from '../../src/listen/http.ts'
 import { FakeLink } from './fake-link.ts'
@@ -28,7 +30,7 @@ export interface SmallEdge {
 export async function smallEdge(
   t: Test,
   listener: (...asked: Parameters<RequestListener>) => unknown,
-  options: { limits?: Partial<VisitorLimits>; domain?: string; trustedProxies?: string[] } = {},
+  options: Omit<AdmissionOptions, 'account'> = {},
 ): Promise<SmallEdge> {
   const service = createServer((request, response) => void listener(request, response))
   const port = await listen(t, service)
@@ -43,19 +45,23 @@ export async function smallEdge(
   return { port: http.port, service, link, table, tunnel, admission, entries }
 }
 
+export interface AdmissionOptions {
+  readonly limits?: Partial<VisitorLimits>
+  readonly domain?: string
+  readonly trustedProxies?: string[]
+  readonly account?: Account
+  readonly memory?: Memory
+  readonly pages?: Pages
+}
+
 export function makeAdmission(
   table: FakeTable,
-  {
-    limits = {},
-    domain = 'example.com',
-    trustedProxies = [],
-    account = () => {},
-  }: { limits?: Partial<VisitorLimits>; domain?: string; trustedProxies?: string[]; account?: Account } = {},
+  { limits = {}, domain = 'example.com', trustedProxies = [], ...rest }: AdmissionOptions = {},
 ): Admission {
   return new Admission({
     table,
     log: quiet,
-    account,
+    ...rest,
     settings: { domain, trustedProxies, limits: { ...LIMITS.parse(undefined), ...limits } },
   })
 }

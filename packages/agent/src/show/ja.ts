@@ -2,7 +2,7 @@ import { quoted } from '@engawa/shared/say'
 import type { Words } from './words.ts'
 
 export const ja: Words = {
-  targetWrong: (target, why) => `${quoted(target)} は公開先として読めません: ${why}`,
+  targetWrong: (target, why) => `${quoted(target)} は公開対象として読めません: ${why}`,
   targetLater: (target, what) => `${quoted(target)}: ${what}の公開は、この版ではまだできません`,
   targetEmpty: '空です。8080 のようにポート番号を書いてください',
   targetSpace: '空白や制御文字が入っています',
@@ -21,18 +21,18 @@ export const ja: Words = {
   targetReach: (target) =>
     `${target} はリンクローカルまたはメタデータのアドレスです。--reach CIDR で許可したときだけ公開できます`,
   targetOwn: (target) => `${target} は Engawa 自身の操作用ソケットなので公開できません`,
-  targetPath: 'パス付きの公開先',
+  targetPath: 'パス付きの公開対象',
   folder: 'フォルダー',
 
-  portForHttp: '--port は tcp:// と udp:// の公開先に使います。この公開先は名前で公開されます',
-  onlyForHttp: (flag) => `${flag} は HTTP の公開先に使います。tcp:// と udp:// はポートで公開されます`,
-  onlyForHttps: (flag) => `${flag} は https:// の公開先に使います`,
+  portForHttp: '--port は tcp:// と udp:// の公開対象に使います。この公開対象は名前で公開されます',
+  onlyForHttp: (flag) => `${flag} は HTTP の公開対象に使います。tcp:// と udp:// はポートで公開されます`,
+  onlyForHttps: (flag) => `${flag} は https:// の公開対象に使います`,
   hostHeaderWrong: (text) => `${quoted(text)} はホストではありません。HOST か HOST:PORT で書いてください`,
   proxyForTls: '--proxy-protocol は https:// には使えません。サービスには X-Forwarded-For で伝わります',
   proxyForUdp: 'udp:// の --proxy-protocol は v2 だけです',
-  portCount: (wanted, given) => `--port は ${given} 個、公開先は ${wanted} 個のポートです。数を合わせてください`,
+  portCount: (wanted, given) => `--port は ${given} 個、公開対象は ${wanted} 個のポートです。数を合わせてください`,
   prefixWrong: (text) => `${quoted(text)} はパスではありません。/PREFIX のように書いてください`,
-  oneTargetOnly: (flag) => `${flag} が指すのは 1 つだけです。公開先も 1 つにしてください`,
+  oneTargetOnly: (flag) => `${flag} が指すのは 1 つだけです。公開対象も 1 つにしてください`,
   flagTwice: (flag) => `${flag} は 1 回だけ指定できます`,
   flagEmpty: (flag) => `${flag} には値が必要です`,
   flagChoice: (flag, given, choices) => `${flag}: ${quoted(given)} は使えません。使える値: ${choices}`,
@@ -72,7 +72,7 @@ export const ja: Words = {
   invitationUsed: 'この招待はもう使われています。新しく作ってください: edge invite 名前',
   invitationExpired: 'この招待は期限切れです。新しく作ってください: edge invite 名前',
   invitationUnknown: 'エッジはこの招待を知りません。新しく作ってください: edge invite 名前',
-  revoked: 'このエージェントはエッジで取り消されました。戻るには agent leave のあと、新しい招待で参加してください',
+  revoked: 'このエージェントはエッジで失効させられました。戻るには agent leave のあと、新しい招待で参加してください',
   replaced: (by) => `同じエージェントが別の場所でつながったため、ここは終わります${by === '' ? '' : ` (${by})`}`,
   replacedStays: 'ここは待機し、相手がいなくなれば戻ります。今すぐこちらに戻すには起動し直してください',
 
@@ -125,7 +125,7 @@ export const ja: Words = {
 
   columnName: '名前',
   columnPublic: '公開アドレス',
-  columnTarget: '公開先',
+  columnTarget: '公開対象',
   columnState: '状態',
   stateBound: '公開中',
   stateWaiting: '待機中',
@@ -176,7 +176,7 @@ export const ja: Words = {
   helpAllow: 'このネットワークからの訪問だけを受けます (何度でも)',
   helpDeny: 'このネットワークからの訪問を断ります (何度でも)',
   helpHostHeader: '公開名の代わりにこの Host でサービスに問い合わせます',
-  helpInsecure: 'https:// の公開先の証明書を検証しません',
+  helpInsecure: 'https:// の公開対象の証明書を検証しません',
   helpProxy: '訪問者が誰かを PROXY プロトコル (v1 か v2) でサービスに伝えます',
   helpReach: 'このリンクローカルなどのネットワークも許可します (何度でも)',
   helpQr: 'アドレスを QR コードでも表示します',

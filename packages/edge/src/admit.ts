@@ -1,7 +1,7 @@
-import type { BlockList } from 'node:net'
+import type { BlockList, Socket } from 'node:net'
 import { type Code, EngawaError } from '@engawa/shared/errors'
 import type { Stream } from '@engawa/shared/mux/events'
-import type { Endpoint } from '@engawa/shared/wire/opening'
+import { type Endpoint, endpoint } from '@engawa/shared/wire/opening'
 import type { Logger } from 'pino'
 import type { Account } from './access/entry.ts'
 
@@ -23,12 +23,20 @@ export interface VisitorSettings {
   readonly limits: VisitorLimits
 }
 
-/** Who came, and where to. */
-export interface Visitor {
+/** Both ends of a TCP connection; behind a proxy that says so, of the one that it has accepted in our place. */
+export interface Ends {
   readonly peer: Endpoint
+  readonly local: Endpoint
+}
+
+export function endsOf(wire: Socket): Ends {
+  return { peer: endpoint(wire.remoteAddress, wire.remotePort), local: endpoint(wire.localAddress, wire.localPort) }
+}
+
+/** Who came, and where to. */
+export interface Visitor extends Ends {
   /** The address that rules go by: a trusted proxy speaks for another than itself. */
   readonly client: string
-  readonly local: Endpoint
   readonly secure: boolean
   /** SNI, lower case; undefined without TLS, or when none was sent. */
   readonly serverName: string | undefined
@@ -152,6 +160,14 @@ export class Admission {
     if (wanted.protocol !== 'tls') return this.table.byPort(wanted.protocol, wanted.port)
     const tunnel = tunnelNamed(this.table, wanted.serverName)
     return tunnel?.protocol === 'tls' ? tunnel : undefined
+  }
+
+  /** Counts whom a trusted proxy speaks for, as long as the socket lives; false when that address has too many. */
+  countBehind(socket: Socket, { peer }: Ends): boolean {
+    const pass = this.door.behind(peer.address)
+    if (typeof pass === 'string') return false
+    socket.once('close', () => pass.leave())
+    return true
   }
 
   #findHttp(

@@ -1,8 +1,7 @@
 import type { Socket } from 'node:net'
 import { codeOf } from '@engawa/shared/errors'
 import { breakOff, splice } from '@engawa/shared/stream/splice'
-import { endpoint } from '@engawa/shared/wire/opening'
-import type { Admission, Visitor, Wanted } from '../admit.ts'
+import { type Admission, type Ends, endsOf, type Visitor, type Wanted } from '../admit.ts'
 
 /**
  * Carries one connection to a tunnel's port, or one of TLS that stays unopened, held while its agent is away.
@@ -12,12 +11,12 @@ export async function forwardTcp(
   admission: Admission,
   socket: Socket,
   wanted: Exclude<Wanted, { protocol: 'http' }>,
+  { peer, local }: Ends = endsOf(socket),
 ): Promise<void> {
-  const peer = endpoint(socket.remoteAddress, socket.remotePort)
   const visitor: Visitor = {
     peer,
     client: peer.address,
-    local: endpoint(socket.localAddress, socket.localPort),
+    local,
     secure: false,
     serverName: wanted.protocol === 'tls' ? wanted.serverName : undefined,
     ownPort: false,

@@ -46,29 +46,41 @@ export class Door {
   /** A pass, or why there is none. A trusted proxy speaks for many: only the sum counts for it. */
   enter(address: string | undefined): Pass | Refusal {
     if (this.#total >= this.#limits.connections || this.#memory?.pressure === 'full') return 'EDGE_BUSY'
-    const key = isTrusted(this.#trusted, address) ? undefined : addressKey(address)
-    if (key !== undefined) {
-      const { connections } = this.#limits.perAddress
-      if ((this.#inside.get(key) ?? 0) >= connections || !this.#buckets.take(key, this.#now())) return 'TOO_MANY'
-      this.#inside.set(key, (this.#inside.get(key) ?? 0) + 1)
-    }
+    const counted = isTrusted(this.#trusted, address) ? undefined : this.#count(address)
+    if (counted === 'TOO_MANY') return counted
     this.#total++
-    let left = false
-    return {
-      leave: () => {
-        if (left) return
-        left = true
-        this.#leave(key)
-      },
-    }
+    return once(() => {
+      this.#total--
+      counted?.leave()
+    })
   }
 
-  #leave(key: string | undefined): void {
-    this.#total--
-    if (key === undefined) return
-    const rest = (this.#inside.get(key) ?? 1) - 1
-    if (rest === 0) this.#inside.delete(key)
-    else this.#inside.set(key, rest)
+  /** For one whom a trusted proxy speaks for, whose own connection has a pass already. */
+  behind(address: string): Pass | Refusal {
+    return this.#count(address)
+  }
+
+  #count(address: string | undefined): Pass | 'TOO_MANY' {
+    const key = addressKey(address)
+    const inside = this.#inside.get(key) ?? 0
+    if (inside >= this.#limits.perAddress.connections || !this.#buckets.take(key, this.#now())) return 'TOO_MANY'
+    this.#inside.set(key, inside + 1)
+    return once(() => {
+      const rest = (this.#inside.get(key) ?? 1) - 1
+      if (rest === 0) this.#inside.delete(key)
+      else this.#inside.set(key, rest)
+    })
+  }
+}
+
+function once(leave: () => void): Pass {
+  let left = false
+  return {
+    leave: () => {
+      if (left) return
+      left = true
+      leave()
+    },
   }
 }
 

@@ -94,7 +94,8 @@ export class Conversation {
 
   /** RST: without it a cut answer could be taken for a whole one. */
   cut(): void {
-    breakOff(this.#wire)
+    // Below TLS that has sent its end a reset would fail; without close_notify it says the same.
+    if (this.#wire === this.#socket || !this.#socket.writableEnded) breakOff(this.#wire)
     this.#socket.destroy()
   }
 

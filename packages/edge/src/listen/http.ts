@@ -1,11 +1,11 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Code } from '@engawa/shared/errors'
-import { endpoint } from '@engawa/shared/wire/opening'
-import type { Admission } from '../admit.ts'
+import { type Admission, type Ends, endsOf } from '../admit.ts'
 import { rawAnswer } from '../forward/answers.ts'
 import { join, upgradeOf } from '../forward/upgrade.ts'
 import { Conversation } from './conversation.ts'
+import { unwrap } from './proxied.ts'
 import { type ListenAddress, listenTcp } from './sockets.ts'
 
 /** What a listener gives back. */
@@ -14,6 +14,14 @@ export interface RunningListener {
   readonly port: number
   /** Takes nothing new, lets what runs finish for `drainMs`, then cuts. */
   close(drainMs: number): Promise<void>
+}
+
+/** A visitor's connection that is to speak HTTP. */
+export interface Arrival {
+  readonly wire: Socket
+  readonly serverName?: string | undefined
+  readonly ownPort?: boolean
+  readonly from?: Ends | undefined
 }
 
 /** What a visitor may send ahead of the service's 101; past it the kernel keeps it. */
@@ -66,13 +74,9 @@ export class HttpFront {
     this.#server.emit('listening')
   }
 
-  /** `wire`: the TCP socket, the same one unless TLS lies between. */
-  take(
-    socket: Socket,
-    { wire, serverName, ownPort = false }: { wire: Socket; serverName?: string | undefined; ownPort?: boolean },
-  ): void {
-    const peer = endpoint(wire.remoteAddress, wire.remotePort)
-    const local = endpoint(wire.localAddress, wire.localPort)
+  /** `wire`: the TCP socket, the same one unless TLS lies between; `from`: whom a proxy on it speaks for. */
+  take(socket: Socket, { wire, serverName, ownPort = false, from }: Arrival): void {
+    const { peer, local } = from ?? endsOf(wire)
     const visitor = { peer, client: peer.address, local, secure: socket !== wire, serverName, ownPort }
     this.#conversations.set(socket, new Conversation(this.#admission, { visitor, socket, wire }))
     socket.once('close', () => this.#conversations.delete(socket))
@@ -157,12 +161,17 @@ export async function startHttp({
   admission: Admission
 }): Promise<RunningListener> {
   const front = new HttpFront(admission)
+  const { requestHeadMs } = admission.settings.limits
   const listening = await listenTcp(address, (socket) => {
     const pass = admission.door.enter(socket.remoteAddress)
     socket.on('error', () => {})
     if (typeof pass === 'string') return refuse(socket, pass)
     socket.once('close', () => pass.leave())
-    front.take(socket, { wire: socket })
+    unwrap(socket, { trusted: admission.trusted, deadlineMs: requestHeadMs }, (from) => {
+      if (from !== undefined && !admission.countBehind(socket, from)) return refuse(socket, 'TOO_MANY')
+      front.take(socket, { wire: socket, from })
+      socket.resume()
+    })
   })
   return {
     address: listening.host,

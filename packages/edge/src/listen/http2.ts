@@ -1,14 +1,14 @@
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
-import { endpoint } from '@engawa/shared/wire/opening'
 import { refusedEntry } from '../access/asked.ts'
-import type { Admission, Visitor } from '../admit.ts'
+import { type Admission, endsOf, type Visitor } from '../admit.ts'
 import { answer } from '../forward/answers.ts'
 import { Exchange } from '../forward/http.ts'
 import { type Http2Head, Http2Request, Http2Response, readHead } from '../forward/http2-message.ts'
 import { ServiceAgent } from '../forward/service.ts'
 import { TokenBuckets } from '../guard/bucket.ts'
 import { checkHead } from '../guard/head.ts'
+import type { Arrival } from './http.ts'
 
 /** Receive windows: an upload over 20 ms goes at 12 MB/s a stream; a visitor's connection holds at most the second figure. */
 const STREAM_WINDOW = 256 * 1024
@@ -28,10 +28,9 @@ export class Http2Front {
     this.#admission = admission
   }
 
-  /** `wire`: the TCP socket below TLS. */
-  take(socket: Socket, { wire, serverName }: { wire: Socket; serverName?: string | undefined }): void {
-    const peer = endpoint(wire.remoteAddress, wire.remotePort)
-    const local = endpoint(wire.localAddress, wire.localPort)
+  /** As `HttpFront.take`, always below TLS. */
+  take(socket: Socket, { wire, serverName, from }: Arrival): void {
+    const { peer, local } = from ?? endsOf(wire)
     const visitor = { peer, client: peer.address, local, secure: true, serverName, ownPort: false }
     const visit = new Visit(this.#admission, visitor, socket)
     this.#visits.add(visit)

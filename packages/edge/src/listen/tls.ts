@@ -3,7 +3,7 @@ import { createServer, type TLSSocket } from 'node:tls'
 import { CARRIER_ZONE } from '@engawa/shared/carrier/trust'
 import type { Millis } from '@engawa/shared/mux/events'
 import { breakOff } from '@engawa/shared/stream/splice'
-import type { Admission } from '../admit.ts'
+import type { Admission, Ends } from '../admit.ts'
 import { rawAnswer } from '../forward/answers.ts'
 import { forwardTcp } from '../forward/tcp.ts'
 import { tunnelNamed } from '../route/route.ts'
@@ -11,8 +11,9 @@ import type { Certificates } from '../tls/certificates.ts'
 import type { ClientHello } from '../tls/client-hello.ts'
 import { peek } from '../tls/peek.ts'
 import { Unpeeked } from '../tls/unpeeked.ts'
-import { HttpFront, type RunningListener } from './http.ts'
+import { type Arrival, HttpFront, type RunningListener } from './http.ts'
 import { Http2Front } from './http2.ts'
+import { unwrap } from './proxied.ts'
 import { type ListenAddress, listenTcp } from './sockets.ts'
 
 /** Alert records: fatal (2), then the description. RFC 8446 §6 */
@@ -33,7 +34,7 @@ export async function startTls({ address, admission, certificates, onCarrier }: 
   const front = new HttpFront(admission)
   const front2 = new Http2Front(admission)
   /** TLS hands out a socket of its own; its pair is found again by both ends of the connection. */
-  const wires = new Map<string, { wire: Socket; serverName: string | undefined }>()
+  const wires = new Map<string, Arrival>()
   const opened = new WeakMap<Socket, TLSSocket>()
   let certificate = certificates.bare()
   const tls = createServer({
@@ -53,7 +54,7 @@ export async function startTls({ address, admission, certificates, onCarrier }: 
     noDelay: true,
   })
   tls.on('secureConnection', (socket: TLSSocket) => {
-    const pair = wires.get(endsOf(socket))
+    const pair = wires.get(keyOf(socket))
     socket.on('error', () => socket.destroy())
     if (pair !== undefined) opened.set(pair.wire, socket)
     if (pair === undefined) socket.destroy()
@@ -66,17 +67,26 @@ export async function startTls({ address, admission, certificates, onCarrier }: 
   const accepted = (socket: Socket): void => {
     const since = performance.now()
     waiting.add(socket)
-    peek(socket, handshakeMs, {
-      left: () => waiting.remove(socket),
-      hello: (hello) => sort(socket, hello, since),
-      invalid: (first) => reject(socket, first),
+    const left = (): void => waiting.remove(socket)
+    socket.once('close', left)
+    unwrap(socket, { trusted: admission.trusted, deadlineMs: handshakeMs }, (from) => {
+      socket.off('close', left)
+      peek(socket, handshakeMs, {
+        left,
+        hello: (hello) => sort(socket, hello, { since, from }),
+        invalid: (first) => reject(socket, first),
+      })
     })
   }
   // The socket below TLS does not know that TLS has sent its end: a reset then fails and leaks it.
   const cut = (socket: Socket): void => void (opened.get(socket)?.destroy() ?? breakOff(socket))
   const listening = await listenTcp(address, accepted, { cut })
 
-  function sort(socket: Socket, { serverName }: ClientHello, since: Millis): void {
+  function sort(
+    socket: Socket,
+    { serverName }: ClientHello,
+    { since, from }: { since: Millis; from: Ends | undefined },
+  ): void {
     if (serverName?.endsWith(`.${CARRIER_ZONE}`) === true) {
       // A drain ends visitors first: the carriers are what their answers come by.
       listening.release(socket)
@@ -86,14 +96,15 @@ export async function startTls({ address, admission, certificates, onCarrier }: 
     if (typeof pass === 'string') return breakOff(socket)
     socket.once('close', () => pass.leave())
     socket.on('error', () => {})
+    if (from !== undefined && !admission.countBehind(socket, from)) return breakOff(socket)
     const tunnel = serverName === undefined ? undefined : tunnelNamed(admission.table, serverName)
     if (serverName !== undefined && tunnel?.protocol === 'tls') {
-      return void forwardTcp(admission, socket, { protocol: 'tls', serverName })
+      return void forwardTcp(admission, socket, { protocol: 'tls', serverName }, from)
     }
     if (!certificates.knows(serverName)) return alert(socket, UNRECOGNIZED_NAME)
     if (serverName === undefined) renew()
-    const key = endsOf(socket)
-    wires.set(key, { wire: socket, serverName })
+    const key = keyOf(socket)
+    wires.set(key, { wire: socket, serverName, from })
     socket.once('close', () => wires.delete(key))
     tls.emit('connection', socket)
   }
@@ -124,7 +135,7 @@ export async function startTls({ address, admission, certificates, onCarrier }: 
 }
 
 /** A visitor may come from one port of its own to several addresses of this machine at the same time. */
-function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
   return `${remoteAddress}:${remotePort} ${localAddress}:${localPort}`
 }
 

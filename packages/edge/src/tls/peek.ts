@@ -43,4 +43,6 @@ export function peek(socket: Socket, deadlineMs: number, peeker: Peeker): void {
   socket.on('end', ended)
   socket.on('error', failed)
   socket.on('close', closed)
+  // Whoever looked at it before has paused it.
+  socket.resume()
 }

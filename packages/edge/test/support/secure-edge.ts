@@ -29,6 +29,7 @@ export async function secureEdge(
   t: Test,
   listener: (...asked: Parameters<RequestListener>) => unknown,
   limits: Partial<VisitorLimits> = {},
+  trustedProxies: string[] = [],
 ): Promise<SecureEdge> {
   const service = createServer((request, response) => void listener(request, response))
   const link = new FakeLink(await listen(t, service))
@@ -40,7 +41,7 @@ export async function secureEdge(
   const entries: AccessEntry[] = []
   const tls = await startTls({
     address: { host: '127.0.0.1', port: 0 },
-    admission: makeAdmission(table, { limits, account: (entry) => entries.push(entry) }),
+    admission: makeAdmission(table, { limits, trustedProxies, account: (entry) => entries.push(entry) }),
     certificates,
     onCarrier: (socket) => socket.destroy(),
   })

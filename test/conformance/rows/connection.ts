@@ -18,6 +18,12 @@ export const CONNECTION: readonly Row[] = [
   good('close, and a request behind it', 'RFC 9112 §9.6', get('/x', HOST + CLOSE) + SMUGGLED, ['GET /x']),
   good('HTTP/1.0, and a request behind it', 'RFC 9112 §9.3', `GET /x HTTP/1.0\r\n${HOST}\r\n${SMUGGLED}`, ['GET /x']),
   good('a request and garbage', 'RFC 9112 §9.3', `${get('/x')}garbage\r\n\r\n${SMUGGLED}`, ['GET /x']),
+  good(
+    'a request, and a torn one behind it',
+    'RFC 9112 §9.3',
+    `${get('/x')}${post('Transfer-Encoding: chunked\r\n', `5\r\nhello!\r\n${SMUGGLED}`)}`,
+    ['GET /x'],
+  ),
   good('a refused one, and a request behind it', 'promises', get('*') + SMUGGLED, [], { answers: [400] }),
   good('a good one, a refused one, a good one', 'promises', get('/x') + get('*') + SMUGGLED, ['GET /x'], {
     answers: [200, 400],

@@ -22,10 +22,9 @@ export class Conversation {
   readonly #admission: Admission
   readonly #socket: Socket
   readonly #wire: Socket
-  readonly #waiting: (() => Promise<void>)[] = []
-  #busy = false
+  readonly #waiting: { readonly request: IncomingMessage; readonly turn: () => Promise<void> }[] = []
+  #current: IncomingMessage | undefined
   #last = false
-  #latest: IncomingMessage | undefined
 
   /** `wire`: the TCP socket itself, below TLS if there is any. */
   constructor(admission: Admission, { visitor, socket, wire }: { visitor: Visitor; socket: Socket; wire: Socket }) {
@@ -43,7 +42,7 @@ export class Conversation {
   }
 
   get busy(): boolean {
-    return this.#busy
+    return this.#current !== undefined
   }
 
   /** Node parses requests ahead of their answers; they are forwarded strictly in turn. */
@@ -60,18 +59,17 @@ export class Conversation {
       await new Exchange(this.#admission, upgrade === undefined ? asked : { ...asked, upgrade }).run()
     }
     if (this.#waiting.length >= PIPELINED) return this.cut()
-    this.#latest = request
-    this.#waiting.push(turn)
-    if (!this.#busy) void this.#work()
+    this.#waiting.push({ request, turn })
+    if (!this.busy) void this.#work()
   }
 
   async #work(): Promise<void> {
-    this.#busy = true
-    for (let turn = this.#waiting.shift(); turn !== undefined; turn = this.#waiting.shift()) {
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      this.#current = next.request
       // oxlint-disable-next-line no-await-in-loop -- one at a time is the point
-      await turn()
+      await next.turn()
     }
-    this.#busy = false
+    this.#current = undefined
     if (this.#last) this.#socket.end()
   }
 
@@ -86,10 +84,11 @@ export class Conversation {
     this.#last = true
   }
 
-  /** What came after the latest request is no HTTP. What came whole before it is still answered, a torn body is not. */
+  /** From here on it is no HTTP. What came whole before is still answered; a torn body, which only the latest request can have, is not. */
   garbled(): void {
-    if (this.#latest?.complete === true) this.drain()
-    else this.cut()
+    if (this.#current?.complete !== true) return this.cut()
+    if (this.#waiting.at(-1)?.request.complete === false) this.#waiting.pop()
+    this.drain()
   }
 
   /** RST: without it a cut answer could be taken for a whole one. */

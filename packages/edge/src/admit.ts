@@ -132,7 +132,7 @@ export class Admission {
     }
     const portIndex = port === undefined ? 0 : port - (tunnel.ports?.[0] ?? port)
     const { protocol } = tunnel
-    const opening = { service: live.service, portIndex, protocol, visitor: visitor.peer, public: visitor.local }
+    const opening = { service: live.service, portIndex, protocol, visitor: endOf(visitor), public: visitor.local }
     const { link } = live
     const open = (): Stream => {
       const stream = link.open(opening)
@@ -184,4 +184,9 @@ export class Admission {
     // A passed-through name: its agent alone may answer for it.
     throw new EngawaError(secure ? 'MISDIRECTED' : 'HOST_UNKNOWN')
   }
+}
+
+/** Whom the service is told of. A proxy's word names an address and no port. */
+function endOf({ peer, client }: Visitor): Endpoint {
+  return client === peer.address ? peer : endpoint(client, 0)
 }

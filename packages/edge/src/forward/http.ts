@@ -6,6 +6,7 @@ import { StreamDuplex } from '@engawa/shared/stream/duplex'
 import { askedFor } from '../access/asked.ts'
 import type { Admission, Reached, Visitor } from '../admit.ts'
 import { BodyRate } from '../guard/body-rate.ts'
+import { isTrusted, type Pass } from '../guard/door.ts'
 import type { CheckedHead } from '../guard/head.ts'
 import { pathOf } from '../route/route.ts'
 import type { Tunnel } from '../tunnel/tunnel.ts'
@@ -53,6 +54,7 @@ export class Exchange {
   readonly #left = new AbortController()
   readonly #silence: Countdown
   readonly #idle: Countdown | undefined
+  #pass: Pass | undefined
   #tunnel: Tunnel | undefined
   #reached: Reached | undefined
   #upstream: ClientRequest | undefined
@@ -87,6 +89,7 @@ export class Exchange {
     response.once('close', () => this.#left.abort())
     response.once('finish', () => this.#linger())
     try {
+      this.#count()
       this.#tunnel = this.#admission.find(visitor, { protocol: 'http', authority: head.authority, path: this.#path })
       this.#tunnel.traffic.total++
       this.#tunnel.traffic.open++
@@ -116,8 +119,18 @@ export class Exchange {
     this.#finish()
   }
 
+  /** Whoever has the connection to itself is counted with it; a visitor behind a proxy is by its requests. */
+  #count(): void {
+    const { client, peer } = this.#visitor
+    if (client === peer.address) return
+    const pass = this.#admission.door.request(client)
+    if (typeof pass === 'string') throw new EngawaError(pass)
+    this.#pass = pass
+  }
+
   #send(reached: Reached): void {
-    const { agent, request, visitor, head, upgrade } = this.#asked
+    const { agent, request, head, upgrade } = this.#asked
+    const visitor = this.#visitor
     const { link, service } = reached.live
     const method = request.method ?? 'GET'
     const options: ServiceOptions = {
@@ -131,7 +144,8 @@ export class Exchange {
       ),
       maxHeaderSize: this.#admission.settings.limits.responseHeadBytes,
       joinDuplicateHeaders: false,
-      service: `${link.session}/${service}`,
+      // A trusted proxy's connection carries many visitors: each has service connections of its own.
+      service: `${link.session}/${service}/${visitor.client}`,
       open: () => reached.open(),
     }
     const upstream = httpRequest(options)
@@ -213,9 +227,13 @@ export class Exchange {
     this.#silence.stop()
     this.#rate?.stop()
     if (response.headersSent || response.destroyed) return void incoming.destroy()
-    if (this.#asked.fallBack !== undefined && tiesIdentity(incoming)) {
-      incoming.destroy()
-      return this.#asked.fallBack()
+    if (tiesIdentity(incoming)) {
+      if (this.#asked.fallBack !== undefined) {
+        incoming.destroy()
+        return this.#asked.fallBack()
+      }
+      // Behind a proxy one address may be many people.
+      if (isTrusted(this.#admission.trusted, this.#visitor.peer.address)) this.#asked.agent.neverKeep(incoming.socket)
     }
     this.#asked.agent.announced(String(incoming.headers['keep-alive'] ?? ''))
     const status = incoming.statusCode ?? 0
@@ -297,7 +315,7 @@ export class Exchange {
 
   /** Before the head: an answer that says why. After it: a cut. */
   #fail(code: Code, cause?: unknown): void {
-    const { request, response, visitor, cut } = this.#asked
+    const { request, response, cut } = this.#asked
     if (this.#code !== undefined || this.#switched || response.destroyed || response.writableFinished) return
     this.#code = code
     this.#silence.stop()
@@ -305,7 +323,7 @@ export class Exchange {
     const { status, scope } = rowOf(code)
     if (code === 'INTERNAL') this.#admission.log.error({ err: cause, tunnel: this.#tunnel?.name }, 'request failed')
     else
-      this.#admission.log.debug({ code, tunnel: this.#tunnel?.name, visitor: visitor.peer.address }, 'request failed')
+      this.#admission.log.debug({ code, tunnel: this.#tunnel?.name, visitor: this.#visitor.client }, 'request failed')
     if (response.headersSent) cut()
     else {
       this.#began('edge')
@@ -354,6 +372,8 @@ export class Exchange {
 
   #finish(): void {
     const { request, response, visitor } = this.#asked
+    const { client } = this.#visitor
+    this.#pass?.leave()
     this.#silence.stop()
     this.#idle?.stop()
     this.#rate?.stop()
@@ -365,7 +385,6 @@ export class Exchange {
     const ms = this.#elapsedMs()
     const code = whole ? this.#code : 'CANCELLED'
     const bytes = { received: this.#received, sent: this.#sent }
-    const { address } = visitor.peer
     this.#reached?.live.link.summarize({
       type: 'request',
       service: this.#reached.live.service,
@@ -374,14 +393,14 @@ export class Exchange {
       status,
       ms,
       ...bytes,
-      visitor: address,
+      visitor: client,
       ...(code === undefined ? {} : { code }),
     })
     this.#admission.account({
       ...askedFor(request),
       ...bytes,
       at: Date.now(),
-      visitor: address,
+      visitor: client,
       secure: visitor.secure,
       status,
       firstByteMs: this.#firstByteMs,

@@ -25,6 +25,7 @@ const FAREWELL_MS = 5000
  */
 export class ServiceAgent extends Agent {
   readonly #idle = new Map<Duplex, NodeJS.Timeout>()
+  readonly #tied = new WeakSet<Duplex>()
   readonly #kept: number
   #idleMs = IDLE_MS
 
@@ -56,7 +57,7 @@ export class ServiceAgent extends Agent {
       .filter((other) => other !== undefined && other !== connection)
     for (const other of others.slice(0, Math.max(0, others.length - this.#kept + 1)))
       if (other !== undefined) this.#letGo(other)
-    if (this.#idleMs <= 0) return false
+    if (this.#idleMs <= 0 || this.#tied.has(connection)) return false
     const timer = setTimeout(() => this.#letGo(connection), this.#idleMs).unref()
     this.#idle.set(connection, timer)
     connection.once('close', () => this.#wake(connection))
@@ -66,6 +67,11 @@ export class ServiceAgent extends Agent {
   override reuseSocket(connection: Duplex, request: ClientRequest): void {
     this.#wake(connection)
     super.reuseSocket(connection, request)
+  }
+
+  /** The service has tied somebody to this connection, and the next request on it may be another's. */
+  neverKeep(connection: Duplex): void {
+    this.#tied.add(connection)
   }
 
   /** The visitor is gone: ends what is kept, resets what is under way. */

@@ -60,10 +60,16 @@ export class Door {
     return this.#count(address)
   }
 
-  #count(address: string | undefined): Pass | 'TOO_MANY' {
+  /** For one request of theirs: how many there are at once is counted, not how many a second, as on a connection of their own. */
+  request(address: string): Pass | Refusal {
+    return this.#count(address, { fresh: false })
+  }
+
+  #count(address: string | undefined, { fresh }: { fresh: boolean } = { fresh: true }): Pass | 'TOO_MANY' {
     const key = addressKey(address)
     const inside = this.#inside.get(key) ?? 0
-    if (inside >= this.#limits.perAddress.connections || !this.#buckets.take(key, this.#now())) return 'TOO_MANY'
+    if (inside >= this.#limits.perAddress.connections) return 'TOO_MANY'
+    if (fresh && !this.#buckets.take(key, this.#now())) return 'TOO_MANY'
     this.#inside.set(key, inside + 1)
     return once(() => {
       const rest = (this.#inside.get(key) ?? 1) - 1

@@ -5,6 +5,7 @@ import { breakOff } from '@engawa/shared/stream/splice'
 import { refusedEntry } from '../access/asked.ts'
 import type { Admission, Visitor } from '../admit.ts'
 import { answer } from '../forward/answers.ts'
+import { clientBehind } from '../forward/headers.ts'
 import { type Asked, Exchange } from '../forward/http.ts'
 import type { Pages } from '../forward/pages.ts'
 import { ServiceAgent } from '../forward/service.ts'
@@ -76,7 +77,8 @@ export class Conversation {
   /** Tells of a request that is refused before it is anybody's. */
   account(request: IncomingMessage | undefined, code: Code): void {
     const { peer, secure } = this.visitor
-    this.#admission.account(refusedEntry({ address: peer.address, secure }, request, code))
+    const address = clientBehind(peer, request?.rawHeaders ?? [], this.#admission.trusted)
+    this.#admission.account(refusedEntry({ address, secure }, request, code))
   }
 
   /** What runs may finish; then the connection ends. */

@@ -3,7 +3,6 @@ import type { Duplex } from 'node:stream'
 import { type Code, codeOf, EngawaError, rowOf } from '@engawa/shared/errors'
 import type { Stream } from '@engawa/shared/mux/events'
 import { StreamDuplex } from '@engawa/shared/stream/duplex'
-import { askedFor } from '../access/asked.ts'
 import type { Admission, Reached, Visitor } from '../admit.ts'
 import { BodyRate } from '../guard/body-rate.ts'
 import { isTrusted, type Pass } from '../guard/door.ts'
@@ -16,6 +15,7 @@ import { Countdown } from './countdown.ts'
 import { answerFields, clientBehind, requestFields, trailerFields } from './headers.ts'
 import type { VisitorRequest, VisitorResponse } from './message.ts'
 import type { ServiceAgent, ServiceOptions } from './service.ts'
+import { tell } from './tell.ts'
 
 /** One request of a visitor and the means to answer it. */
 export interface Asked {
@@ -381,34 +381,18 @@ export class Exchange {
     const whole = this.#switched || response.writableFinished || this.#code !== undefined
     if (!whole) this.#upstream?.destroy(new EngawaError('CANCELLED'))
     if (this.#tunnel !== undefined) this.#tunnel.traffic.open--
-    const status = this.#switched ? 101 : response.headersSent ? response.statusCode : LEFT
-    const ms = this.#elapsedMs()
-    const code = whole ? this.#code : 'CANCELLED'
-    const bytes = { received: this.#received, sent: this.#sent }
-    this.#reached?.live.link.summarize({
-      type: 'request',
-      service: this.#reached.live.service,
-      method: request.method ?? '',
-      path: this.#path.slice(0, 1024),
-      status,
-      ms,
-      ...bytes,
-      visitor: client,
-      ...(code === undefined ? {} : { code }),
-    })
-    this.#admission.account({
-      ...askedFor(request),
-      ...bytes,
-      at: Date.now(),
+    tell(this.#admission, request, {
       visitor: client,
       secure: visitor.secure,
-      status,
+      status: this.#switched ? 101 : response.headersSent ? response.statusCode : LEFT,
+      received: this.#received,
+      sent: this.#sent,
       firstByteMs: this.#firstByteMs,
-      ms,
+      ms: this.#elapsedMs(),
       by: this.#by,
-      tunnel: this.#tunnel?.name,
-      agent: this.#tunnel?.agent,
-      code,
+      code: whole ? this.#code : 'CANCELLED',
+      tunnel: this.#tunnel,
+      live: this.#reached?.live,
     })
   }
 }

@@ -162,6 +162,10 @@ t.test('the same before TLS, for both versions of HTTP', async (t) => {
   t.match(entries, [{ visitor: '203.0.113.9', secure: true }])
 })
 
+function asking(path: string, address: string): string {
+  return `GET ${path} HTTP/1.1\r\nHost: blog.example.com\r\nX-Forwarded-For: ${address}\r\n`
+}
+
 t.test("whom a trusted proxy's X-Forwarded-For names is told to the service, logged and counted", async (t) => {
   const waiting: (() => void)[] = []
   const { port, link, entries } = await smallEdge(
@@ -172,21 +176,19 @@ t.test("whom a trusted proxy's X-Forwarded-For names is told to the service, log
     },
     { trustedProxies: ['127.0.0.1'], limits },
   )
-  const ask = (path: string, address: string): string =>
-    `GET ${path} HTTP/1.1\r\nHost: blog.example.com\r\nX-Forwarded-For: ${address}\r\n`
   const close = 'Connection: close\r\n\r\n'
-  const both = `${ask('/', '203.0.113.9')}\r\n${ask('/', '203.0.113.10')}${close}`
+  const both = `${asking('/', '203.0.113.9')}\r\n${asking('/', '203.0.113.10')}${close}`
   t.match(await talk(port, both), /203\.0\.113\.9[^]*203\.0\.113\.10$/)
   t.match(link.openings, [{ visitor: { address: '203.0.113.9', port: 0 } }, { visitor: { address: '203.0.113.10' } }])
   t.match(entries, [{ visitor: '203.0.113.9' }, { visitor: '203.0.113.10' }])
-  const held = [1, 2].map(() => talk(port, ask('/hold', '203.0.113.9') + close))
+  const held = [1, 2].map(() => talk(port, asking('/hold', '203.0.113.9') + close))
   while (waiting.length < 2) await new Promise(setImmediate)
-  t.match(await talk(port, ask('/', '203.0.113.9') + close), /429[^]*TOO_MANY/)
-  t.match(await talk(port, ask('/', '203.0.113.11') + close), /200 OK/)
+  t.match(await talk(port, asking('/', '203.0.113.9') + close), /429[^]*TOO_MANY/)
+  t.match(await talk(port, asking('/', '203.0.113.11') + close), /200 OK/)
   for (const go of waiting) go()
   await Promise.all(held)
-  t.match(await talk(port, ask('/', '203.0.113.9') + close), /200 OK/)
-  for (let count = 0; count < 150; count++) t.match(await talk(port, ask('/', '203.0.113.9') + close), /200 OK/)
+  t.match(await talk(port, asking('/', '203.0.113.9') + close), /200 OK/)
+  for (let count = 0; count < 150; count++) t.match(await talk(port, asking('/', '203.0.113.9') + close), /200 OK/)
 })
 
 t.test('a service connection that knows somebody is not kept for whoever comes next through a proxy', async (t) => {

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { failures } from './failures.ts'
 import { type Tally, tally } from './tally.ts'
 
 const EVERY = ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts']
@@ -12,21 +13,23 @@ const options = process.argv.slice(2).filter((argument) => argument.startsWith('
 const patterns = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
 const files = globSync(patterns.length > 0 ? patterns : EVERY).toSorted()
 
-const { exitCode, passed, failed, skipped } = run()
+const { exitCode, passed, failed, skipped, told } = run()
 // The reporter leaves an escape sequence without a line end behind; the closing line must stand alone.
 console.log()
+for (const failure of told) console.log(`\n${failure}`)
 for (const { name, why } of skipped) console.log(`skipped: ${name}${why && `: ${why}`}`)
 console.log(`${passed} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}`)
 process.exitCode = exitCode || (failed > 0 || passed === 0 ? 1 : 0)
 
-function run(): Tally & { exitCode: number } {
-  if (files.length === 0) return { exitCode: 1, passed: 0, failed: 0, skipped: [] }
+function run(): Tally & { exitCode: number; told: string[] } {
+  if (files.length === 0) return { exitCode: 1, passed: 0, failed: 0, skipped: [], told: [] }
   const folder = mkdtempSync(join(tmpdir(), 'engawa-test-'))
   try {
     const raw = join(folder, 'run.tap')
     const look = process.stdout.isTTY ? ['--reporter=base'] : ['--reporter=min', '--no-color']
     const { status } = spawnSync(TAP, [...look, `--output-file=${raw}`, ...options, ...files], { stdio: 'inherit' })
-    return { exitCode: status ?? 1, ...tally(readFileSync(raw, 'utf8')) }
+    const tap = readFileSync(raw, 'utf8')
+    return { exitCode: status ?? 1, ...tally(tap), told: failures(tap) }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -21,7 +21,7 @@ export class LogFile {
   #waiting: string[] = []
   #waitingBytes = 0
   #dropped = 0
-  #lookedAt = 0
+  #lookedAt = Number.NEGATIVE_INFINITY
   #retryAt = 0
   #writing: Promise<void> | undefined
   #closed = false
@@ -45,7 +45,7 @@ export class LogFile {
 
   /** The next line goes to a file opened afresh. */
   reopen(): void {
-    this.#lookedAt = 0
+    this.#lookedAt = Number.NEGATIVE_INFINITY
     this.#retryAt = 0
   }
 

@@ -21,7 +21,6 @@ import { typedOf, type Wish } from './wish.ts'
 
 /** How often terminals hear of traffic, milliseconds. */
 const TRAFFIC_MS = 500
-/** How long `connected` waits for the other carriers, milliseconds: it is to tell how many there are. */
 const GREETING_MS = 1000
 /** How long `status` waits for the carriers to prove their life, milliseconds. */
 const ASK_MS = 1000
@@ -33,6 +32,8 @@ export interface AgentSettings {
   readonly identity: Identity
   readonly log: Logger
   readonly carriers?: number
+  /** How long `connected` waits for the other carriers, milliseconds: it is to tell how many there are. Default 1000. */
+  readonly greetingMs?: number
   /** As in DialSettings. */
   readonly yields?: boolean
   readonly sight?: Sight
@@ -286,7 +287,7 @@ export class Agent implements Holder {
     this.#tunnels.bindAll()
     clearTimeout(this.#greeting)
     this.#early = []
-    this.#greeting = setTimeout(() => this.#greet(), GREETING_MS)
+    this.#greeting = setTimeout(() => this.#greet(), this.#settings.greetingMs ?? GREETING_MS)
     for (const resolve of this.#waiters.splice(0)) resolve()
   }
 

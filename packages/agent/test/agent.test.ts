@@ -230,7 +230,7 @@ t.test('a link that falls silent is replaced, whatever the kernel thinks of it',
   const frozenAt = performance.now()
   stream.write(Buffer.from(' two'))
   await heard.got('one two')
-  t.ok(performance.now() - frozenAt < 8000, `${performance.now() - frozenAt} ms`)
+  t.ok(performance.now() - frozenAt < 20_000, `${performance.now() - frozenAt} ms`)
   t.equal(edge.logins, 1)
 })
 
@@ -240,19 +240,24 @@ t.test('an edge that has forgotten the session gets a login and the same tunnels
   agent.start()
   agent.publish(ear, parseWish({ target: `tcp://${port}` }))
   await ear.event('tunnel')
-  const heard = listen(edge.open(1))
-  await heard.accepted
+  const stream = edge.open(1)
+  const heard = listen(stream)
+  stream.write(Buffer.from('here'))
+  await heard.got('here')
   const from = ear.heard.length
-  const closed = new Promise((resolve) => sockets.at(-1)?.once('close', resolve))
+  const closed = Promise.all(
+    sockets.filter((socket) => !socket.closed).map((socket) => new Promise((resolve) => socket.once('close', resolve))),
+  )
   const { port: edgePort } = edge
   await edge.die()
   await ear.event('disconnected', from)
   await edge.listen(edgePort)
   await ear.event('connected', from)
-  await once(edge, 'message')
+  const binds = (): number => edge.messages.filter(({ type }) => type === 'bind').length
+  while (binds() < 2) await once(edge, 'message')
   t.equal(edge.logins, 2)
   await closed
-  t.equal(edge.messages.filter(({ type }) => type === 'bind').length, 2)
+  t.equal(binds(), 2)
 })
 
 t.test('a revoked agent stops for good', async (t) => {

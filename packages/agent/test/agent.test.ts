@@ -1,10 +1,10 @@
 import { once } from 'node:events'
-import { statSync } from 'node:fs'
+import { chmodSync, statSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { Agent } from '@engawa/agent/agent'
 import type { ShownEvent } from '@engawa/agent/events'
-import { needIdentity } from '@engawa/agent/identity'
+import { exposedSecrets, needIdentity } from '@engawa/agent/identity'
 import { joinEdge } from '@engawa/agent/join'
 import { parseWish } from '@engawa/agent/wish'
 import { codeOf } from '@engawa/shared/errors'
@@ -132,6 +132,9 @@ t.test('joining keeps the key private and the edge known', async (t) => {
   t.equal(identity.agent, 'home')
   t.equal(statSync(folder).mode & 0o777, 0o700)
   for (const file of ['key.pem', 'identity.json']) t.equal(statSync(join(folder, file)).mode & 0o777, 0o600)
+  t.same(exposedSecrets(folder), [])
+  chmodSync(join(folder, 'key.pem'), 0o640)
+  t.same(exposedSecrets(folder), [join(folder, 'key.pem')], 'others may read it')
   t.same(needIdentity(folder).addresses, [`127.0.0.1:${edge.port}`])
   await t.rejects(joinEdge(folder, edge.joinLine), { code: 'ALREADY_JOINED' })
 })

@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { invite } from '@engawa/edge/identity/invitations'
 import { endpoint } from '@engawa/shared/wire/opening'
 import t from 'tap'
@@ -167,6 +169,31 @@ t.test('revoking cuts off at once, frees names and ports, and lets nobody back [
   const villa = await agent('villa').login()
   t.match(await villa.bind({ name: 'ssh', protocol: 'tcp', port: [2222, 2222] }), { ports: [2222, 2222] })
   t.throws(() => keeper.revoke('none'), { code: 'AGENT_UNKNOWN' })
+})
+
+t.test('revoking cuts off and keeps out where the store cannot be written, and says so', async (t) => {
+  const folder = t.testdir({})
+  const { agent, keeper, ports, registry, store } = gate(t, { folder })
+  const home = await agent('home').login()
+  await home.bind({ name: 'ssh', protocol: 'tcp', port: [2222, 2222] })
+  const disk = new DatabaseSync(join(folder, 'edge.db'))
+  t.teardown(() => disk.close())
+  disk.exec(`CREATE TRIGGER full BEFORE DELETE ON leases BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END`)
+  t.throws(() => keeper.revoke('home'), {
+    code: 'STATE_UNWRITABLE',
+    message: /home is cut off, but.*repeat/,
+    ja: /もう一度/,
+    cause: { message: /disk is full/ },
+  })
+  await turns()
+  t.equal(home.ended, 'REVOKED revoked on the edge')
+  t.same([ports.at(-1), registry.all()], ['-2222-2222', []])
+  await t.rejects(home.login(), { code: 'REVOKED' })
+  t.ok(store.agents.byName('home')?.key, 'nothing was written')
+  disk.exec('DROP TRIGGER full')
+  keeper.revoke('home')
+  t.equal(store.agents.byName('home')?.key, undefined)
+  await t.rejects(home.login(), { code: 'REVOKED' })
 })
 
 t.test('joining in another’s place ends its sessions; names pass on', async (t) => {

@@ -283,6 +283,18 @@ t.test('a dangerous address needs --reach besides', async (t) => {
   t.equal(edge.messages.length, 1)
 })
 
+t.test('an edge that floods its agent with messages loses the session [E2]', async (t) => {
+  const { edge, agent, ear } = await world(t)
+  agent.start()
+  await ear.event('connected')
+  const from = ear.heard.length
+  const ended = once(edge, 'closed')
+  for (let n = 0; n < 3000; n++) edge.say({ type: 'unbound', service: 99, code: 'CANCELLED' })
+  t.equal((await ended)[0], 'MESSAGE_FLOOD')
+  t.match(await ear.event('disconnected', from), { message: 'MESSAGE_FLOOD' })
+  await ear.event('connected', from)
+})
+
 t.test('release asks the edge, and forgets the name', async (t) => {
   const { agent, ear, edge } = await world(t)
   const { port } = await echo(t)

@@ -253,6 +253,22 @@ t.test('more than 400 messages at once end the session [E2]', async (t) => {
   t.match(home.ended, /^MESSAGE_FLOOD/)
 })
 
+t.test('M9 summaries of requests are left out where they come faster than an agent takes them', async (t) => {
+  const { agent, keeper, clock } = gate(t)
+  const home = await agent('home').login()
+  const [link] = keeper.sessions
+  const summary = { service: 3, method: 'GET', path: '/', status: 200, ms: 1, received: 0, sent: 2, visitor: '' }
+  const told = (): number => home.messages.filter(({ type }) => type === 'request').length
+  for (let n = 0; n < 1000; n++) link?.summarize({ type: 'request', ...summary })
+  await turns(20)
+  t.equal(told(), 200)
+  await clock.advance(500)
+  for (let n = 0; n < 1000; n++) link?.summarize({ type: 'request', ...summary })
+  await turns(20)
+  t.equal(told(), 250)
+  t.equal(home.ended, undefined)
+})
+
 t.test('a message that is none ends the session', async (t) => {
   const { agent } = gate(t)
   const home = await agent('home').login()

@@ -1,6 +1,8 @@
 import type { Pump } from '@engawa/shared/carrier/pump'
 import { type Code, codeOf, EngawaError } from '@engawa/shared/errors'
+import { MessageRate } from '@engawa/shared/mux/message-rate'
 import { type AgentMessage, type EdgeMessage, parseEdgeMessage } from '@engawa/shared/wire/control'
+import { EDGE_MESSAGES } from '@engawa/shared/wire/limits'
 import type { Logger } from 'pino'
 import { Checks } from './checks.ts'
 import { complaint } from './complaint.ts'
@@ -57,6 +59,8 @@ export class Agent implements Holder {
   readonly #dialler: Dialler
   readonly #network: NetworkWatch
   readonly #questions: Map<number, Question> = new Map()
+  /** Over all sessions: a hacked edge that ends one and floods the next gains nothing. */
+  readonly #rate: MessageRate = new MessageRate(EDGE_MESSAGES, performance.now())
   readonly #ended: PromiseWithResolvers<EngawaError> = Promise.withResolvers()
   readonly #ticker: NodeJS.Timeout
   readonly #startedAt: number = performance.now()
@@ -298,7 +302,7 @@ export class Agent implements Holder {
     clearTimeout(this.#greeting)
     this.#early = undefined
     this.#tell({ event: 'connected', edge: this.#edge, carriers })
-    for (const json of early) this.#receive(json)
+    for (const json of early) this.#take(json)
   }
 
   #carrierLost(left: number): void {
@@ -357,8 +361,14 @@ export class Agent implements Holder {
     this.#ended.resolve(ending)
   }
 
+  /** Throws MESSAGE_FLOOD: the pump ends the session with it. */
   #receive(json: string): void {
-    if (this.#early !== undefined) return void this.#early.push(json)
+    if (!this.#rate.take(performance.now())) throw new EngawaError('MESSAGE_FLOOD')
+    if (this.#early !== undefined) this.#early.push(json)
+    else this.#take(json)
+  }
+
+  #take(json: string): void {
     let message: EdgeMessage
     try {
       message = parseEdgeMessage(json)

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
-import { statSync } from 'node:fs'
+import { chmodSync, statSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { Agent } from '@engawa/agent/agent'
 import type { ShownEvent } from '@engawa/agent/events'
-import { needIdentity } from '@engawa/agent/identity'
+import { exposedSecrets, needIdentity } from '@engawa/agent/identity'
 import { joinEdge } from '@engawa/agent/join'
 import { parseWish } from '@engawa/agent/wish'
 import { codeOf } from '@engawa/shared/errors'
@@ -132,6 +132,9 @@ t.test('joining keeps the key private and the edge known', async (t) => {
   t.equal(identity.agent, 'home')
   t.equal(statSync(folder).mode & 0o777, 0o700)
   for (const file of ['key.pem', 'identity.json']) t.equal(statSync(join(folder, file)).mode & 0o777, 0o600)
+  t.same(exposedSecrets(folder), [])
+  chmodSync(join(folder, 'key.pem'), 0o640)
+  t.same(exposedSecrets(folder), [join(folder, 'key.pem')], 'others may read it')
   t.same(needIdentity(folder).addresses, [`127.0.0.1:${edge.port}`])
   await t.rejects(joinEdge(folder, edge.joinLine), { code: 'ALREADY_JOINED' })
 })
@@ -278,6 +281,18 @@ t.test('a dangerous address needs --reach besides', async (t) => {
   agent.publish(ear, parseWish({ target: 'tcp://169.254.169.254:80', reach: ['169.254.169.254'] }))
   await once(edge, 'message')
   t.equal(edge.messages.length, 1)
+})
+
+t.test('an edge that floods its agent with messages loses the session [E2]', async (t) => {
+  const { edge, agent, ear } = await world(t)
+  agent.start()
+  await ear.event('connected')
+  const from = ear.heard.length
+  const ended = once(edge, 'closed')
+  for (let n = 0; n < 3000; n++) edge.say({ type: 'unbound', service: 99, code: 'CANCELLED' })
+  t.equal((await ended)[0], 'MESSAGE_FLOOD')
+  t.match(await ear.event('disconnected', from), { message: 'MESSAGE_FLOOD' })
+  await ear.event('connected', from)
 })
 
 t.test('release asks the edge, and forgets the name', async (t) => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { get } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -26,6 +26,8 @@ interface World {
   readonly folder: string
   readonly edge: RunningEdge
   readonly events: EdgeEvent[]
+  /** Warnings and worse, as they are logged. */
+  readonly logged: string[]
   readonly event: (kind: EdgeEvent['event']) => Promise<EdgeEvent>
   /** Runs a command against the folder. */
   readonly command: (...line: string[]) => Promise<{ exit: number; out: string; err: string }>
@@ -34,11 +36,12 @@ interface World {
 
 async function world(t: Test, flags: EdgeFlags = {}, folder = newFolder(t)): Promise<World> {
   const events: EdgeEvent[] = []
+  const logged: string[] = []
   const waiting = new Set<() => void>()
   const settings = edgeSettings({ flags: { ...FLAGS, ...flags }, language: 'en', mayBindLow: false })
   const edge = await startEdge(settings, {
     folder,
-    log: createLog('fatal', () => {}),
+    log: createLog('warn', (line) => logged.push(line)),
     onEvent: (event) => {
       events.push(event)
       for (const look of waiting) look()
@@ -50,6 +53,7 @@ async function world(t: Test, flags: EdgeFlags = {}, folder = newFolder(t)): Pro
     folder,
     edge,
     events,
+    logged,
     command,
     event: (kind) =>
       new Promise((resolve) => {
@@ -133,6 +137,26 @@ t.test('an edge makes its state, is ready and says where', async (t) => {
   for (const secret of ['admin.token', 'admin.sock', 'edge.db', 'carrier-ca.pem', 'visitors-ca.pem']) {
     t.equal(statSync(join(folder, secret)).mode & 0o777, 0o600, secret)
   }
+})
+
+t.test('an old folder that others may look into: warnings, and the admin token is closed', async (t) => {
+  const folder = newFolder(t)
+  const first = await world(t, {}, folder)
+  await first.edge.stop(0)
+  for (const name of ['carrier-ca.pem', 'admin.token']) chmodSync(join(folder, name), 0o644)
+  const { logged } = await world(t, {}, folder)
+  t.match(logged.join(''), /"files":\["[^"]*carrier-ca\.pem"\].*chmod 600/)
+  t.match(logged.join(''), /admin token/)
+  t.equal(statSync(join(folder, 'admin.token')).mode & 0o777, 0o600)
+  t.equal(statSync(join(folder, 'lock')).mode & 0o777, 0o600)
+  t.notMatch(first.logged.join(''), /chmod|could read/, 'its own files are right')
+})
+
+t.test('a folder in which everybody may write is refused', async (t) => {
+  const folder = newFolder(t)
+  mkdirSync(folder)
+  chmodSync(folder, 0o777)
+  await t.rejects(world(t, {}, folder), { code: 'STATE_BROKEN', message: /everybody may write in .*chmod 700/ })
 })
 
 t.test('a second edge in the same folder is told who runs', async (t) => {

@@ -12,7 +12,7 @@ import type { AgentRow } from '../store/agents.ts'
 import type { Store } from '../store/store.ts'
 import { AgentLink, type LinkObserver } from '../tunnel/attach.ts'
 import type { Registry } from '../tunnel/registry.ts'
-import { forgetAgent, renameAgent, revokeAgent } from './agents.ts'
+import { demandAgent, forgetAgent, renameAgent, revokeAgent } from './agents.ts'
 import type { CarrierCa } from './carrier-ca.ts'
 import { useInvitation } from './invitations.ts'
 import { Sightings } from './sightings.ts'
@@ -59,6 +59,8 @@ export class Gatekeeper implements Deciding {
    */
   readonly #guesses = new TokenBuckets(GUESSES)
   readonly #sightings: Sightings
+  /** Keys of agents that were revoked, as long as the store does not know it. */
+  readonly #barred = new Set<string>()
 
   constructor(options: GatekeeperOptions) {
     this.#options = options
@@ -138,11 +140,23 @@ export class Gatekeeper implements Deciding {
     }
   }
 
-  /** Cuts the agent off at once; its names and ports are free. Throws AGENT_UNKNOWN. */
+  /**
+   * Cuts the agent off at once; its names and ports are free. Throws AGENT_UNKNOWN; STATE_UNWRITABLE when it is cut off
+   * and kept out, but only for as long as this edge runs: a full disk is no reason to leave a thief connected.
+   */
   revoke(name: string): void {
-    const agent = revokeAgent(this.#options.store, name, Date.now())
+    const { store, registry } = this.#options
+    const agent = demandAgent(store, name)
+    const key = textOf(agent.key)
+    this.#barred.add(key)
     this.#endAll(agent.id, 'REVOKED', 'revoked on the edge')
-    this.#options.registry.dropAgent(agent.id)
+    registry.dropAgent(agent.id)
+    try {
+      revokeAgent(store, name, Date.now())
+    } catch (cause) {
+      throw unwritable(agent.name, cause)
+    }
+    this.#barred.delete(key)
   }
 
   /** Throws AGENT_UNKNOWN, NAME_TAKEN, NAME_INVALID. Answers the new name as it is written now. */
@@ -166,8 +180,9 @@ export class Gatekeeper implements Deciding {
   #demandAgent(key: Uint8Array, remote: Endpoint): AgentRow {
     const { store } = this.#options
     const agent = store.agents.byKey(key)
-    if (agent !== undefined) return agent
-    if (store.agents.formerOwner(key) !== undefined) throw new EngawaError('REVOKED', 'this agent was revoked')
+    if (agent !== undefined && !this.#barred.has(textOf(key))) return agent
+    if (agent !== undefined || store.agents.formerOwner(key) !== undefined)
+      throw new EngawaError('REVOKED', 'this agent was revoked')
     throw this.#counted(new EngawaError('AGENT_UNKNOWN', 'this edge knows no such agent'), remote)
   }
 
@@ -257,4 +272,19 @@ export class Gatekeeper implements Deciding {
       cause: error,
     })
   }
+}
+
+function textOf(key: Uint8Array = new Uint8Array(0)): string {
+  return Buffer.from(key).toString('base64url')
+}
+
+function unwritable(name: string, cause: unknown): EngawaError {
+  return new EngawaError(
+    'STATE_UNWRITABLE',
+    `${name} is cut off, but that could not be written: it may come back when this edge starts again; make room on the disk and repeat the command`,
+    {
+      cause,
+      ja: `${name} を切断しましたが、書き込めませんでした。このエッジを再起動すると戻ってくるおそれがあります。ディスクを空けて、もう一度実行してください`,
+    },
+  )
 }

@@ -5,8 +5,8 @@ import type { Program } from '../support/program.ts'
 import { LONG, PATIENCE } from '../support/tools.ts'
 import { type World, world } from '../support/world.ts'
 
-const PROCESSES = LONG ? 20 : 4
-const EACH = 10
+const PROCESSES = LONG ? 20 : 2
+const EACH = LONG ? 10 : 20
 const DEATHS = LONG ? 3 : 1
 /** From the edge's listening to the return of the last, milliseconds. */
 const MOST_MS = 5000 * PATIENCE
@@ -59,18 +59,18 @@ t.test('R2 kill -9 of the edge: a crowd of agents is back', { timeout: LONG ? 30
       here,
       Array.from({ length: EACH }, (_, each) => `agent-${index}-${each}`),
     )
-    const file = join(import.meta.dirname, '../support/crowd.ts')
+    const file = join(import.meta.dirname, '../../packages/agent/test/support/crowd.ts')
     const args = [here.folder(`crowd-${index}`), String(services.http), ...lines]
     const program = here.start(`crowd ${index}`, [process.execPath, '-C', 'engawa-source', file, ...args])
     // oxlint-disable-next-line no-await-in-loop -- one after the other
     await allOf(program, 'connected', 0)
     crowd.push(program)
   }
-  const publics = (): unknown[] =>
+  const publics = (): string[] =>
     here.edge.events
       .filter(({ event }) => event === 'tunnel_open')
-      .map((e) => e['public'])
-      .toSorted()
+      .map((opened) => String(opened['public']))
+      .toSorted((a, b) => a.localeCompare(b))
   const before = publics()
   for (let death = 0; death < DEATHS; death++) {
     const marks = crowd.map(({ mark }) => mark)

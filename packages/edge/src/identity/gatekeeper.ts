@@ -15,6 +15,7 @@ import type { Registry } from '../tunnel/registry.ts'
 import { demandAgent, forgetAgent, renameAgent, revokeAgent } from './agents.ts'
 import type { CarrierCa } from './carrier-ca.ts'
 import { useInvitation } from './invitations.ts'
+import { Sightings } from './sightings.ts'
 
 /** What happens to sessions, for events and logs. */
 export interface GateObserver {
@@ -57,6 +58,7 @@ export class Gatekeeper implements Deciding {
    * guesser gets in whatever that one does. promises.md, "guessers"
    */
   readonly #guesses = new TokenBuckets(GUESSES)
+  readonly #sightings: Sightings
   /** Keys of agents that were revoked, as long as the store does not know it. */
   readonly #barred = new Set<string>()
 
@@ -65,6 +67,8 @@ export class Gatekeeper implements Deciding {
     this.edge = options.ca.pin
     this.generation = options.generation
     this.software = options.software
+    const { store, clock, registry, observer } = options
+    this.#sightings = new Sightings(store, clock, (agent, error) => observer.failed(registry.agentName(agent), error))
   }
 
   get sessions(): readonly AgentLink[] {
@@ -76,7 +80,7 @@ export class Gatekeeper implements Deciding {
   }
 
   login(body: LoginBody, remote: Endpoint): Admission {
-    const { store, limits } = this.#options
+    const { limits } = this.#options
     const agent = this.#demandAgent(Buffer.from(body.key, 'base64url'), remote)
     const session = randomBytes(16).toString('base64url')
     if (body.yields === true) this.#demandVacancy(agent, body.instance)
@@ -84,7 +88,7 @@ export class Gatekeeper implements Deciding {
     const secret = randomBytes(32)
     const maxStreams = Math.min(body.maxStreams, limits.streams)
     const link = this.#begin(agent, body, { session, secret, maxStreams })
-    this.#sawAgent(store, agent.id)
+    this.#sightings.note(agent.id)
     return {
       welcome: {
         ...this.#welcome(link, 1, maxStreams),
@@ -170,6 +174,7 @@ export class Gatekeeper implements Deciding {
   /** Ends every session, when the edge stops. */
   close(code: Code, reason: string): void {
     for (const link of this.sessions) link.end(code, reason)
+    this.#sightings.write()
   }
 
   #demandAgent(key: Uint8Array, remote: Endpoint): AgentRow {
@@ -242,7 +247,7 @@ export class Gatekeeper implements Deciding {
       },
       carrierLost: (link, carrier, left, why) => observer.carrierLost(link, carrier, left, why),
       away: (link) => {
-        this.#sawAgent(store, link.agentId)
+        this.#sightings.note(link.agentId)
         if (this.#present.delete(link)) observer.offline(link, 'CARRIER_LOST', 'its last carrier is gone')
       },
       resumed: (link, awayMs, streams) => {
@@ -251,19 +256,10 @@ export class Gatekeeper implements Deciding {
       },
       ended: (link, code, reason) => {
         this.#sessions.delete(link.session)
-        this.#sawAgent(store, link.agentId)
+        this.#sightings.note(link.agentId)
         if (this.#present.delete(link)) observer.offline(link, code, reason)
       },
       failed: (link, error) => observer.failed(link.agent, error),
-    }
-  }
-
-  /** Only for people to read: a full disk must not keep an agent out. */
-  #sawAgent(store: Store, id: number): void {
-    try {
-      store.agents.seen(id, Date.now())
-    } catch (error) {
-      this.#options.observer.failed(this.#options.registry.agentName(id), error)
     }
   }
 

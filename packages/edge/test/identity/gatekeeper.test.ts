@@ -16,7 +16,7 @@ const opening = (service: number) =>
   }) as const
 
 t.test('a login is welcomed with all it needs, its secret once', async (t) => {
-  const { agent, keeper, store } = gate(t)
+  const { agent, keeper, store, clock } = gate(t)
   const home = agent('home')
   const { welcome } = keeper.login(
     { key: home.key, instance: home.instance, maxStreams: 5000, credit: 16_384, software: 'x' },
@@ -36,7 +36,8 @@ t.test('a login is welcomed with all it needs, its secret once', async (t) => {
   const credentials = keeper.credentials(welcome.session)
   t.equal(credentials?.key, home.key)
   t.same(Buffer.from(credentials?.secret ?? []).toString('base64url'), welcome.secret)
-  t.ok(store.agents.byName('home')?.seenAt)
+  await clock.advance(1000)
+  t.ok(store.agents.byName('home')?.seenAt, 'noted together with others')
   await home.login()
   await home.cut()
   await home.attach()

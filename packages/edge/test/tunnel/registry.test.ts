@@ -238,3 +238,14 @@ t.test('a domain that is passed through unopened is one tunnel whole', async (t)
   const whole = { name: 'other', service: 3, protocol: 'tls', hosts: ['www.a.jp'] } as const
   t.match(await home.bind(whole), { type: 'refused', code: 'HOST_TAKEN' })
 })
+
+t.test('an edge that starts again writes nothing when what it knows is bound once more', async (t) => {
+  const folder = t.testdir({})
+  const before = gate(t, { folder })
+  await (await before.agent('home').login()).bind({ name: 'blog', hosts: [], allow: ['192.0.2.0/24'] })
+  const { agent, store } = gate(t, { folder })
+  store.leases.put = () => {
+    throw new Error('a full disk would keep the agent out')
+  }
+  t.match(await (await agent('home').login()).bind({ name: 'blog', allow: ['192.0.2.0/24'] }), { type: 'bound' })
+})

@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { Checks } from './checks.ts'
 import { complaint } from './complaint.ts'
 import type { Holder } from './control/server.ts'
+import { ownFolders } from './deliver/own.ts'
 import { refusalOf } from './deliver/refusal.ts'
 import { CARRIERS, Dialler } from './dial.ts'
 import type { ShownEvent } from './events.ts'
@@ -89,6 +90,7 @@ export class Agent implements Holder {
     this.#checks = new Checks(() => this.#edge)
     this.#server = new Server({
       find: (service) => this.#tunnels.find(service),
+      hidden: ownFolders(folder),
       onTried: (published, failure) => this.#watch.tried(published, failure),
     })
     this.#flows = new Flows({

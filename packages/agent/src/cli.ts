@@ -56,6 +56,7 @@ const TUNNEL: Readonly<Record<string, Flag>> = {
   deny: { kind: 'list', help: 'helpDeny' },
   'host-header': { kind: 'text', help: 'helpHostHeader' },
   'insecure-target': { kind: 'switch', help: 'helpInsecure' },
+  listing: { kind: 'switch', help: 'helpListing' },
   'proxy-protocol': { kind: 'text', help: 'helpProxy', choices: PROXY_VERSIONS },
   reach: { kind: 'list', help: 'helpReach' },
   qr: { kind: 'switch', help: 'helpQr' },

@@ -24,6 +24,8 @@ export interface Wish {
   readonly hostHeader?: string | undefined
   /** https://: any certificate will do. */
   readonly insecure?: boolean | undefined
+  /** A folder: what is in it is shown where there is no index.html. */
+  readonly listing?: boolean | undefined
   /** How the service is told who visits. */
   readonly proxyProtocol?: ProxyVersion | undefined
 }
@@ -40,42 +42,49 @@ export interface TypedWish {
   readonly deny?: readonly string[] | undefined
   readonly hostHeader?: string | undefined
   readonly insecure?: boolean | undefined
+  readonly listing?: boolean | undefined
   readonly proxyProtocol?: string | undefined
 }
 
 const oneOrMore = <Value>(one: z.ZodType<Value, string>): z.ZodType<Value[], string | string[]> =>
   z.union([one.transform((value) => [value]), z.array(one).min(1)]) as z.ZodType<Value[], string | string[]>
 
-/** A tunnel as agent.yaml has it. */
-export const WISH_SCHEMA = z
-  .strictObject({
-    target: z.union([z.number().int(), z.string()]).transform(String).pipe(parsedText(parseTarget)),
-    name: parsedText(parseName).optional(),
-    host: oneOrMore(parsedText(parseDomain)).optional(),
-    path: parsedText(parsePrefix).optional(),
-    port: z.union([z.number().int(), z.string()]).transform(String).pipe(parsedText(parsePortRange)).optional(),
-    reach: oneOrMore(parsedText(parseNetwork)).optional(),
-    allow: oneOrMore(parsedText(parseNetwork)).optional(),
-    deny: oneOrMore(parsedText(parseNetwork)).optional(),
-    'host-header': parsedText(parseHostHeader).optional(),
-    'insecure-target': z.boolean().optional(),
-    'proxy-protocol': z.enum(PROXY_VERSIONS).optional(),
-  })
-  .transform(
-    ({
-      host,
-      'host-header': hostHeader,
-      'insecure-target': insecure,
-      'proxy-protocol': proxyProtocol,
-      ...rest
-    }): Wish => ({
-      ...rest,
-      hosts: host,
-      hostHeader,
-      insecure,
-      proxyProtocol,
-    }),
-  )
+/** A tunnel as agent.yaml has it. `base`: where folders that do not begin with a slash begin. */
+export function wishSchema(base: string): z.ZodType<Wish> {
+  return z
+    .strictObject({
+      target: z
+        .union([z.number().int(), z.string()])
+        .transform(String)
+        .pipe(parsedText((text) => parseTarget(text, base))),
+      name: parsedText(parseName).optional(),
+      host: oneOrMore(parsedText(parseDomain)).optional(),
+      path: parsedText(parsePrefix).optional(),
+      port: z.union([z.number().int(), z.string()]).transform(String).pipe(parsedText(parsePortRange)).optional(),
+      reach: oneOrMore(parsedText(parseNetwork)).optional(),
+      allow: oneOrMore(parsedText(parseNetwork)).optional(),
+      deny: oneOrMore(parsedText(parseNetwork)).optional(),
+      'host-header': parsedText(parseHostHeader).optional(),
+      'insecure-target': z.boolean().optional(),
+      listing: z.boolean().optional(),
+      'proxy-protocol': z.enum(PROXY_VERSIONS).optional(),
+    })
+    .transform(
+      ({
+        host,
+        'host-header': hostHeader,
+        'insecure-target': insecure,
+        'proxy-protocol': proxyProtocol,
+        ...rest
+      }): Wish => ({
+        ...rest,
+        hosts: host,
+        hostHeader,
+        insecure,
+        proxyProtocol,
+      }),
+    )
+}
 
 /** Throws what the parsers of its parts throw, and FLAG_INVALID where they do not fit together. */
 export function parseWish(typed: TypedWish): Wish {
@@ -90,6 +99,7 @@ export function parseWish(typed: TypedWish): Wish {
     deny: typed.deny?.map(parseNetwork),
     hostHeader: typed.hostHeader === undefined ? undefined : parseHostHeader(typed.hostHeader),
     insecure: typed.insecure,
+    listing: typed.listing,
     proxyProtocol: PROXY_VERSIONS.find((version) => version === typed.proxyProtocol),
   }
   checkFit(wish)
@@ -102,7 +112,13 @@ export function typedOf({ target, hosts, port, ...rest }: Wish): TypedWish {
 }
 
 /** Throws FLAG_INVALID: a port for a host name, a host for a port, ranges of different lengths. */
-export function checkFit({ target, hosts, path, port, hostHeader, insecure, proxyProtocol }: Wish): void {
+export function checkFit({ target, hosts, path, port, hostHeader, insecure, listing, proxyProtocol }: Wish): void {
+  const isFolder = target.place.kind === 'folder'
+  if (listing === true && !isFolder) throw complaint('FLAG_INVALID', (words) => words.onlyForFolders('--listing'))
+  if (isFolder && (hostHeader !== undefined || proxyProtocol !== undefined)) {
+    const flag = hostHeader === undefined ? '--proxy-protocol' : '--host-header'
+    throw complaint('FLAG_INVALID', (words) => words.notForFolders(flag))
+  }
   if (!isByPort(target) && port !== undefined) throw complaint('FLAG_INVALID', (words) => words.portForHttp)
   const byPort = isByPort(target)
   if (byPort && hosts !== undefined && hosts.length > 0) {

@@ -12,10 +12,11 @@ export interface Delivery {
   readonly ready: 'connect' | 'secureConnect'
 }
 
-/** Begins a connection to the service of `wish`; `portIndex` counts from 0 within its range, which the caller has checked. */
+/** Begins a connection to the service of `wish`, which is no folder; `portIndex` counts from 0 within its range, which the caller has checked. */
 export function deliver({ target, hostHeader, insecure }: Wish, portIndex: number, reach: Reach): Delivery {
   const { place } = target
   if (place.kind === 'socket') return { socket: connectUnix(place.path), ready: 'connect' }
+  if (place.kind === 'folder') throw new EngawaError('SERVICE_UNREACHABLE', 'a folder is no socket')
   const port = place.port + portIndex
   if (!target.secure) return { socket: connectTcp(place.host, port, reach), ready: 'connect' }
   const name = hostHeader?.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')

@@ -22,11 +22,12 @@ export interface Words {
   readonly targetReach: (target: string) => string
   readonly targetOwn: (target: string) => string
   readonly targetPath: string
-  readonly folder: string
   // Flags
   readonly portForHttp: string
   readonly onlyForHttp: (flag: string) => string
   readonly onlyForHttps: (flag: string) => string
+  readonly onlyForFolders: (flag: string) => string
+  readonly notForFolders: (flag: string) => string
   readonly hostHeaderWrong: (text: string) => string
   readonly proxyForTls: string
   readonly proxyForUdp: string
@@ -82,6 +83,7 @@ export interface Words {
   readonly configRefused: (message: string) => string
   readonly serviceSilent: (target: string) => string
   readonly serviceCertificate: (target: string) => string
+  readonly serviceNoFolder: (target: string) => string
   readonly serviceBack: (target: string) => string
   readonly checkOk: (address: string) => string
   readonly checkName: (address: string, name: string) => string
@@ -155,6 +157,7 @@ export interface Words {
   readonly helpDeny: string
   readonly helpHostHeader: string
   readonly helpInsecure: string
+  readonly helpListing: string
   readonly helpProxy: string
   readonly helpReach: string
   readonly helpQr: string

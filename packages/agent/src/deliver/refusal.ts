@@ -1,11 +1,14 @@
 import { isIP } from 'node:net'
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import type { EngawaError } from '@engawa/shared/errors'
 import { complaint } from '../complaint.ts'
 import type { Wish } from '../wish.ts'
 import { isWithin } from './folder.ts'
 import { ownFolders, realPath } from './own.ts'
 import { Reach } from './reach.ts'
+
+/** Sockets behind which there is no password. */
+const CONTROL: ReadonlySet<string> = new Set(['agent.sock', 'admin.sock'])
 
 /**
  * Why a wish is not even sent to the edge: a link-local or metadata address without `--reach`, or something of Engawa's
@@ -19,6 +22,8 @@ export function refusalOf({ target, reach }: Wish, folder: string): EngawaError 
     return complaint('REACH_DENIED', (words) => words.targetReach(target.text))
   }
   const real = realPath(place.path)
-  const own = ownFolders(folder).some((one) => (place.kind === 'folder' ? isWithin(one, real) : dirname(real) === one))
+  const own = ownFolders(folder).some((one) =>
+    place.kind === 'folder' ? isWithin(one, real) : dirname(real) === one && CONTROL.has(basename(real)),
+  )
   return own ? complaint('REACH_DENIED', (words) => words.targetOwn(target.text)) : undefined
 }

@@ -20,7 +20,7 @@ export function probe(wish: Wish, patienceMs: number = PROBE_MS): Promise<Code |
   if (target.place.kind === 'folder') return probeFolder(target.place.path)
   if (target.protocol === 'udp' && target.place.kind === 'port') return probeUdp(wish, target.place)
   return new Promise((resolve) => {
-    const { socket, ready } = deliver(wish, 0, new Reach(reach))
+    const { socket, ready } = deliver(wish, { portIndex: 0, reach: new Reach(reach) })
     const settle = (failure: Code | undefined): void => {
       clearTimeout(timer)
       resolve(failure)

@@ -7,6 +7,7 @@ import { splice } from '@engawa/shared/stream/splice'
 import { decodeOpening } from '@engawa/shared/wire/opening'
 import { type Delivery, deliver, failureOf } from './deliver/deliver.ts'
 import { FolderService } from './deliver/folder.ts'
+import type { Loopback } from './deliver/loopback.ts'
 import { proxyHeader } from './deliver/proxy.ts'
 import { Reach } from './deliver/reach.ts'
 import type { Published } from './tunnels.ts'
@@ -21,6 +22,8 @@ export interface ServeSettings {
   readonly find: (service: number) => Published | undefined
   /** Never served out of a folder. */
   readonly hidden?: readonly string[]
+  /** For `--visitor-address loopback`. */
+  readonly visitors?: Loopback
   /** The service was tried: reached, or why not. */
   readonly onTried: (published: Published, failure: Code | undefined) => void
   readonly connectMs?: number
@@ -69,9 +72,12 @@ export class Server {
     if (place.kind === 'folder') return this.#serveFolder(published, stream, place.path)
     const reach = this.#reaches.get(published) ?? new Reach(published.wish.reach)
     this.#reaches.set(published, reach)
-    const { proxyProtocol } = published.wish
+    const { proxyProtocol, visitorAddress } = published.wish
     const hello = proxyProtocol && proxyHeader(proxyProtocol, opening)
-    this.#reach(published, stream, { ...deliver(published.wish, opening.portIndex, reach), hello })
+    const seat = visitorAddress && this.#settings.visitors?.enter(opening.visitor)
+    const delivery = deliver(published.wish, { portIndex: opening.portIndex, reach, from: seat?.address })
+    if (seat !== undefined) delivery.socket.once('close', () => seat.leave())
+    this.#reach(published, stream, { ...delivery, hello })
   }
 
   /** Time stands still while the session has no carrier. */

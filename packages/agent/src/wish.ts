@@ -4,6 +4,7 @@ import { parseNetwork } from '@engawa/shared/networks'
 import { formatRange, type PortRange, parsePortRange } from '@engawa/shared/ports'
 import { z } from 'zod'
 import { complaint } from './complaint.ts'
+import { isLoopback4 } from './deliver/loopback.ts'
 import { PROXY_VERSIONS, type ProxyVersion } from './deliver/proxy.ts'
 import { parseTarget, type Target } from './target.ts'
 
@@ -28,7 +29,12 @@ export interface Wish {
   readonly listing?: boolean | undefined
   /** How the service is told who visits. */
   readonly proxyProtocol?: ProxyVersion | undefined
+  /** Each visitor comes from an address of its own in 127.0.0.0/8. */
+  readonly visitorAddress?: VisitorAddress | undefined
 }
+
+export const VISITOR_ADDRESSES = ['loopback'] as const
+type VisitorAddress = (typeof VISITOR_ADDRESSES)[number]
 
 /** The same as people write it: flags, a tunnel of agent.yaml, the body of a further `expose`. */
 export interface TypedWish {
@@ -44,6 +50,7 @@ export interface TypedWish {
   readonly insecure?: boolean | undefined
   readonly listing?: boolean | undefined
   readonly proxyProtocol?: string | undefined
+  readonly visitorAddress?: string | undefined
 }
 
 const oneOrMore = <Value>(one: z.ZodType<Value, string>): z.ZodType<Value[], string | string[]> =>
@@ -68,6 +75,7 @@ export function wishSchema(base: string): z.ZodType<Wish> {
       'insecure-target': z.boolean().optional(),
       listing: z.boolean().optional(),
       'proxy-protocol': z.enum(PROXY_VERSIONS).optional(),
+      'visitor-address': z.enum(VISITOR_ADDRESSES).optional(),
     })
     .transform(
       ({
@@ -75,6 +83,7 @@ export function wishSchema(base: string): z.ZodType<Wish> {
         'host-header': hostHeader,
         'insecure-target': insecure,
         'proxy-protocol': proxyProtocol,
+        'visitor-address': visitorAddress,
         ...rest
       }): Wish => ({
         ...rest,
@@ -82,6 +91,7 @@ export function wishSchema(base: string): z.ZodType<Wish> {
         hostHeader,
         insecure,
         proxyProtocol,
+        visitorAddress,
       }),
     )
 }
@@ -101,6 +111,7 @@ export function parseWish(typed: TypedWish): Wish {
     insecure: typed.insecure,
     listing: typed.listing,
     proxyProtocol: PROXY_VERSIONS.find((version) => version === typed.proxyProtocol),
+    visitorAddress: VISITOR_ADDRESSES.find((kind) => kind === typed.visitorAddress),
   }
   checkFit(wish)
   return wish
@@ -112,7 +123,17 @@ export function typedOf({ target, hosts, port, ...rest }: Wish): TypedWish {
 }
 
 /** Throws FLAG_INVALID: a port for a host name, a host for a port, ranges of different lengths. */
-export function checkFit({ target, hosts, path, port, hostHeader, insecure, listing, proxyProtocol }: Wish): void {
+export function checkFit({
+  target,
+  hosts,
+  path,
+  port,
+  hostHeader,
+  insecure,
+  listing,
+  proxyProtocol,
+  visitorAddress,
+}: Wish): void {
   const isFolder = target.place.kind === 'folder'
   if (listing === true && !isFolder) throw complaint('FLAG_INVALID', (words) => words.onlyForFolders('--listing'))
   if (isFolder && (hostHeader !== undefined || proxyProtocol !== undefined)) {
@@ -136,6 +157,10 @@ export function checkFit({ target, hosts, path, port, hostHeader, insecure, list
     throw complaint('FLAG_INVALID', (words) => words.proxyForTls)
   }
   if (proxyProtocol === 'v1' && target.protocol === 'udp') throw complaint('FLAG_INVALID', (words) => words.proxyForUdp)
+  const local = target.place.kind === 'port' && isLoopback4(target.place.host)
+  if (visitorAddress !== undefined && !(local && process.platform === 'linux')) {
+    throw complaint('FLAG_INVALID', (words) => words.visitorAddressElsewhere)
+  }
   const count = target.place.kind === 'port' ? target.place.count : 1
   if (port !== undefined && port[1] - port[0] + 1 !== count) {
     throw complaint('FLAG_INVALID', (words) => words.portCount(count, port[1] - port[0] + 1))

@@ -50,6 +50,7 @@ function wishesOf({ line }: Context): Wish[] {
       insecure: line.flags['insecure-target'] === true ? true : undefined,
       listing: line.flags['listing'] === true ? true : undefined,
       proxyProtocol: text(line.flags['proxy-protocol']),
+      visitorAddress: text(line.flags['visitor-address']),
     }),
   )
 }

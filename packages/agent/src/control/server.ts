@@ -20,6 +20,7 @@ export interface Holder {
   leave(owner: Owner): void
   status(): Promise<unknown>
   list(): unknown
+  visitors(): unknown
   /** Throws NAME_UNKNOWN. */
   remove(name: string): void
   release(name: string): Promise<void>
@@ -78,6 +79,7 @@ async function answer(holder: Holder, request: IncomingMessage, response: Server
   if (name !== undefined) holder.remove(name)
   else if (route === 'GET /status') return send(response, await holder.status())
   else if (route === 'GET /tunnels') return send(response, holder.list())
+  else if (route === 'GET /visitors') return send(response, holder.visitors())
   else if (route === 'POST /tunnels') return follow(holder, await bodyOf(request), response)
   else if (route === 'POST /release') await holder.release(String((await bodyOf(request))['name']))
   else if (route === 'POST /leave') await holder.giveBack()

@@ -16,6 +16,8 @@ function sentenceOf(event: AgentEvent, words: Words): string | undefined {
       return undefined
     case 'refused':
       return words.refused(event.name, event.code, words.refusals[event.code] ?? printable(event.message))
+    case 'notice':
+      return printable(event.message)
     case 'removed':
       return words.removed(event.name)
     case 'carrier_lost':

@@ -29,6 +29,8 @@ export interface Words {
   readonly onlyForFolders: (flag: string) => string
   readonly notForFolders: (flag: string) => string
   readonly hostHeaderWrong: (text: string) => string
+  readonly visitorAddressElsewhere: string
+  readonly localVisitors: (target: string, seen: string) => string
   readonly proxyForTls: string
   readonly proxyForUdp: string
   readonly portCount: (wanted: number, given: number) => string
@@ -111,6 +113,12 @@ export interface Words {
   readonly stateBound: string
   readonly stateWaiting: string
   readonly stateRefused: string
+  readonly columnLocal: string
+  readonly columnVisitor: string
+  readonly columnOpen: string
+  readonly columnTotal: string
+  readonly columnLast: string
+  readonly nobodySeated: string
   readonly nothingPublished: string
   readonly removedDone: (name: string) => string
   readonly released: (name: string) => string
@@ -139,6 +147,7 @@ export interface Words {
   readonly helpLs: string
   readonly helpRm: string
   readonly helpRelease: string
+  readonly helpVisitors: string
   readonly helpStatus: string
   readonly helpLeave: string
   readonly helpLine: string
@@ -159,6 +168,7 @@ export interface Words {
   readonly helpInsecure: string
   readonly helpListing: string
   readonly helpProxy: string
+  readonly helpVisitorAddress: string
   readonly helpReach: string
   readonly helpQr: string
   readonly helpCarriers: string

@@ -7,7 +7,7 @@ const STREAMS = 20
 /** What the lab's agent publishes. */
 const TUNNELS = 3
 /** More than it takes to notice, and the grace. */
-const LOST_MS = 14_000
+const LOST_MS = 17_000
 
 t.test('R1: past the grace visitors get RST', { skip: withoutLab() }, async (t) => {
   const here = await lab(t, { edgeFlags: ['--grace', '1s'] })

@@ -103,12 +103,12 @@ export class Visitors {
   }
 
   /** Once everything came back: what was wrong on the way, as the visitors saw it. */
-  async faulty(deadlineMs = 60_000): Promise<readonly Event[]> {
+  async faulty(deadlineMs = 150_000): Promise<readonly Event[]> {
     await this.#until('done', deadlineMs)
     return this.program.events.filter(({ event }) => event === 'wrong' || event === 'reset')
   }
 
-  #until(wanted: Parameters<Program['until']>[0], deadlineMs = 15_000, after = 0): Promise<Event> {
+  #until(wanted: Parameters<Program['until']>[0], deadlineMs = 45_000, after = 0): Promise<Event> {
     const { agent, here } = this.#lab
     return this.program.until(wanted, { deadlineMs, after, witnesses: [agent, here.edge] })
   }

@@ -1,13 +1,13 @@
 // R1. The carriers are cut in every way there is, under streams both ways and WebSockets.
 import t from 'tap'
 import { seeded } from '../support/bytes.ts'
-import { LONG } from '../support/tools.ts'
+import { LONG, PATIENCE } from '../support/tools.ts'
 import { type Lab, lab, Visitors } from './lab.ts'
 import { HOME, withoutLab } from './network.ts'
 
 const MIB = 1024 * 1024
 /** From the path's return to the next byte of the flow that waits longest. */
-const MOST_MS = 2000
+const MOST_MS = 2000 * PATIENCE
 const DROPS_MS = LONG ? [5000, 20_000, 45_000] : [5000]
 const STREAMS = LONG ? 100 : 20
 const SIZE = LONG ? 4 * MIB : MIB

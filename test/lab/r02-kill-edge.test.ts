@@ -1,15 +1,15 @@
 // R2. kill -9 the edge and start it again: how soon the agent is back, with the same names and ports.
 import t from 'tap'
-import { LONG } from '../support/tools.ts'
+import { LONG, PATIENCE } from '../support/tools.ts'
 import { moment } from './faults.ts'
 import { lab, p95, told, Visitors } from './lab.ts'
 import { withoutLab } from './network.ts'
 
 const TRIES = LONG ? 20 : 3
 /** From the edge's listening, for 95 of 100. */
-const MOST_MS = 800
+const MOST_MS = 800 * PATIENCE
 /** From the edge's death to the end of its visitors. */
-const VISITORS_MS = 1000
+const VISITORS_MS = 1000 * PATIENCE
 
 t.test('R2: kill -9 the edge', { skip: withoutLab() }, async (t) => {
   const here = await lab(t)

@@ -1,6 +1,6 @@
 // R4. The agent's address changes in the middle of transfers: another one, another family, both.
 import t from 'tap'
-import { LONG } from '../support/tools.ts'
+import { LONG, PATIENCE } from '../support/tools.ts'
 import { moment } from './faults.ts'
 import { lab, p95, told, Visitors } from './lab.ts'
 import { type Addresses, HOME, withoutLab } from './network.ts'
@@ -12,7 +12,7 @@ const MOVES: readonly Addresses[] = [
   HOME,
 ]
 const TRIES = LONG ? 20 : 4
-const MOST_MS = 3000
+const MOST_MS = 3000 * PATIENCE
 
 t.test('R4: the agent’s address changes', { skip: withoutLab() }, async (t) => {
   const here = await lab(t)

@@ -1,4 +1,5 @@
 // R12. Edge, agent and service stop for 30 s without a word (SIGSTOP); streams half-close meanwhile.
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
 import t from 'tap'
 import type { Program } from '../support/program.ts'
 import { LONG } from '../support/tools.ts'
@@ -6,7 +7,7 @@ import { moment } from './faults.ts'
 import { type Lab, lab, Visitors } from './lab.ts'
 import { withoutLab } from './network.ts'
 
-const FREEZE_MS = LONG ? 30_000 : 13_000
+const FREEZE_MS = LONG ? 30_000 : 16_000
 const NOTICE_MS = 15_000
 const STREAMS = 20
 
@@ -46,8 +47,12 @@ t.test('R12: a program is frozen', { skip: withoutLab() }, async (t) => {
       t.comment(`R12 ${who} frozen ${FREEZE_MS / 1000} s: the slowest stream went on ${Math.round(pause)} ms after it`)
       t.same(await going.faulty(), [], 'nothing lost')
       t.same(await ending.faulty(), [], 'what half-closed meanwhile still got its answer')
-      t.equal(connections(here, 'service'), 0, 'no connection is left at the service')
-      t.equal(connections(here, 'visitor'), 0, 'none at the visitors')
+      for (const room of ['service', 'visitor'] as const) {
+        const left = (): boolean => connections(here, room) > 0
+        // What ended last is seen to by processes of their own, and the agent looks whether its services answer.
+        for (let tries = 0; tries < 100 && left(); tries++) await setTimeoutPromise(100)
+        t.notOk(left(), `no connection is left at the ${room}`)
+      }
     })
   }
 })

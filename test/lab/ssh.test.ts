@@ -4,13 +4,13 @@ import { createInterface } from 'node:readline'
 import t from 'tap'
 import { plainEnv } from '../support/program.ts'
 import { startSshd } from '../support/sshd.ts'
-import { LONG } from '../support/tools.ts'
+import { LONG, PATIENCE } from '../support/tools.ts'
 import { moment } from './faults.ts'
 import { lab } from './lab.ts'
 import { EDGE, SERVICE, withoutLab } from './network.ts'
 
 const CUT_MS = LONG ? 30_000 : 5000
-const MOST_MS = 3000
+const MOST_MS = 3000 * PATIENCE
 
 t.test('an ssh session', { skip: withoutLab('ssh', 'sshd', 'ssh-keygen') }, async (t) => {
   const here = await lab(t)

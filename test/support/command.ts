@@ -46,7 +46,7 @@ export async function runHashed(
 
 async function feed(
   command: readonly [string, ...string[]],
-  { env, input, cwd, deadlineMs = 60_000 }: CommandOptions,
+  { env, input, cwd, deadlineMs = 150_000 }: CommandOptions,
   onStdout: (bytes: Buffer) => void,
 ): Promise<Omit<Result, 'stdout'>> {
   const [file, ...args] = mortal(command)

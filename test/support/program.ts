@@ -101,7 +101,7 @@ export class Program {
   /** The first event that `wanted` accepts, past or to come. Rejects with everything the program said. */
   async until(
     wanted: string | ((event: Event) => boolean),
-    { deadlineMs = 15_000, after = 0, witnesses = [] as readonly Program[] } = {},
+    { deadlineMs = 45_000, after = 0, witnesses = [] as readonly Program[] } = {},
   ): Promise<Event> {
     const accepts = typeof wanted === 'string' ? (event: Event) => event.event === wanted : wanted
     const deadline = performance.now() + deadlineMs
@@ -123,7 +123,7 @@ export class Program {
   }
 
   /** Resolves once a line of its log matches: for what no event tells. */
-  async untilLogged(wanted: RegExp, { deadlineMs = 15_000 } = {}): Promise<void> {
+  async untilLogged(wanted: RegExp, { deadlineMs = 45_000 } = {}): Promise<void> {
     const deadline = performance.now() + deadlineMs
     while (!this.log.some((line) => wanted.test(line))) {
       const leftMs = deadline - performance.now()
@@ -154,7 +154,7 @@ export class Program {
   }
 
   /** Asks it to end, insists after `patienceMs`. */
-  async stop(patienceMs = 5000): Promise<Exit> {
+  async stop(patienceMs = 20_000): Promise<Exit> {
     this.child.kill('SIGTERM')
     const timer = setTimeout(() => this.child.kill('SIGKILL'), patienceMs)
     const exit = await this.exited

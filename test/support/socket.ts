@@ -32,6 +32,8 @@ export function read(socket: net.Socket, enough: number = Number.POSITIVE_INFINI
       if (size >= enough) settle()
     }
     socket.on('data', onData).once('end', settle).once('error', reject).once('close', settle)
+    if (socket.errored) reject(socket.errored)
+    else if (socket.closed) settle()
     socket.resume()
   })
 }
@@ -41,6 +43,7 @@ export function ending(socket: net.Socket): Promise<'end' | 'reset'> {
   return new Promise((resolve) => {
     socket.once('end', () => resolve('end'))
     socket.once('error', () => resolve('reset'))
+    if (socket.errored) resolve('reset')
     socket.resume()
   })
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-import net from 'node:net'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '../../packages/edge/test/support/ports.ts'
 import { run } from './command.ts'
 import type { Program } from './program.ts'
 import { findTool } from './tools.ts'
@@ -59,13 +59,4 @@ export async function startSshd(world: World, host: string = '127.0.0.1'): Promi
 async function makeKey(file: string): Promise<void> {
   const { code, stderr } = await run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', file])
   if (code !== 0) throw new Error(`ssh-keygen: ${stderr}`)
-}
-
-/** A port that was free a moment ago: for programs that take no port 0. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as net.AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }

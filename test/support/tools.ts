@@ -30,3 +30,9 @@ export function without(...names: readonly string[]): string | false {
 
 /** Full figures instead of the short form: `npm run test:long`. */
 export const LONG: boolean = process.env['ENGAWA_LONG'] === '1'
+
+/**
+ * What a bound of time is multiplied by. In the long form a promise is taken by its word; the short form runs beside
+ * another test on whatever machine there is, and has to tell broken from busy.
+ */
+export const PATIENCE: number = LONG ? 1 : 3

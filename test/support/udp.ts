@@ -25,12 +25,3 @@ export async function askUdp(socket: Socket, bytes: string | Uint8Array, port: n
   socket.send(bytes, port, '127.0.0.1')
   return (await answer)[0] as Buffer
 }
-
-/** A port that nothing has now, for a program that is to be told one. */
-export async function freeUdpPort(): Promise<number> {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  await new Promise<void>((resolve) => socket.close(resolve))
-  return port
-}

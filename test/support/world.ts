@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '../../packages/edge/test/support/ports.ts'
 import { type Result, run } from './command.ts'
 import { type Event, Program } from './program.ts'
 import { Shim } from './shim.ts'
@@ -132,7 +133,8 @@ export class World {
   /** Starts the edge, at first on free ports and later, as after a crash, on the same ones. */
   async startEdge(): Promise<Event> {
     const publicHost = this.shims.flatMap(({ port }) => ['--public-host', `127.0.0.1:${port}`])
-    const flags = ['--json', '--data', this.edgeData, '--domain', this.domain, ...this.#listens(), ...publicHost]
+    const listens = await this.#listens()
+    const flags = ['--json', '--data', this.edgeData, '--domain', this.domain, ...listens, ...publicHost]
     const edge = this.startAt('edge', 'edge', this.#run(edgeCommand('run', ...flags, ...this.#flags)))
     this.#edge = edge
     this.#ready = await edge.until('ready')
@@ -247,11 +249,13 @@ export class World {
     return [node, ...this.#nodeFlags, ...rest]
   }
 
-  #listens(): readonly string[] {
+  /** Not port 0: the same ones have to be free when the edge starts again. */
+  async #listens(): Promise<readonly string[]> {
     if (this.#places) return this.#places.edgeFlags
-    const address = (name: string): string => (this.#ready ? this.#address(name) : '127.0.0.1:0')
+    const free = this.#ready ? 0 : await freePort(3)
+    const address = (name: string, at: number): string => (this.#ready ? this.#address(name) : `127.0.0.1:${free + at}`)
     // biome-ignore format: one flag a line would say less
-    return ['--bind', '127.0.0.1', '--http', address('http'), '--https', address('https'), '--admin', address('admin')]
+    return ['--bind', '127.0.0.1', '--http', address('http', 0), '--https', address('https', 1), '--admin', address('admin', 2)]
   }
 
   #enter(place: Place, command: readonly [string, ...string[]]): [string, ...string[]] {

@@ -124,7 +124,7 @@ t.test('a wrong command line gets one clear message and the right exit code', as
           .replaceAll('FOLDER', folder)
           .split(' ')
           .filter((arg) => arg !== '')
-        const result = await run(command(...withData(args, data)), { deadlineMs: 20_000 })
+        const result = await run(command(...withData(args, data)))
         t.test(typed || '(nothing)', async (t) => judge(t, result, code, says))
       }
       // Two at a time: each is a process.

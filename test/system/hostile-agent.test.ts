@@ -68,7 +68,7 @@ t.test(
       t.test(what, async (t) => {
         const after = here.edge.mark
         const closed = await provoke(bad, bytes)
-        t.ok(closed < 5000, `cut off after ${closed} ms`)
+        t.ok(closed < 15_000, `cut off after ${closed} ms`)
         await here.edge.until((event) => event.event === 'agent_offline' && event['agent'] === 'bad', { after })
         visitor.write(what)
         t.equal((await read(visitor, what.length)).toString(), what)
@@ -99,7 +99,7 @@ function until(carrier: Carrier, bytes: Buffer): Promise<number> {
     const timer = setTimeout(() => {
       carrier.destroy()
       reject(new Error('the edge did not close'))
-    }, 10_000)
+    }, 30_000)
     carrier.onClosed = () => {
       clearTimeout(timer)
       resolve(performance.now() - sentAt)

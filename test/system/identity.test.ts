@@ -5,7 +5,7 @@ import { createServer, type TLSSocket } from 'node:tls'
 import t from 'tap'
 import { run } from '../support/command.ts'
 import { connect, ending, read } from '../support/socket.ts'
-import { without } from '../support/tools.ts'
+import { PATIENCE, without } from '../support/tools.ts'
 import { world } from '../support/world.ts'
 
 t.test('a revoked agent is cut off within 1 s and cannot return', async (t) => {
@@ -23,7 +23,7 @@ t.test('a revoked agent is cut off within 1 s and cannot return', async (t) => {
   const lateMs = performance.now() - revoked
   t.equal((await command).code, 0, (await command).stderr)
   t.equal(how, 'reset', 'its visitor is reset, never ended in order')
-  t.ok(lateMs < 1000, `cut off ${lateMs} ms after the command`)
+  t.ok(lateMs < 1000 * PATIENCE, `cut off ${lateMs} ms after the command`)
   t.comment(`revoked: visitor reset ${Math.round(lateMs)} ms after the command returned`)
 
   t.equal((await agent.exited).code, 3)
@@ -74,8 +74,10 @@ t.test('one who cannot prove the pinned identity hears no secret', { skip: witho
 
   let heard = 0
   let greeted = 0
+  const { promise: heardOf, resolve: hears } = Promise.withResolvers<void>()
   const liar = createServer({ key: readFileSync(key), cert: readFileSync(certificate) }, (socket: TLSSocket) => {
     greeted++
+    hears()
     socket.on('data', (bytes) => {
       heard += bytes.length
     })
@@ -83,6 +85,7 @@ t.test('one who cannot prove the pinned identity hears no secret', { skip: witho
   })
   liar.on('tlsClientError', () => {
     greeted++
+    hears()
   })
   liar.listen(0, '127.0.0.1')
   await once(liar, 'listening')
@@ -94,6 +97,7 @@ t.test('one who cannot prove the pinned identity hears no secret', { skip: witho
   const joining = await here.agentDo('home', 'join', line)
   t.equal(joining.code, 1, joining.stderr)
   t.match(joining.stderr + joining.stdout, /another key/)
+  await heardOf
   t.equal(greeted, 1, 'it was dialled once')
   t.equal(heard, 0, 'not one byte inside TLS')
 

@@ -3,7 +3,7 @@ import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { Shim } from '../support/shim.ts'
 import { connect } from '../support/socket.ts'
-import { LONG } from '../support/tools.ts'
+import { LONG, PATIENCE } from '../support/tools.ts'
 import { type World, world } from '../support/world.ts'
 
 /** Between two questions of the interactive stream. */
@@ -18,8 +18,11 @@ async function twoCarriers(t: Test): Promise<Way> {
   const here = await world(t, { shims: 2 })
   const services = await here.services('paused')
   await here.join('home')
-  const { agent, tunnel } = await here.publish('home', `tcp://${services.echo}`)
-  t.equal((await agent.until('connected'))['carriers'], 2, 'two carriers')
+  const { tunnel } = await here.publish('home', `tcp://${services.echo}`)
+  for (let carriers = 0; carriers < 2; ) {
+    const status = await here.agentDo('home', 'status', '--json')
+    carriers = (JSON.parse(status.stdout || '{}') as { carriers?: unknown[] }).carriers?.length ?? 0
+  }
   t.same(
     here.shims.map(({ live }) => live),
     [1, 1],
@@ -32,16 +35,19 @@ async function twoCarriers(t: Test): Promise<Way> {
 class Stopwatch {
   #last = performance.now()
   #longest = 0
+  #next = Promise.withResolvers<void>()
 
   arrived(): void {
     const now = performance.now()
     this.#longest = Math.max(this.#longest, now - this.#last)
     this.#last = now
+    this.#next.resolve()
+    this.#next = Promise.withResolvers()
   }
 
-  /** The longest silence since the last call, that going on now included. */
-  take(): number {
-    this.arrived()
+  /** The longest silence since the last call, up to the end of that going on now. */
+  async take(): Promise<number> {
+    await this.#next.promise
     const longest = this.#longest
     this.#longest = 0
     return longest
@@ -101,13 +107,13 @@ async function pauses(
   for (let count = 0; count < tries; count++) {
     const shim = await busiest(way)
     const { accepted } = shim
-    stalls.push(watch.take())
+    stalls.push(await watch.take())
     cut(shim)
     await setTimeoutPromise(afterMs)
-    found.push(watch.take())
+    found.push(await watch.take())
     await until(() => shim.accepted > accepted && way.here.shims.every(({ live }) => live > 0))
     // The handshake of the new carrier, so that there are two again.
-    watch.take()
+    await watch.take()
     await setTimeoutPromise(150)
   }
   return { pauses: found.toSorted((a, b) => a - b), stalls: stalls.toSorted((a, b) => a - b) }
@@ -133,15 +139,15 @@ t.test('R14 one of two carriers dies under an interactive stream', async (t) => 
   const watch = new Stopwatch()
   chat(socket, watch)
   const closed = tell(t, 'interactive, reset', await pauses(way, watch, { tries: 20, cut: reset, afterMs: 300 }))
-  t.ok(closed.p95 <= 200, 'p95 ≤ 200 ms')
-  t.ok(closed.worst <= 500, 'worst ≤ 500 ms')
+  t.ok(closed.p95 <= 200 * PATIENCE, 'p95 ≤ 200 ms')
+  t.ok(closed.worst <= 500 * PATIENCE, 'worst ≤ 500 ms')
   const tries = LONG ? 20 : 4
   const dropped = tell(
     t,
     'interactive, dropped silently',
     await pauses(way, watch, { tries, cut: drop, afterMs: 1800 }),
   )
-  t.ok(dropped.worst <= 1500, 'dropped ≤ 1.5 s')
+  t.ok(dropped.worst <= 1500 * PATIENCE, 'dropped ≤ 1.5 s')
   socket.destroy()
 })
 
@@ -151,10 +157,10 @@ t.test('R14 one of two carriers dies under a transfer both ways', async (t) => {
   const watch = new Stopwatch()
   transfer(socket, watch)
   const closed = tell(t, 'transfer, reset', await pauses(way, watch, { tries: 20, cut: reset, afterMs: 300 }))
-  t.ok(closed.p95 <= 200, 'p95 ≤ 200 ms')
-  t.ok(closed.worst <= 500, 'worst ≤ 500 ms')
+  t.ok(closed.p95 <= 200 * PATIENCE, 'p95 ≤ 200 ms')
+  t.ok(closed.worst <= 500 * PATIENCE, 'worst ≤ 500 ms')
   const tries = LONG ? 20 : 3
   const dropped = tell(t, 'transfer, dropped silently', await pauses(way, watch, { tries, cut: drop, afterMs: 1800 }))
-  t.ok(dropped.worst <= 1500, 'dropped ≤ 1.5 s')
+  t.ok(dropped.worst <= 1500 * PATIENCE, 'dropped ≤ 1.5 s')
   socket.destroy()
 })

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { type AddressInfo, createServer as createTcp, connect as dial } from 'node:net'
+import { type AddressInfo, connect as dial } from 'node:net'
 import t from 'tap'
+import { freePort } from '../../packages/edge/test/support/ports.ts'
 import { run } from '../support/command.ts'
 import { connect, read } from '../support/socket.ts'
 import { findTool, without } from '../support/tools.ts'
@@ -17,11 +18,7 @@ t.test('haproxy learns who visits, by v1 and v2', { skip: without('haproxy', 'cu
   )
   await once(behind, 'listening')
   t.teardown(() => behind.close())
-  const spare = createTcp().listen(0, '127.0.0.1')
-  await once(spare, 'listening')
-  const { port } = spare.address() as AddressInfo
-  spare.close()
-  await once(spare, 'close')
+  const port = await freePort()
   const config = here.folder('haproxy.cfg')
   writeFileSync(
     config,
@@ -38,12 +35,15 @@ backend out
   server one 127.0.0.1:${(behind.address() as AddressInfo).port}
 `,
   )
-  here.start('haproxy', [findTool('haproxy') ?? 'haproxy', '-db', '-f', config])
+  const haproxy = here.start('haproxy', [findTool('haproxy') ?? 'haproxy', '-db', '-f', config])
   for (let up = false; !up; ) {
     const socket = dial(port, '127.0.0.1').on('error', () => {})
     // oxlint-disable-next-line no-await-in-loop -- until it listens
     up = await new Promise((resolve) => socket.once('connect', () => resolve(true)).once('close', () => resolve(false)))
     socket.destroy()
+    if (haproxy.exit) throw new Error(haproxy.report())
+    // oxlint-disable-next-line no-await-in-loop -- until it listens
+    if (!up) await new Promise((resolve) => setTimeout(resolve, 50))
   }
   await here.join('home')
   for (const version of ['v1', 'v2']) {

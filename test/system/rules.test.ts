@@ -1,7 +1,8 @@
-import { writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
+import { freePort } from '../../packages/edge/test/support/ports.ts'
 import { run } from '../support/command.ts'
 import { connect, ending, read } from '../support/socket.ts'
 import { askUdp, udpEcho, udpSocket } from '../support/udp.ts'
@@ -11,7 +12,11 @@ import { agentCommand, type World, world } from '../support/world.ts'
 function upWith(here: World): { write: (rules: string) => void; start: () => ReturnType<World['start']> } {
   const file = join(here.agentData('home'), 'agent.yaml')
   return {
-    write: (yaml) => writeFileSync(file, yaml),
+    // At once, as an editor would: who reads between truncating and writing sees an empty file.
+    write: (yaml) => {
+      writeFileSync(`${file}.new`, yaml)
+      renameSync(`${file}.new`, file)
+    },
     start: () => here.start('agent home', agentCommand('up', '--json', '--data', here.agentData('home'))),
   }
 }
@@ -22,10 +27,11 @@ t.test('address rules on every protocol, changed while tunnels stand', async (t)
   const echo = await udpEcho(t)
   await here.join('home')
   const { write, start } = upWith(here)
+  const port = await freePort()
   const targets = [
     `  - { target: ${service.http}, name: web, RULE }`,
-    `  - { target: tcp://${service.echo}, name: echo, port: 24201, RULE }`,
-    `  - { target: udp://${echo.address().port}, name: dgram, port: 24201, RULE }`,
+    `  - { target: tcp://${service.echo}, name: echo, port: ${port}, RULE }`,
+    `  - { target: udp://${echo.address().port}, name: dgram, port: ${port}, RULE }`,
   ]
   const yaml = (rule: string): string => `tunnels:\n${targets.join('\n').replaceAll('RULE', rule)}\n`
   write(yaml('allow: [127.0.0.0/8]'))
@@ -34,14 +40,14 @@ t.test('address rules on every protocol, changed while tunnels stand', async (t)
     // oxlint-disable-next-line no-await-in-loop -- three events, in any order
     await agent.until((event) => event.event === 'tunnel' && event['name'] === name, { witnesses: [here.edge] })
   }
-  const [stays, goes] = [await connect(24_201, '127.0.0.9'), await connect(24_201, '127.0.0.1')]
+  const [stays, goes] = [await connect(port, '127.0.0.9'), await connect(port, '127.0.0.1')]
   for (const socket of [stays, goes]) {
     socket.write('hello')
     // oxlint-disable-next-line no-await-in-loop -- one after the other
     t.equal((await read(socket, 5)).toString(), 'hello')
   }
   const visitor = await udpSocket(t)
-  t.equal((await askUdp(visitor, 'x', 24_201)).toString(), 'x')
+  t.equal((await askUdp(visitor, 'x', port)).toString(), 'x')
   t.match(await run(here.curl('web', '/', '--include')), { stdout: /^HTTP\/1.1 200/ })
 
   const opened = here.edge.events.filter(({ event }) => event === 'tunnel_open').length
@@ -50,13 +56,13 @@ t.test('address rules on every protocol, changed while tunnels stand', async (t)
   write(yaml('deny: [127.0.0.1, "::ffff:127.0.0.2"]'))
   await agent.until('reloaded')
   t.equal(await ended, 'reset')
-  t.ok(performance.now() - changedAt < 3000, 'soon after the file has changed')
+  t.ok(performance.now() - changedAt < 15_000, 'soon after the file has changed')
   t.match(await run(here.curl('web', '/', '--include')), { stdout: /^HTTP\/1.1 403 .*engawa-error: BLOCKED/is })
-  t.equal(await connect(24_201, '127.0.0.2').then(ending, () => 'reset'), 'reset')
+  t.equal(await connect(port, '127.0.0.2').then(ending, () => 'reset'), 'reset')
   const heard: string[] = []
   visitor.on('message', (bytes) => heard.push(bytes.toString()))
-  visitor.send('denied', 24_201, '127.0.0.1')
-  t.equal((await askUdp(await udpSocket(t, '127.0.0.9'), 'allowed', 24_201)).toString(), 'allowed')
+  visitor.send('denied', port, '127.0.0.1')
+  t.equal((await askUdp(await udpSocket(t, '127.0.0.9'), 'allowed', port)).toString(), 'allowed')
   await delay(50)
   t.same(heard, [])
   stays.end(' world')

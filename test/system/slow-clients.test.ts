@@ -3,7 +3,7 @@ import http from 'node:http'
 import { stripVTControlCharacters } from 'node:util'
 import t from 'tap'
 import { run } from '../support/command.ts'
-import { LONG, without } from '../support/tools.ts'
+import { LONG, PATIENCE, without } from '../support/tools.ts'
 import { world } from '../support/world.ts'
 
 /** Slow clients of each kind, and for how long they try; the edge's own limits end most of them earlier. */
@@ -12,7 +12,7 @@ const SECONDS = LONG ? 60 : 8
 /** What slowhttptest itself takes for inaccessible. */
 const PATIENCE_MS = 5000
 /** After the last slow client gives up. */
-const REST_MS = 15_000
+const REST_MS = 45_000
 
 const limits = 'limits: { perAddress: { connections: 4000, newPerSecond: 4000, burst: 4000 } }\n'
 const config = `${t.testdir({ 'edge.yaml': limits })}/edge.yaml`
@@ -73,7 +73,7 @@ t.test(
         `http://${here.http}${path}`,
       ]
       const { code, stdout, stderr } = await run(['slowhttptest', ...flags, ...usual], {
-        deadlineMs: (SECONDS + 30) * 1000,
+        deadlineMs: (SECONDS + 120) * 1000,
       })
       t.equal(code, 0, `${name} ended: ${stderr}`)
       const said = stripVTControlCharacters(stdout)
@@ -98,7 +98,7 @@ t.test(
     t.comment(
       `${waits.length} visitors beside them: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, worst ${at(1)} ms; ${most - before} descriptors more at most`,
     )
-    t.ok(at(1) < PATIENCE_MS, `the worst wait was ${at(1)} ms`)
+    t.ok(at(1) < PATIENCE_MS * PATIENCE, `the worst wait was ${at(1)} ms`)
     t.ok(most - before > EACH, 'they were there')
     const deadline = performance.now() + REST_MS
     // oxlint-disable-next-line no-await-in-loop -- polling what has no event

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Pump } from '@engawa/shared/carrier/pump'
 import { type Code, codeOf, EngawaError } from '@engawa/shared/errors'
+import { MessageRate } from '@engawa/shared/mux/message-rate'
 import { type AgentMessage, type EdgeMessage, parseEdgeMessage } from '@engawa/shared/wire/control'
+import { EDGE_MESSAGES } from '@engawa/shared/wire/limits'
 import type { Logger } from 'pino'
 import { Checks } from './checks.ts'
 import { complaint } from './complaint.ts'
@@ -26,7 +28,6 @@ import { typedOf, type Wish } from './wish.ts'
 
 /** How often terminals hear of traffic, milliseconds. */
 const TRAFFIC_MS = 500
-/** How long `connected` waits for the other carriers, milliseconds: it is to tell how many there are. */
 const GREETING_MS = 1000
 /** How long `status` waits for the carriers to prove their life, milliseconds. */
 const ASK_MS = 1000
@@ -39,6 +40,8 @@ export interface AgentSettings {
   readonly identity: Identity
   readonly log: Logger
   readonly carriers?: number
+  /** How long `connected` waits for the other carriers, milliseconds: it is to tell how many there are. Default 1000. */
+  readonly greetingMs?: number
   /** As in DialSettings. */
   readonly yields?: boolean
   readonly sight?: Sight
@@ -58,6 +61,8 @@ export class Agent implements Holder {
   readonly #network: NetworkWatch
   readonly #questions: Questions = new Questions()
   readonly #visitors: Loopback
+  /** Over all sessions: a hacked edge that ends one and floods the next gains nothing. */
+  readonly #rate: MessageRate = new MessageRate(EDGE_MESSAGES, performance.now())
   readonly #ended: PromiseWithResolvers<EngawaError> = Promise.withResolvers()
   readonly #ticker: NodeJS.Timeout
   readonly #startedAt: number = performance.now()
@@ -296,7 +301,7 @@ export class Agent implements Holder {
     this.#tunnels.bindAll()
     clearTimeout(this.#greeting)
     this.#early = []
-    this.#greeting = setTimeout(() => this.#greet(), GREETING_MS)
+    this.#greeting = setTimeout(() => this.#greet(), this.#settings.greetingMs ?? GREETING_MS)
     for (const resolve of this.#waiters.splice(0)) resolve()
   }
 
@@ -307,7 +312,7 @@ export class Agent implements Holder {
     clearTimeout(this.#greeting)
     this.#early = undefined
     this.#tell({ event: 'connected', edge: this.#edge, carriers })
-    for (const json of early) this.#receive(json)
+    for (const json of early) this.#take(json)
   }
 
   #carrierLost(left: number): void {
@@ -362,8 +367,14 @@ export class Agent implements Holder {
     this.#ended.resolve(ending)
   }
 
+  /** Throws MESSAGE_FLOOD: the pump ends the session with it. */
   #receive(json: string): void {
-    if (this.#early !== undefined) return void this.#early.push(json)
+    if (!this.#rate.take(performance.now())) throw new EngawaError('MESSAGE_FLOOD')
+    if (this.#early !== undefined) this.#early.push(json)
+    else this.#take(json)
+  }
+
+  #take(json: string): void {
     let message: EdgeMessage
     try {
       message = parseEdgeMessage(json)

@@ -25,10 +25,15 @@ const PATIENT_DIAL = 4
 const PATIENT_STEP_MS = 10_000
 /** Between two dials while no carrier answers, milliseconds. */
 const URGENT_MS = 500
+/** One that has reached the edge's machine has so long to get an answer before another is begun, milliseconds: a busy edge is not helped by more. */
+const REACHED_MS = 1000
 /** Dials at the same time, then. */
 const MOST_DIALS = 3
 /** After a loss the edge has others to greet, too: further carriers are dialled somewhere within this time, milliseconds. */
 const SPREAD_MS = 500
+/** An edge that took long has many others: then within so many times what the first carrier took, at most `MOST_SPREAD_MS`. */
+const SPREAD_TIMES = 4
+const MOST_SPREAD_MS = 5000
 export const CARRIERS = 2
 const ASK_LOOK_MS = 10
 
@@ -59,6 +64,9 @@ const FINAL: ReadonlySet<Code> = new Set(['REVOKED', 'AGENT_UNKNOWN', 'REPLACED'
 
 interface Dial {
   readonly abort: AbortController
+  readonly startedAt: number
+  /** When TCP stood. */
+  reachedAt: number
   route: Route | undefined
 }
 
@@ -189,7 +197,14 @@ export class Dialler {
     if (this.#lacking <= 0) return
     // The end of one of them looks again.
     if (this.#dials.size >= (this.#urgent ? MOST_DIALS : 1)) return
-    const dial: Dial = { abort: new AbortController(), route: undefined }
+    const since = performance.now() - REACHED_MS
+    if ([...this.#dials].some(({ reachedAt }) => reachedAt > since)) return this.#later(URGENT_MS)
+    const dial: Dial = {
+      abort: new AbortController(),
+      startedAt: performance.now(),
+      reachedAt: Number.NEGATIVE_INFINITY,
+      route: undefined,
+    }
     this.#dials.add(dial)
     const standing = this.#standing
     void this.#try(dial, standing)
@@ -241,17 +256,20 @@ export class Dialler {
       trust: { ca: this.#identity.ca },
       timeoutMs: ++this.#dialled % PATIENT_DIAL === 0 ? PATIENT_STEP_MS : STEP_MS,
       signal: dial.abort.signal,
+      onReached: () => {
+        dial.reachedAt = performance.now()
+      },
     })
     this.#routes.stood(route)
     if (this.#standing !== standing || this.#lacking <= 0) return challenge.close()
     if (standing !== undefined) {
       // Those that have asked for their place may get it; when nothing answers, nobody counts on them.
       if (!this.#urgent && this.#lacking <= this.#attaching) return challenge.close()
-      if (await this.#attach(challenge, standing)) return
+      if (await this.#attach(challenge, standing, dial)) return
     }
     // Another dial may have brought a new session meanwhile.
     if (this.#standing !== undefined || this.#stopped || this.#loggingIn) return challenge.close()
-    await this.#login(challenge)
+    await this.#login(challenge, dial)
   }
 
   get #underWay(): Route[] {
@@ -263,7 +281,7 @@ export class Dialler {
   }
 
   /** False when the edge has no such session any more: the challenge is good for a login. protocol.md [H5] */
-  async #attach(challenge: Challenge, standing: Standing): Promise<boolean> {
+  async #attach(challenge: Challenge, standing: Standing, dial: Dial): Promise<boolean> {
     const { session, pump, id, secret } = standing
     const number = session.nextCarrier()
     this.#attaching++
@@ -284,7 +302,7 @@ export class Dialler {
       session.applyLost(welcome.lost, performance.now())
       this.#stands(carrier)
       pump.attach(number, carrier)
-      if (this.#lacking > 0) this.#later(wasAway ? Math.random() * SPREAD_MS : 0)
+      if (this.#lacking > 0) this.#later(wasAway ? spreadOf(dial) : 0)
       return true
     } catch (error) {
       session.carrierClosed(number, performance.now())
@@ -298,7 +316,7 @@ export class Dialler {
     }
   }
 
-  async #login(challenge: Challenge): Promise<void> {
+  async #login(challenge: Challenge, dial: Dial): Promise<void> {
     this.#loggingIn = true
     try {
       const { welcome, carrier } = await challenge.login(
@@ -312,13 +330,13 @@ export class Dialler {
         this.#identity.key,
       )
       if (this.#stopped) return carrier.destroy()
-      this.#begin(welcome, carrier)
+      this.#begin(welcome, carrier, dial)
     } finally {
       this.#loggingIn = false
     }
   }
 
-  #begin(welcome: Welcome, carrier: Carrier): void {
+  #begin(welcome: Welcome, carrier: Carrier, dial: Dial): void {
     const { maxStreams, graceMs } = welcome
     const session = new Session({ side: 'agent', maxStreams, ownCredit: STREAM_FLOOR, graceMs }, performance.now())
     const handler = this.#handler
@@ -348,7 +366,7 @@ export class Dialler {
     pump.attach(welcome.carrier, carrier)
     const { address: host, port } = carrier.remote
     handler.up(pump, formatAddress({ host, port }))
-    if (this.#lacking > 0) this.#later(this.#begun++ === 0 ? 0 : Math.random() * SPREAD_MS)
+    if (this.#lacking > 0) this.#later(this.#begun++ === 0 ? 0 : spreadOf(dial))
   }
 
   #stands(carrier: Carrier): void {
@@ -364,6 +382,12 @@ export class Dialler {
     this.#handler.down(code, reason, final)
     if (!this.#stopped && !this.#loggingIn) this.#later(Math.round(this.#backoff.next(performance.now())))
   }
+}
+
+/** When to dial the next carrier behind the first, milliseconds from now. */
+function spreadOf({ startedAt }: Dial): number {
+  const took = performance.now() - startedAt
+  return Math.random() * Math.min(MOST_SPREAD_MS, Math.max(SPREAD_MS, SPREAD_TIMES * took))
 }
 
 /** Loopback is always there, and `networkInterfaces` names but one address of it. */

@@ -1,7 +1,7 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { makeFolder, readIfThere, writeAtomic } from '@engawa/shared/folder'
+import { exposedFiles, makeFolder, readIfThere, writeAtomic } from '@engawa/shared/folder'
 import { z } from 'zod'
 import { complaint } from './complaint.ts'
 
@@ -63,6 +63,11 @@ export function needIdentity(folder: string): Identity {
   const identity = loadIdentity(folder)
   if (identity === undefined) throw complaint('NOT_JOINED', (words) => words.notJoined(folder))
   return identity
+}
+
+/** Secrets of this folder that others may read. */
+export function exposedSecrets(folder: string): string[] {
+  return exposedFiles(folder, [KEY_FILE])
 }
 
 /** Forgets who this agent was, and the names of its targets. agent.yaml is the user's and stays. */

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
-import { statSync } from 'node:fs'
+import { chmodSync, statSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { Agent } from '@engawa/agent/agent'
 import type { ShownEvent } from '@engawa/agent/events'
-import { needIdentity } from '@engawa/agent/identity'
+import { exposedSecrets, needIdentity } from '@engawa/agent/identity'
 import { joinEdge } from '@engawa/agent/join'
 import { parseWish } from '@engawa/agent/wish'
 import { codeOf } from '@engawa/shared/errors'
@@ -132,6 +132,9 @@ t.test('joining keeps the key private and the edge known', async (t) => {
   t.equal(identity.agent, 'home')
   t.equal(statSync(folder).mode & 0o777, 0o700)
   for (const file of ['key.pem', 'identity.json']) t.equal(statSync(join(folder, file)).mode & 0o777, 0o600)
+  t.same(exposedSecrets(folder), [])
+  chmodSync(join(folder, 'key.pem'), 0o640)
+  t.same(exposedSecrets(folder), [join(folder, 'key.pem')], 'others may read it')
   t.same(needIdentity(folder).addresses, [`127.0.0.1:${edge.port}`])
   await t.rejects(joinEdge(folder, edge.joinLine), { code: 'ALREADY_JOINED' })
 })
@@ -230,7 +233,7 @@ t.test('a link that falls silent is replaced, whatever the kernel thinks of it',
   const frozenAt = performance.now()
   stream.write(Buffer.from(' two'))
   await heard.got('one two')
-  t.ok(performance.now() - frozenAt < 8000, `${performance.now() - frozenAt} ms`)
+  t.ok(performance.now() - frozenAt < 20_000, `${performance.now() - frozenAt} ms`)
   t.equal(edge.logins, 1)
 })
 
@@ -240,19 +243,24 @@ t.test('an edge that has forgotten the session gets a login and the same tunnels
   agent.start()
   agent.publish(ear, parseWish({ target: `tcp://${port}` }))
   await ear.event('tunnel')
-  const heard = listen(edge.open(1))
-  await heard.accepted
+  const stream = edge.open(1)
+  const heard = listen(stream)
+  stream.write(Buffer.from('here'))
+  await heard.got('here')
   const from = ear.heard.length
-  const closed = new Promise((resolve) => sockets.at(-1)?.once('close', resolve))
+  const closed = Promise.all(
+    sockets.filter((socket) => !socket.closed).map((socket) => new Promise((resolve) => socket.once('close', resolve))),
+  )
   const { port: edgePort } = edge
   await edge.die()
   await ear.event('disconnected', from)
   await edge.listen(edgePort)
   await ear.event('connected', from)
-  await once(edge, 'message')
+  const binds = (): number => edge.messages.filter(({ type }) => type === 'bind').length
+  while (binds() < 2) await once(edge, 'message')
   t.equal(edge.logins, 2)
   await closed
-  t.equal(edge.messages.filter(({ type }) => type === 'bind').length, 2)
+  t.equal(binds(), 2)
 })
 
 t.test('a revoked agent stops for good', async (t) => {
@@ -273,6 +281,18 @@ t.test('a dangerous address needs --reach besides', async (t) => {
   agent.publish(ear, parseWish({ target: 'tcp://169.254.169.254:80', reach: ['169.254.169.254'] }))
   await once(edge, 'message')
   t.equal(edge.messages.length, 1)
+})
+
+t.test('an edge that floods its agent with messages loses the session [E2]', async (t) => {
+  const { edge, agent, ear } = await world(t)
+  agent.start()
+  await ear.event('connected')
+  const from = ear.heard.length
+  const ended = once(edge, 'closed')
+  for (let n = 0; n < 3000; n++) edge.say({ type: 'unbound', service: 99, code: 'CANCELLED' })
+  t.equal((await ended)[0], 'MESSAGE_FLOOD')
+  t.match(await ear.event('disconnected', from), { message: 'MESSAGE_FLOOD' })
+  await ear.event('connected', from)
 })
 
 t.test('release asks the edge, and forgets the name', async (t) => {

@@ -7,7 +7,7 @@ import type { Bound } from '@engawa/shared/wire/control'
 import t, { type Test } from 'tap'
 import { makeTestEdge } from './support/certificate.ts'
 
-const HERE = { edgeAddress: '127.0.0.1', stepMs: 2000 }
+const HERE = { edgeAddress: '127.0.0.1', stepMs: 15_000 }
 
 async function listening(t: Test, server: Server): Promise<number> {
   server.listen(0, '127.0.0.1')
@@ -58,10 +58,8 @@ t.test('a page without end does not hold it', async (t) => {
 })
 
 t.test('a closed port, for names and for ports', async (t) => {
-  const server = createServer()
-  const port = await listening(t, server)
-  server.close()
-  await once(server, 'close')
+  // A low one: any that was free a moment ago may be somebody's by now.
+  const port = 1
   t.match(await checkPublic(bound(`http://blog.localhost:${port}`), HERE), { ok: false, failed: 'port' })
   t.match(await checkPublic(bound(`localhost:${port}`), HERE), { ok: false, failed: 'port' })
   t.match(await checkPublic(bound(`127.0.0.1:${port}-${port + 1}`), HERE), { ok: false, failed: 'port' })

@@ -112,12 +112,7 @@ t.test('what names no UDP service of ours reaches nothing', async (t) => {
 })
 
 t.test('a port where nothing listens is told, and tried again with the next datagram', async (t) => {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  socket.close()
-  await once(socket, 'close')
-  const { flows, tried } = bench(t, published(`udp://${port}`))
+  const { flows, tried } = bench(t, published('udp://1'))
   flows.received(7, open(), Buffer.from('x'))
   while (tried.length === 0) await new Promise(setImmediate)
   t.equal(tried[0], 'SERVICE_REFUSED')

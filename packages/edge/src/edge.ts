@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { type Address, familyOf, formatAddress } from '@engawa/shared/addresses'
 import { REAL_CLOCK } from '@engawa/shared/carrier/clock'
 import { CarrierDoor } from '@engawa/shared/carrier/handshake-edge'
-import { makeFolder } from '@engawa/shared/folder'
+import { exposedFiles, makeFolder } from '@engawa/shared/folder'
 import { lockFolder } from '@engawa/shared/lock'
 import type { Protocol } from '@engawa/shared/wire/opening'
 import { openAccessLog } from './access/log.ts'
@@ -47,6 +47,9 @@ export interface RunningEdge {
   reopenLogs(): void
 }
 
+/** Files of the data folder that nobody else may read; the admin token is seen to where it is read. */
+const SECRETS = ['carrier-ca.pem', 'visitors-ca.pem', 'edge.db', 'edge.db-wal']
+
 /**
  * Makes an edge and lets it serve: state, authorities, tunnels, listeners, the admin API.
  * Throws FOLDER_LOCKED, LISTEN_FAILED, STATE_BROKEN; nothing of it runs then.
@@ -66,6 +69,8 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
   makeFolder(folder)
   const lock = lockFolder(folder)
   undo.add(() => lock.release())
+  const exposed = exposedFiles(folder, SECRETS)
+  if (exposed.length > 0) log.warn({ files: exposed }, 'others may read these secrets: chmod 600 them')
   const ca = openCarrierCa(folder)
   const store = openStore(storePath(folder))
   undo.add(() => store.close())

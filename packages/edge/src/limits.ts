@@ -56,11 +56,14 @@ export const LIMITS = z
         idleMs: whole(60_000, 1000, DAY_MS),
       })
       .prefault({}),
-    /** Carriers before their handshake is done; at the limit the oldest of that address goes, never the new one. */
+    /** Carriers before their handshake is done: past `pending` they wait, and the silent make room; nobody is refused. */
     carriers: z
       .strictObject({
         pending: whole(100, 1),
         pendingPerAddress: whole(10, 1),
+        /** Each is a socket and a ClientHello; at the limit the one that has waited longest goes. */
+        waiting: whole(1000, 1),
+        waitingPerAddress: whole(250, 1),
         handshakeMs: whole(10_000, 100, DAY_MS),
         handshakeBytes: whole(64 * KIB, KIB),
       })

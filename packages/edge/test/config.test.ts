@@ -49,7 +49,14 @@ t.test('the figures of promises.md', async (t) => {
     memoryFullPercent: 85,
     held: { forMs: 10_000, requests: 1000, bytes: 16_777_216 },
     udp: { flows: 4096, flowsPerAddress: 64, idleMs: 60_000 },
-    carriers: { pending: 100, pendingPerAddress: 10, handshakeMs: 10_000, handshakeBytes: 65_536 },
+    carriers: {
+      pending: 100,
+      pendingPerAddress: 10,
+      waiting: 1000,
+      waitingPerAddress: 250,
+      handshakeMs: 10_000,
+      handshakeBytes: 65_536,
+    },
     perAgent: {
       names: 100,
       ports: 2000,

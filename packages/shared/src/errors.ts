@@ -101,6 +101,7 @@ export const CODES = {
   TLS_INTERCEPTED: { scope: 'command', fault: 'network' },
   LISTEN_FAILED: { scope: 'command', fault: 'user' },
   STATE_BROKEN: { scope: 'command', fault: 'edge' },
+  STATE_UNWRITABLE: { scope: 'command', fault: 'edge' },
   INTERNAL: { scope: 'command', fault: 'edge' },
 } as const
 CODES satisfies Record<string, CodeRow>

@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   closeSync,
   fchownSync,
   fsyncSync,
@@ -29,9 +30,35 @@ export function defaultFolder(
   return join(home, 'engawa', program)
 }
 
-/** Makes the folder with mode 0700 where it is not there yet. */
+/** Makes the folder with mode 0700 where it is not there yet; one that is there keeps its mode. */
 export function makeFolder(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
+}
+
+/** Throws STATE_BROKEN where everybody may write: whoever may put files there decides who comes in. */
+export function demandOwnFolder(folder: string): void {
+  const { mode } = statSync(folder)
+  if ((mode & 0o002) === 0) return
+  throw new EngawaError('STATE_BROKEN', `everybody may write in ${folder}: chmod 700 it, or use another --data`, {
+    ja: `${folder} には誰でも書き込めます。chmod 700 するか、--data で別のフォルダーを指定してください`,
+  })
+}
+
+/** Which of these files of the folder others than their owner may read. */
+export function exposedFiles(folder: string, names: readonly string[]): string[] {
+  return names.map((name) => join(folder, name)).filter(isExposed)
+}
+
+/** Takes a file away from all but its owner; whether that was needed. */
+export function closeToOthers(path: string): boolean {
+  if (!isExposed(path)) return false
+  chmodSync(path, 0o600)
+  return true
+}
+
+function isExposed(path: string): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  return found?.isFile() === true && (found.mode & 0o077) !== 0
 }
 
 /**

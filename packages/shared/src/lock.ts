@@ -1,8 +1,8 @@
-import { closeSync, openSync, readSync, realpathSync, rmSync, truncateSync } from 'node:fs'
+import { closeSync, fchmodSync, openSync, readSync, realpathSync, rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { EngawaError } from './errors.ts'
-import { demandNoLink, keepOwner } from './folder.ts'
+import { demandNoLink, demandOwnFolder, keepOwner } from './folder.ts'
 
 /** Where SQLite keeps `user_version` in its header, big endian. https://www.sqlite.org/fileformat2.html#the_database_header */
 const PID_OFFSET = 60
@@ -27,12 +27,14 @@ export interface FolderLock {
  * Makes this process the only one that serves `folder` (which exists), until `release` or its end, kill -9 included.
  *
  * The lock is `folder/lock`, an SQLite file held exclusively; its header tells the holder's pid.
- * Throws FOLDER_LOCKED, naming the holder.
+ * Throws FOLDER_LOCKED, naming the holder; STATE_BROKEN where everybody may write.
  */
 export function lockFolder(folder: string): FolderLock {
   const path = join(realpathSync(folder), 'lock')
   if (held.has(path)) throw locked(folder, process.pid)
+  demandOwnFolder(folder)
   demandNoLink(path)
+  closeFile(path)
   const database = take(folder, path)
   keepOwner(path)
   // Kept here too: a lock whose owner forgot it must not end with the garbage.
@@ -41,6 +43,18 @@ export function lockFolder(folder: string): FolderLock {
     release(): void {
       if (held.delete(path)) database.close()
     },
+  }
+}
+
+/** SQLite would make it as the umask says, and whoever may read it may lock it. */
+function closeFile(path: string): void {
+  const file = openSync(path, 'a', 0o600)
+  try {
+    fchmodSync(file, 0o600)
+  } catch {
+    // Somebody else's, as in a folder that root serves for a while.
+  } finally {
+    closeSync(file)
   }
 }
 

@@ -2,7 +2,15 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, chownSync, existsSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { defaultFolder, keepOwner, makeFolder, readIfThere, writeAtomic } from '@engawa/shared/folder'
+import {
+  closeToOthers,
+  defaultFolder,
+  exposedFiles,
+  keepOwner,
+  makeFolder,
+  readIfThere,
+  writeAtomic,
+} from '@engawa/shared/folder'
 import { lockFolder } from '@engawa/shared/lock'
 import t from 'tap'
 
@@ -55,6 +63,33 @@ t.test('kill -9 while writing leaves the old file or the new one, never a torn o
   t.match(readFileSync(path, 'utf8'), /^(\d)\1{1048575}$/)
   writeAtomic(path, 'next')
   t.equal(readFileSync(path, 'utf8'), 'next')
+})
+
+t.test('a folder in which everybody may write is not served', async (t) => {
+  const folder = t.testdir({ home: {} })
+  const home = join(folder, 'home')
+  for (const mode of [0o777, 0o1777, 0o702]) {
+    chmodSync(home, mode)
+    t.throws(() => lockFolder(home), { code: 'STATE_BROKEN', message: /chmod 700/, ja: /chmod 700/ })
+    t.same(readdirSync(home), [], 'nothing is made there')
+  }
+  chmodSync(home, 0o775)
+  const lock = lockFolder(home)
+  t.equal(statSync(join(home, 'lock')).mode & 0o777, 0o600)
+  lock.release()
+})
+
+t.test('files that others may read are found, and closed', async (t) => {
+  const folder = t.testdir({ open: 'x', group: 'x', own: 'x', folder: {} })
+  for (const [name, mode] of Object.entries({ open: 0o644, group: 0o640, own: 0o600 })) {
+    chmodSync(join(folder, name), mode)
+  }
+  symlinkSync(join(folder, 'open'), join(folder, 'link'))
+  const found = exposedFiles(folder, ['open', 'group', 'own', 'folder', 'link', 'none'])
+  t.same(found, [join(folder, 'open'), join(folder, 'group')])
+  t.ok(closeToOthers(join(folder, 'open')))
+  t.notOk(closeToOthers(join(folder, 'open')))
+  t.equal(statSync(join(folder, 'open')).mode & 0o777, 0o600)
 })
 
 const notRoot = process.getuid?.() === 0 ? false : 'only root can give files away'

@@ -7,7 +7,7 @@ import { follow } from '../control/remote.ts'
 import { type ControlServer, startControl } from '../control/server.ts'
 import type { ShownEvent } from '../events.ts'
 import { exitOf } from '../exit.ts'
-import { type Identity, needIdentity } from '../identity.ts'
+import { exposedSecrets, type Identity, needIdentity } from '../identity.ts'
 import type { Words } from '../show/words.ts'
 import type { Owner } from '../tunnels.ts'
 import { typedOf, type Wish } from '../wish.ts'
@@ -94,6 +94,8 @@ function tryLock(folder: string): FolderLock | undefined {
 
 async function runHolder(settings: RunSettings, stop: Stop, lock: FolderLock): Promise<number | undefined> {
   const { folder, log, carriers, drainMs, say, words } = settings
+  const exposed = exposedSecrets(folder)
+  if (exposed.length > 0) log.warn({ files: exposed }, 'others may read these secrets: chmod 600 them')
   const agent = new Agent({ folder, identity: needIdentity(folder), log, carriers, yields: stop.yields })
   let control: ControlServer | undefined
   let endChange: (() => void) | undefined

@@ -2,12 +2,15 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { join } from 'node:path'
 import { parsePublicHost } from '@engawa/shared/addresses'
 import { EngawaError } from '@engawa/shared/errors'
-import { readIfThere, writeAtomic } from '@engawa/shared/folder'
+import { closeToOthers, readIfThere, writeAtomic } from '@engawa/shared/folder'
 import type { FastifyRequest } from 'fastify'
+import type { Logger } from 'pino'
 
-/** The bearer token of the API on TCP, from `DIR/admin.token`; made at the first start. */
-export function adminToken(folder: string): string {
+/** The bearer token of the API on TCP, from `DIR/admin.token`; made at the first start, closed to others at each. */
+export function adminToken(folder: string, log: Logger): string {
   const path = join(folder, 'admin.token')
+  if (closeToOthers(path))
+    log.warn({ file: path }, 'others could read the admin token: it is 0600 now; remove it for a new one')
   const found = readIfThere(path)?.trim()
   if (found !== undefined && found.length >= 32) return found
   const token = randomBytes(32).toString('base64url')

@@ -24,7 +24,7 @@ export interface RunningAdmin {
 
 /** Serves the API on `DIR/admin.sock`, and on TCP with the token. Only the holder of the folder's lock may call it. Throws as `listen` does. */
 export async function startAdmin({ folder, address, office, log }: AdminOptions): Promise<RunningAdmin> {
-  const token = adminToken(folder)
+  const token = adminToken(folder, log)
   const inner = await adminServer(office, log, undefined)
   const path = join(folder, 'admin.sock')
   rmSync(path, { force: true })

@@ -12,9 +12,10 @@ import type { AgentRow } from '../store/agents.ts'
 import type { Store } from '../store/store.ts'
 import { AgentLink, type LinkObserver } from '../tunnel/attach.ts'
 import type { Registry } from '../tunnel/registry.ts'
-import { forgetAgent, renameAgent, revokeAgent } from './agents.ts'
+import { demandAgent, forgetAgent, renameAgent, revokeAgent } from './agents.ts'
 import type { CarrierCa } from './carrier-ca.ts'
 import { useInvitation } from './invitations.ts'
+import { Sightings } from './sightings.ts'
 
 /** What happens to sessions, for events and logs. */
 export interface GateObserver {
@@ -57,12 +58,17 @@ export class Gatekeeper implements Deciding {
    * guesser gets in whatever that one does. promises.md, "guessers"
    */
   readonly #guesses = new TokenBuckets(GUESSES)
+  readonly #sightings: Sightings
+  /** Keys of agents that were revoked, as long as the store does not know it. */
+  readonly #barred = new Set<string>()
 
   constructor(options: GatekeeperOptions) {
     this.#options = options
     this.edge = options.ca.pin
     this.generation = options.generation
     this.software = options.software
+    const { store, clock, registry, observer } = options
+    this.#sightings = new Sightings(store, clock, (agent, error) => observer.failed(registry.agentName(agent), error))
   }
 
   get sessions(): readonly AgentLink[] {
@@ -74,7 +80,7 @@ export class Gatekeeper implements Deciding {
   }
 
   login(body: LoginBody, remote: Endpoint): Admission {
-    const { store, limits } = this.#options
+    const { limits } = this.#options
     const agent = this.#demandAgent(Buffer.from(body.key, 'base64url'), remote)
     const session = randomBytes(16).toString('base64url')
     if (body.yields === true) this.#demandVacancy(agent, body.instance)
@@ -82,7 +88,7 @@ export class Gatekeeper implements Deciding {
     const secret = randomBytes(32)
     const maxStreams = Math.min(body.maxStreams, limits.streams)
     const link = this.#begin(agent, body, { session, secret, maxStreams })
-    this.#sawAgent(store, agent.id)
+    this.#sightings.note(agent.id)
     return {
       welcome: {
         ...this.#welcome(link, 1, maxStreams),
@@ -134,11 +140,23 @@ export class Gatekeeper implements Deciding {
     }
   }
 
-  /** Cuts the agent off at once; its names and ports are free. Throws AGENT_UNKNOWN. */
+  /**
+   * Cuts the agent off at once; its names and ports are free. Throws AGENT_UNKNOWN; STATE_UNWRITABLE when it is cut off
+   * and kept out, but only for as long as this edge runs: a full disk is no reason to leave a thief connected.
+   */
   revoke(name: string): void {
-    const agent = revokeAgent(this.#options.store, name, Date.now())
+    const { store, registry } = this.#options
+    const agent = demandAgent(store, name)
+    const key = textOf(agent.key)
+    this.#barred.add(key)
     this.#endAll(agent.id, 'REVOKED', 'revoked on the edge')
-    this.#options.registry.dropAgent(agent.id)
+    registry.dropAgent(agent.id)
+    try {
+      revokeAgent(store, name, Date.now())
+    } catch (cause) {
+      throw unwritable(agent.name, cause)
+    }
+    this.#barred.delete(key)
   }
 
   /** Throws AGENT_UNKNOWN, NAME_TAKEN, NAME_INVALID. Answers the new name as it is written now. */
@@ -156,13 +174,15 @@ export class Gatekeeper implements Deciding {
   /** Ends every session, when the edge stops. */
   close(code: Code, reason: string): void {
     for (const link of this.sessions) link.end(code, reason)
+    this.#sightings.write()
   }
 
   #demandAgent(key: Uint8Array, remote: Endpoint): AgentRow {
     const { store } = this.#options
     const agent = store.agents.byKey(key)
-    if (agent !== undefined) return agent
-    if (store.agents.formerOwner(key) !== undefined) throw new EngawaError('REVOKED', 'this agent was revoked')
+    if (agent !== undefined && !this.#barred.has(textOf(key))) return agent
+    if (agent !== undefined || store.agents.formerOwner(key) !== undefined)
+      throw new EngawaError('REVOKED', 'this agent was revoked')
     throw this.#counted(new EngawaError('AGENT_UNKNOWN', 'this edge knows no such agent'), remote)
   }
 
@@ -227,7 +247,7 @@ export class Gatekeeper implements Deciding {
       },
       carrierLost: (link, carrier, left, why) => observer.carrierLost(link, carrier, left, why),
       away: (link) => {
-        this.#sawAgent(store, link.agentId)
+        this.#sightings.note(link.agentId)
         if (this.#present.delete(link)) observer.offline(link, 'CARRIER_LOST', 'its last carrier is gone')
       },
       resumed: (link, awayMs, streams) => {
@@ -236,19 +256,10 @@ export class Gatekeeper implements Deciding {
       },
       ended: (link, code, reason) => {
         this.#sessions.delete(link.session)
-        this.#sawAgent(store, link.agentId)
+        this.#sightings.note(link.agentId)
         if (this.#present.delete(link)) observer.offline(link, code, reason)
       },
       failed: (link, error) => observer.failed(link.agent, error),
-    }
-  }
-
-  /** Only for people to read: a full disk must not keep an agent out. */
-  #sawAgent(store: Store, id: number): void {
-    try {
-      store.agents.seen(id, Date.now())
-    } catch (error) {
-      this.#options.observer.failed(this.#options.registry.agentName(id), error)
     }
   }
 
@@ -261,4 +272,19 @@ export class Gatekeeper implements Deciding {
       cause: error,
     })
   }
+}
+
+function textOf(key: Uint8Array = new Uint8Array(0)): string {
+  return Buffer.from(key).toString('base64url')
+}
+
+function unwritable(name: string, cause: unknown): EngawaError {
+  return new EngawaError(
+    'STATE_UNWRITABLE',
+    `${name} is cut off, but that could not be written: it may come back when this edge starts again; make room on the disk and repeat the command`,
+    {
+      cause,
+      ja: `${name} を切断しましたが、書き込めませんでした。このエッジを再起動すると戻ってくるおそれがあります。ディスクを空けて、もう一度実行してください`,
+    },
+  )
 }

@@ -7,7 +7,7 @@ import type { Logger } from 'pino'
 import type { EdgeLimits } from '../limits.ts'
 import { Pending } from './pending.ts'
 
-/** How often the bytes of pending carriers are looked at, ms. */
+/** How often pending carriers are looked at, ms: who is silent, and who sends too much. */
 const LOOK_MS = 250
 
 export interface AgentListenerOptions {
@@ -24,7 +24,6 @@ export class AgentListener {
   readonly #pending: Pending
   readonly #limits: EdgeLimits['carriers']
   readonly #log: Logger
-  readonly #ready: Promise<void>
   readonly #sockets = new Set<Socket>()
   #looking: NodeJS.Timeout | undefined
   #closed = false
@@ -33,11 +32,11 @@ export class AgentListener {
     this.#door = door
     this.#limits = limits
     this.#log = log
-    this.#ready = ready
-    this.#pending = new Pending(limits)
+    this.#pending = new Pending(limits, () => performance.now())
+    void ready.then(() => this.#closed || this.#pending.open())
   }
 
-  /** Sockets whose handshake is under way. */
+  /** Sockets whose handshake is under way or waits. */
   get pending(): number {
     return this.#pending.size
   }
@@ -45,29 +44,31 @@ export class AgentListener {
   /** Bytes that were peeked have been put back. `since`: when it connected. */
   take(socket: Socket, since: Millis = performance.now()): void {
     if (this.#closed) return void socket.destroy()
-    // Until the door looks after it: who is reset while the edge starts must not take it along.
+    // Until the door looks after it: who is reset while it waits must not take the edge along.
     socket.on('error', () => {})
     const remote = `${socket.remoteAddress}:${socket.remotePort}`
-    const leave = this.#pending.add(addressKey(socket.remoteAddress), () => {
-      this.#log.debug({ code: 'TOO_MANY_ATTEMPTS', remote }, 'a carrier made room for a newer one')
-      socket.destroy()
-    })
     const gone = (): void => {
       leave()
       this.#unwatch(socket)
     }
+    const finished = (outcome: Outcome): void => {
+      socket.off('close', gone)
+      gone()
+      this.#tell(outcome, remote)
+    }
     this.#watch(socket)
     socket.once('close', gone)
-    const enter = (): void => {
-      if (socket.destroyed) return
-      const finished = (outcome: Outcome): void => {
-        socket.off('close', gone)
-        gone()
-        this.#tell(outcome, remote)
-      }
-      this.#door.accept(socket, finished, performance.now() - since)
-    }
-    void this.#ready.then(enter)
+    const leave = this.#pending.add({
+      address: addressKey(socket.remoteAddress),
+      received: () => socket.bytesRead,
+      begin: () => {
+        if (!socket.destroyed) this.#door.accept(socket, finished, performance.now() - since)
+      },
+      evict: () => {
+        this.#log.debug({ code: 'TOO_MANY_ATTEMPTS', remote }, 'a carrier made room for another')
+        socket.destroy()
+      },
+    })
   }
 
   /** Takes nothing new and puts out who has not proved yet who it is. */
@@ -76,12 +77,16 @@ export class AgentListener {
     this.#pending.clear()
   }
 
-  /** A stranger gets no more bytes than a handshake needs; TLS would read them for ever. */
   #watch(socket: Socket): void {
     this.#sockets.add(socket)
-    this.#looking ??= setInterval(() => {
-      for (const each of this.#sockets) if (each.bytesRead > this.#limits.handshakeBytes) each.destroy()
-    }, LOOK_MS).unref()
+    // Behind the sockets: in an edge that was busy, silence is judged after reading.
+    this.#looking ??= setInterval(() => setImmediate(() => this.#look()), LOOK_MS).unref()
+  }
+
+  #look(): void {
+    this.#pending.look()
+    // A stranger gets no more bytes than a handshake needs; TLS would read them for ever.
+    for (const each of this.#sockets) if (each.bytesRead > this.#limits.handshakeBytes) each.destroy()
   }
 
   #unwatch(socket: Socket): void {

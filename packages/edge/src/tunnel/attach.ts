@@ -4,6 +4,7 @@ import type { Clock } from '@engawa/shared/carrier/clock'
 import { Pump, type PumpHandler } from '@engawa/shared/carrier/pump'
 import { type Code, EngawaError } from '@engawa/shared/errors'
 import type { CarrierState, LostEntry, SessionFigures, Stream } from '@engawa/shared/mux/events'
+import { MessageRate } from '@engawa/shared/mux/message-rate'
 import { Session } from '@engawa/shared/mux/session'
 import {
   type AgentMessage,
@@ -11,10 +12,10 @@ import {
   parseAgentMessage,
   type RequestSummary,
 } from '@engawa/shared/wire/control'
+import { SUMMARIES } from '@engawa/shared/wire/limits'
 import { type Endpoint, encodeOpening, type Opening } from '@engawa/shared/wire/opening'
 import type { EdgeLimits } from '../limits.ts'
 import { LinkFlows } from './flows.ts'
-import { MessageRate } from './message-rate.ts'
 import type { AgentSession } from './published.ts'
 import type { Registry } from './registry.ts'
 import { Share } from './share.ts'
@@ -70,6 +71,7 @@ export class AgentLink implements AgentSession {
   readonly #pump: Pump
   readonly #flows: LinkFlows
   readonly #rate: MessageRate
+  readonly #summaries: MessageRate
   readonly #share: Share
   readonly #pauseListeners = new Set<(paused: boolean) => void>()
   readonly #remotes = new Map<number, Endpoint>()
@@ -90,7 +92,8 @@ export class AgentLink implements AgentSession {
     this.secret = options.secret
     this.software = options.software
     this.maxStreams = options.maxStreams
-    this.#rate = new MessageRate(limits.messagesPerSecond, limits.messageBurst, clock.now())
+    this.#rate = new MessageRate({ perSecond: limits.messagesPerSecond, burst: limits.messageBurst }, clock.now())
+    this.#summaries = new MessageRate(SUMMARIES, clock.now())
     this.#share = new Share(performance.now())
     const session = new Session(
       {
@@ -156,7 +159,8 @@ export class AgentLink implements AgentSession {
 
   summarize(summary: RequestSummary): void {
     if (this.paused || this.#pump.session.messageBacklog > SUMMARY_BACKLOG) return
-    this.#send(summary)
+    // protocol.md [M9]
+    if (this.#summaries.take(this.#options.clock.now())) this.#send(summary)
   }
 
   /** Asks the agent to open nothing new; what runs goes on. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { EngawaError } from '@engawa/shared/errors'
 import { parseDomain, parseName } from '@engawa/shared/names'
 import type { PortRange } from '@engawa/shared/ports'
@@ -88,7 +89,7 @@ export class Leases {
   /** Makes it so, on disk first; writes nothing where nothing changes, so that a full disk keeps no agent out. */
   keep(lease: Lease): void {
     const known = this.#byName.get(lease.name)
-    if (known !== undefined && JSON.stringify(known) === JSON.stringify(lease)) return
+    if (isDeepStrictEqual(known, lease)) return
     this.#store.leases.put(lease, Date.now())
     if (known !== undefined) this.#leave(known)
     this.#note(lease)

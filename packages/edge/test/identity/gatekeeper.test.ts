@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { invite } from '@engawa/edge/identity/invitations'
 import { endpoint } from '@engawa/shared/wire/opening'
 import t from 'tap'
@@ -14,7 +16,7 @@ const opening = (service: number) =>
   }) as const
 
 t.test('a login is welcomed with all it needs, its secret once', async (t) => {
-  const { agent, keeper, store } = gate(t)
+  const { agent, keeper, store, clock } = gate(t)
   const home = agent('home')
   const { welcome } = keeper.login(
     { key: home.key, instance: home.instance, maxStreams: 5000, credit: 16_384, software: 'x' },
@@ -34,7 +36,8 @@ t.test('a login is welcomed with all it needs, its secret once', async (t) => {
   const credentials = keeper.credentials(welcome.session)
   t.equal(credentials?.key, home.key)
   t.same(Buffer.from(credentials?.secret ?? []).toString('base64url'), welcome.secret)
-  t.ok(store.agents.byName('home')?.seenAt)
+  await clock.advance(1000)
+  t.ok(store.agents.byName('home')?.seenAt, 'noted together with others')
   await home.login()
   await home.cut()
   await home.attach()
@@ -169,6 +172,31 @@ t.test('revoking cuts off at once, frees names and ports, and lets nobody back [
   t.throws(() => keeper.revoke('none'), { code: 'AGENT_UNKNOWN' })
 })
 
+t.test('revoking cuts off and keeps out where the store cannot be written, and says so', async (t) => {
+  const folder = t.testdir({})
+  const { agent, keeper, ports, registry, store } = gate(t, { folder })
+  const home = await agent('home').login()
+  await home.bind({ name: 'ssh', protocol: 'tcp', port: [2222, 2222] })
+  const disk = new DatabaseSync(join(folder, 'edge.db'))
+  t.teardown(() => disk.close())
+  disk.exec(`CREATE TRIGGER full BEFORE DELETE ON leases BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END`)
+  t.throws(() => keeper.revoke('home'), {
+    code: 'STATE_UNWRITABLE',
+    message: /home is cut off, but.*repeat/,
+    ja: /もう一度/,
+    cause: { message: /disk is full/ },
+  })
+  await turns()
+  t.equal(home.ended, 'REVOKED revoked on the edge')
+  t.same([ports.at(-1), registry.all()], ['-2222-2222', []])
+  await t.rejects(home.login(), { code: 'REVOKED' })
+  t.ok(store.agents.byName('home')?.key, 'nothing was written')
+  disk.exec('DROP TRIGGER full')
+  keeper.revoke('home')
+  t.equal(store.agents.byName('home')?.key, undefined)
+  await t.rejects(home.login(), { code: 'REVOKED' })
+})
+
 t.test('joining in another’s place ends its sessions; names pass on', async (t) => {
   const { agent, keeper, store, registry, clock } = gate(t)
   const home = await agent('home').login()
@@ -224,6 +252,22 @@ t.test('more than 400 messages at once end the session [E2]', async (t) => {
   for (let n = 0; n < 201; n++) home.pump?.session.sendMessage(Buffer.from('{"type":"unbind","service":1}'))
   await turns(20)
   t.match(home.ended, /^MESSAGE_FLOOD/)
+})
+
+t.test('M9 summaries of requests are left out where they come faster than an agent takes them', async (t) => {
+  const { agent, keeper, clock } = gate(t)
+  const home = await agent('home').login()
+  const [link] = keeper.sessions
+  const summary = { service: 3, method: 'GET', path: '/', status: 200, ms: 1, received: 0, sent: 2, visitor: '' }
+  const told = (): number => home.messages.filter(({ type }) => type === 'request').length
+  for (let n = 0; n < 1000; n++) link?.summarize({ type: 'request', ...summary })
+  await turns(20)
+  t.equal(told(), 200)
+  await clock.advance(500)
+  for (let n = 0; n < 1000; n++) link?.summarize({ type: 'request', ...summary })
+  await turns(20)
+  t.equal(told(), 250)
+  t.equal(home.ended, undefined)
 })
 
 t.test('a message that is none ends the session', async (t) => {

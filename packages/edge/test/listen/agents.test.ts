@@ -87,7 +87,7 @@ t.test('a silent carrier is put out when its time is over', async (t) => {
 
 t.test('who comes before the edge is ready waits, is counted, and may be reset without harm', async (t) => {
   const readiness = Promise.withResolvers<void>()
-  const { agents, port, taken } = await gate(t, { pendingPerAddress: 2 }, readiness.promise)
+  const { agents, port, taken } = await gate(t, { waitingPerAddress: 2 }, readiness.promise)
   const early = [visit(port), visit(port)]
   await Promise.all([taken(2), ...early.map((socket) => once(socket, 'connect'))])
   t.equal(agents.pending, 2)

@@ -3,6 +3,7 @@ import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, Outgoi
 import { constants } from 'node:http2'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
+import { logged } from '../support/edge.ts'
 import { secureEdge } from '../support/secure-edge.ts'
 
 interface Answered {
@@ -58,6 +59,7 @@ t.test('a request over HTTP/2 reaches the service as one of HTTP/1.1, and its an
     via: '2.0 engawa',
   })
   t.notOk('te' in seen)
+  await logged(entries, 1)
   t.match(entries, [{ version: '2.0', target: '/a?b=c', status: 200, by: 'service', secure: true }])
 })
 
@@ -161,6 +163,7 @@ t.test('an answer that breaks off resets its stream alone', async (t) => {
   breakOff?.()
   t.equal(await resetBy(stream), constants.NGHTTP2_INTERNAL_ERROR)
   t.equal((await get(session, '/whole')).body, 'whole')
+  await logged(entries, 2)
   t.match(entries, [{ code: 'SERVICE_BROKE' }, { status: 200 }])
 })
 
@@ -183,6 +186,7 @@ t.test('a visitor who takes a request back resets the service’s stream; a torn
     await reset
   }
   t.equal(whole, 0)
+  await logged(entries, 2)
   t.match(entries, [{ status: 499, code: 'CANCELLED' }, { status: 499 }])
 })
 
@@ -212,7 +216,7 @@ t.test('a request in which nothing moves ends after its time, gRPC goes on', asy
 })
 
 t.test('limits: streams at once, size of the head, rapid resets, idle connections', async (t) => {
-  const limits = { http2Streams: 3, http2ResetBurst: 20, http2ResetsPerSecond: 1, keepAliveIdleMs: 100 }
+  const limits = { http2Streams: 3, http2ResetBurst: 20, http2ResetsPerSecond: 1, keepAliveIdleMs: 1000 }
   const { visit, link } = await secureEdge(
     t,
     (request, response) => {

@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import t from 'tap'
 import { readProxyHeader } from '../../src/listen/proxied.ts'
-import { collect, smallEdge, talk, until } from '../support/edge.ts'
+import { collect, logged, smallEdge, talk, until } from '../support/edge.ts'
 import { secureEdge } from '../support/secure-edge.ts'
 
 const SIGNATURE = '\r\n\r\n\0\r\nQUIT\n'
@@ -87,6 +87,7 @@ t.test('a trusted proxy says whom it speaks for, nobody else is believed', async
     t.match(answer, /"x-forwarded-for":"203\.0\.113\.9"[^]*"x-real-ip":"203\.0\.113\.9"/)
   }
   t.match(trusting.link.openings, [{ visitor: FROM.peer, public: FROM.local }, { visitor: FROM.peer }])
+  await logged(trusting.entries, 2)
   t.match(trusting.entries, [{ visitor: '203.0.113.9' }, { visitor: '203.0.113.9' }])
   t.match(await talk(trusting.port, `${ASK}\r\n`), /"x-forwarded-for":"127\.0\.0\.1"/, 'without a header')
   t.match(await talk(trusting.port, Buffer.concat([line('UNKNOWN'), Buffer.from(`${ASK}\r\n`)])), /127\.0\.0\.1/)
@@ -159,6 +160,7 @@ t.test('the same before TLS, for both versions of HTTP', async (t) => {
     t.match((await collect(socket)).text, /200 OK/)
   }
   t.match(link.openings, [{ visitor: FROM.peer, public: FROM.local }])
+  await logged(entries, 1)
   t.match(entries, [{ visitor: '203.0.113.9', secure: true }])
 })
 
@@ -180,6 +182,7 @@ t.test("whom a trusted proxy's X-Forwarded-For names is told to the service, log
   const both = `${asking('/', '203.0.113.9')}\r\n${asking('/', '203.0.113.10')}${close}`
   t.match(await talk(port, both), /203\.0\.113\.9[^]*203\.0\.113\.10$/)
   t.match(link.openings, [{ visitor: { address: '203.0.113.9', port: 0 } }, { visitor: { address: '203.0.113.10' } }])
+  await logged(entries, 2)
   t.match(entries, [{ visitor: '203.0.113.9' }, { visitor: '203.0.113.10' }])
   const held = [1, 2].map(() => talk(port, asking('/hold', '203.0.113.9') + close))
   while (waiting.length < 2) await new Promise(setImmediate)

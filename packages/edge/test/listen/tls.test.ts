@@ -145,7 +145,7 @@ t.test('a carrier is handed on untouched, in whatever pieces its hello comes', a
 })
 
 t.test('the rest of the world: silence, nonsense, plain HTTP, old TLS', async (t) => {
-  const edge = await world(t, { handshakeMs: 100 })
+  const edge = await world(t, { handshakeMs: 1000 })
   t.ok((await collect(connect(edge.port, '127.0.0.1'))).reset, 'silence is reset')
   const nonsense = connect(edge.port, '127.0.0.1')
   nonsense.write('\x00nonsense')

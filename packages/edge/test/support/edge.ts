@@ -81,6 +81,11 @@ export async function listen(t: Test, server: NetServer): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
+/** Resolves once so many requests are in the access log: each is written when it is over, which its visitor may know before. */
+export async function logged(entries: readonly AccessEntry[], count: number): Promise<void> {
+  while (entries.length < count) await new Promise(setImmediate)
+}
+
 /** Sends bytes as they are and collects the answer until the edge closes. */
 export async function talk(port: number, bytes: string | Buffer): Promise<string> {
   const socket = connect(port, '127.0.0.1')

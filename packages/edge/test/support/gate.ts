@@ -21,6 +21,8 @@ import { ManualClock, turns } from './manual-clock.ts'
 import { memoryCarriers } from './memory-carrier.ts'
 
 const HOUR_MS = 3_600_000
+/** Above the numbers that tests give. */
+const QUESTIONS = 1_000_000
 const IGNORE = { data: () => {}, end: () => {}, reset: () => {}, drain: () => {} }
 
 export const FACE: Face = {
@@ -140,6 +142,8 @@ export class FakeAgent {
   readonly #clock: ManualClock
   #carrier: Carrier | undefined
   #number = 0
+  #lastQuestion = QUESTIONS
+  #answered = QUESTIONS
 
   constructor({ keeper, clock }: { keeper: Gatekeeper; clock: ManualClock }) {
     this.#keeper = keeper
@@ -177,7 +181,7 @@ export class FakeAgent {
           stream.handler = IGNORE
           this.streams.push(stream)
         },
-        message: (json) => this.messages.push(parseEdgeMessage(json)),
+        message: (json) => this.#heard(parseEdgeMessage(json)),
         datagram: () => {},
         flowClosed: () => {},
         carrierLost: () => {},
@@ -221,9 +225,27 @@ export class FakeAgent {
     await turns()
   }
 
+  /** Resolves once the edge has dealt with it; for a bind, which may take its time, once it is under way. */
   async send(message: AgentMessage): Promise<void> {
-    this.#demand().session.sendMessage(Buffer.from(JSON.stringify(message)))
+    this.#say(message)
+    if (message.type !== 'bind') await this.#dealtWith()
     await turns()
+  }
+
+  #say(message: AgentMessage): void {
+    this.#demand().session.sendMessage(Buffer.from(JSON.stringify(message)))
+  }
+
+  /** The edge takes messages in their order, and makes an agent wait for its turn on a slow machine. */
+  async #dealtWith(): Promise<void> {
+    const id = ++this.#lastQuestion
+    this.#say({ type: 'release', id, name: 'nothing-of-this-name' })
+    while (this.#answered < id && this.ended === undefined) await turns(1)
+  }
+
+  #heard(message: EdgeMessage): void {
+    if (message.type === 'failed' && message.id > QUESTIONS) this.#answered = message.id
+    else this.messages.push(message)
   }
 
   /** What the edge answers to a bind: `bound` or `refused`. */

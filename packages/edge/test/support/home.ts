@@ -16,7 +16,7 @@ export interface Home {
   readonly address: string
 }
 
-const usual = { timeoutMs: 5000 }
+const usual = { timeoutMs: 30_000 }
 const SOFTWARE = 'test'
 
 /** Joins by what `edge invite` printed. */

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { type Probe, probePorts } from '@engawa/edge/tunnel/probe'
 import t from 'tap'
 import { gate } from '../support/gate.ts'
+import { freePort } from '../support/ports.ts'
 
 t.test('a bound service is found by its host, and shown as contract.md says', async (t) => {
   const { agent, registry, told } = gate(t)
@@ -217,9 +218,9 @@ t.test('TCP and UDP ports are leased and probed apart from each other', async (t
 })
 
 t.test('a UDP port that another program has is found by trying', async (t) => {
-  const blocker = createSocket('udp4').bind(0, '127.0.0.1')
+  const port = await freePort()
+  const blocker = createSocket('udp4').bind(port, '127.0.0.1')
   await once(blocker, 'listening')
-  const { port } = blocker.address()
   t.equal(await probePorts('udp', '127.0.0.1', [port, port]), port)
   t.equal(await probePorts('udp', '', [port, port]), port, 'also on one address only')
   await new Promise<void>((resolve) => blocker.close(resolve))
@@ -236,4 +237,15 @@ t.test('a domain that is passed through unopened is one tunnel whole', async (t)
   t.match(await home.bind(path), { type: 'bound' })
   const whole = { name: 'other', service: 3, protocol: 'tls', hosts: ['www.a.jp'] } as const
   t.match(await home.bind(whole), { type: 'refused', code: 'HOST_TAKEN' })
+})
+
+t.test('an edge that starts again writes nothing when what it knows is bound once more', async (t) => {
+  const folder = t.testdir({})
+  const before = gate(t, { folder })
+  await (await before.agent('home').login()).bind({ name: 'blog', hosts: [], allow: ['192.0.2.0/24'] })
+  const { agent, store } = gate(t, { folder })
+  store.leases.put = () => {
+    throw new Error('a full disk would keep the agent out')
+  }
+  t.match(await (await agent('home').login()).bind({ name: 'blog', allow: ['192.0.2.0/24'] }), { type: 'bound' })
 })

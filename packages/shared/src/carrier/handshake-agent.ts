@@ -33,6 +33,8 @@ export interface DialOptions extends DialTarget {
   readonly timeoutMs?: number
   /** Gives up, also while an answer is awaited. */
   readonly signal?: AbortSignal
+  /** TCP stands. */
+  readonly onReached?: () => void
   /** Default: zeros inside TLS, random on a plain carrier, which an intermediary might read. */
   readonly mask?: 'zero' | 'random'
 }
@@ -62,7 +64,10 @@ export async function dialCarrier(options: DialOptions): Promise<Challenge> {
   return within(
     { timeoutMs, signal: options.signal, what: `${options.host} port ${options.port}` },
     async (signal, onAbort, step) => {
-      const { socket, edge } = await dial(options, signal, step)
+      const { socket, edge } = await dial(options, signal, () => {
+        options.onReached?.()
+        step()
+      })
       step()
       onAbort(() => socket.destroy())
       const exporter =

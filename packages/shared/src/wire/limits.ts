@@ -17,6 +17,10 @@ export const MAX_COUNT: number = Number.MAX_SAFE_INTEGER
 export const CONTROL_CREDIT: number = 64 * 1024
 /** One message of stream 0, bytes of JSON. protocol.md §8 */
 export const MAX_MESSAGE_BYTES: number = 64 * 1024
+/** Messages that an agent takes from its edge, a second and at once: a hacked edge must not burn the machine at home. protocol.md §8 */
+export const EDGE_MESSAGES = { perSecond: 400, burst: 800 } as const
+/** Of these, how many may be summaries of requests. protocol.md [M9] */
+export const SUMMARIES = { perSecond: 100, burst: 200 } as const
 /** Ids between the lowest unacknowledged OPEN and the newest. protocol.md [S4] */
 export const MAX_OPEN_SPAN = 4096
 /** One handshake message, bytes of JSON. protocol.md [C3] */

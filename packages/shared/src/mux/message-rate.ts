@@ -1,3 +1,9 @@
+/** How many messages a second, and how many at once. protocol.md §8 */
+export interface MessageLimit {
+  readonly perSecond: number
+  readonly burst: number
+}
+
 /** How many messages a session may send: a bucket that fills with time. protocol.md §8 */
 export class MessageRate {
   readonly #perSecond: number
@@ -6,7 +12,7 @@ export class MessageRate {
   #at: number
 
   /** `now`: monotonic milliseconds. */
-  constructor(perSecond: number, burst: number, now: number) {
+  constructor({ perSecond, burst }: MessageLimit, now: number) {
     this.#perSecond = perSecond
     this.#burst = burst
     this.#left = burst

@@ -1,0 +1,46 @@
+import { createSocket } from 'node:dgram'
+import { createServer } from 'node:net'
+
+/**
+ * Where ports for programs under test are looked for. Those that the kernel gives away by itself, 32768–60999, are no
+ * good for what listens later or again: any dial or `listen(0)` beside this one may get them meanwhile. 20000–29999 is
+ * where edges choose ports for tunnels.
+ */
+const FIRST = 10_240
+const SPAN = 9_700
+/** Two test files run at once: each begins at a place of its own. */
+const APART = 97
+
+let next = (process.pid * APART) % SPAN
+
+/** The first of `count` ports in a row that nobody has, over TCP and UDP; nobody gets them but by asking for them. */
+export async function freePort(count: number = 1): Promise<number> {
+  for (;;) {
+    if (next + count > SPAN) next = 0
+    const from = FIRST + next
+    next += count
+    const ports = Array.from({ length: count }, (_, index) => from + index)
+    // oxlint-disable-next-line no-await-in-loop -- until some are free
+    const free = await Promise.all(ports.flatMap((port) => [isFreeTcp(port), isFreeUdp(port)]))
+    if (free.every(Boolean)) return from
+  }
+}
+
+function isFreeTcp(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
+}
+
+function isFreeUdp(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4')
+    socket.once('error', () => {
+      socket.close()
+      resolve(false)
+    })
+    socket.bind(port, '127.0.0.1', () => socket.close(() => resolve(true)))
+  })
+}

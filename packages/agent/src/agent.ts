@@ -10,6 +10,7 @@ import type { Holder } from './control/server.ts'
 import { refusalOf } from './deliver/refusal.ts'
 import { CARRIERS, Dialler } from './dial.ts'
 import type { ShownEvent } from './events.ts'
+import { AgentFigures } from './figures.ts'
 import { Flows } from './flows.ts'
 import { forgetIdentity, type Identity } from './identity.ts'
 import { reachFailure } from './join.ts'
@@ -56,6 +57,11 @@ export class Agent implements Holder {
   readonly #watch: Watch = new Watch()
   readonly #checks: Checks
   readonly #memory: Memory
+  readonly #figures: AgentFigures = new AgentFigures({
+    session: () => this.#pump?.session,
+    away: () => this.#awaySince !== undefined,
+    tunnels: () => this.#tunnels.list(),
+  })
   readonly #dialler: Dialler
   readonly #network: NetworkWatch
   readonly #questions: Map<number, Question> = new Map()
@@ -248,6 +254,10 @@ export class Agent implements Holder {
     })
   }
 
+  metrics(): Promise<string> {
+    return this.#figures.text()
+  }
+
   remove(name: string): void {
     const published = this.#tunnels.named(name)
     if (published === undefined) throw complaint('NAME_UNKNOWN', (words) => words.nameUnknown(name))
@@ -319,6 +329,7 @@ export class Agent implements Holder {
     this.#awaySince = undefined
     this.#toldFailure = undefined
     this.#server.resume()
+    this.#figures.resumed()
     this.#tell({ event: 'resumed', streams, away_ms: Math.round(awayMs) })
   }
 
@@ -336,6 +347,7 @@ export class Agent implements Holder {
   }
 
   #down(code: Code, reason: string, final: boolean): void {
+    this.#figures.settle()
     this.#pump = undefined
     clearTimeout(this.#greeting)
     this.#early = undefined

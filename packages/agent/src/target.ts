@@ -83,7 +83,7 @@ function folderTarget(typed: string, base: string): Target {
   if (path.includes('\0')) {
     throw complaint('TARGET_INVALID', (words) => words.targetWrong(typed, words.targetSpace))
   }
-  return { protocol: 'http', place: { kind: 'folder', path }, secure: false, text: path }
+  return { protocol: 'http', place: { kind: 'folder', path }, secure: false, h2c: false, text: path }
 }
 
 function socketTarget(scheme: string, path: string, wrong: Wrong): Target {

@@ -11,6 +11,7 @@ import { en } from './show/en.ts'
 import { ja } from './show/ja.ts'
 import type { Words } from './show/words.ts'
 import { version } from './version.ts'
+import { VISITOR_ADDRESSES } from './wish.ts'
 
 /** A command line, checked as far as it can be without looking at files. */
 export interface Line {
@@ -60,7 +61,9 @@ const TUNNEL: Readonly<Record<string, Flag>> = {
   deny: { kind: 'list', help: 'helpDeny' },
   'host-header': { kind: 'text', help: 'helpHostHeader' },
   'insecure-target': { kind: 'switch', help: 'helpInsecure' },
+  listing: { kind: 'switch', help: 'helpListing' },
   'proxy-protocol': { kind: 'text', help: 'helpProxy', choices: PROXY_VERSIONS },
+  'visitor-address': { kind: 'text', help: 'helpVisitorAddress', choices: VISITOR_ADDRESSES },
   reach: { kind: 'list', help: 'helpReach' },
   qr: { kind: 'switch', help: 'helpQr' },
 }
@@ -85,6 +88,7 @@ export const COMMANDS = {
   rm: { help: 'helpRm', rest: NAME, flags: EVERYWHERE },
   release: { help: 'helpRelease', rest: NAME, flags: EVERYWHERE },
   status: { help: 'helpStatus', flags: EVERYWHERE },
+  visitors: { help: 'helpVisitors', flags: EVERYWHERE },
   leave: { help: 'helpLeave', flags: EVERYWHERE },
   service: { help: 'helpService', rest: { name: 'ACTION', help: 'helpAction', many: false }, flags: EVERYWHERE },
 } as const satisfies Record<string, Command>

@@ -18,6 +18,7 @@ const COMMANDS: Record<CommandName, () => Promise<Run>> = {
   rm: async () => (await import('./commands/ask.ts')).rm,
   release: async () => (await import('./commands/ask.ts')).release,
   status: async () => (await import('./commands/status.ts')).status,
+  visitors: async () => (await import('./commands/ask.ts')).visitors,
   leave: async () => (await import('./commands/ask.ts')).leave,
   service: async () => (await import('./commands/service.ts')).service,
 }

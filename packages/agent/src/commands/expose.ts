@@ -49,7 +49,9 @@ function wishesOf({ line }: Context): Wish[] {
       deny: list(deny),
       hostHeader: text(line.flags['host-header']),
       insecure: line.flags['insecure-target'] === true ? true : undefined,
+      listing: line.flags['listing'] === true ? true : undefined,
       proxyProtocol: text(line.flags['proxy-protocol']),
+      visitorAddress: text(line.flags['visitor-address']),
     }),
   )
 }

@@ -21,6 +21,7 @@ export interface Holder {
   leave(owner: Owner): void
   status(): Promise<unknown>
   list(): unknown
+  visitors(): unknown
   /** For a Prometheus. */
   metrics(): Promise<string>
   /** Throws NAME_UNKNOWN. */
@@ -84,6 +85,7 @@ async function answer(holder: Holder, request: IncomingMessage, response: Server
     response.writeHead(200, { 'content-type': METRICS_TYPE })
     return void response.end(await holder.metrics())
   } else if (route === 'GET /tunnels') return send(response, holder.list())
+  else if (route === 'GET /visitors') return send(response, holder.visitors())
   else if (route === 'POST /tunnels') return follow(holder, await bodyOf(request), response)
   else if (route === 'POST /release') await holder.release(String((await bodyOf(request))['name']))
   else if (route === 'POST /leave') await holder.giveBack()

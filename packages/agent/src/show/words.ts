@@ -22,12 +22,15 @@ export interface Words {
   readonly targetReach: (target: string) => string
   readonly targetOwn: (target: string) => string
   readonly targetPath: string
-  readonly folder: string
   // Flags
   readonly portForHttp: string
   readonly onlyForHttp: (flag: string) => string
   readonly onlyForHttps: (flag: string) => string
+  readonly onlyForFolders: (flag: string) => string
+  readonly notForFolders: (flag: string) => string
   readonly hostHeaderWrong: (text: string) => string
+  readonly visitorAddressElsewhere: string
+  readonly localVisitors: (target: string, seen: string) => string
   readonly proxyForTls: string
   readonly proxyForUdp: string
   readonly portCount: (wanted: number, given: number) => string
@@ -96,6 +99,7 @@ export interface Words {
   readonly configRefused: (message: string) => string
   readonly serviceSilent: (target: string) => string
   readonly serviceCertificate: (target: string) => string
+  readonly serviceNoFolder: (target: string) => string
   readonly serviceBack: (target: string) => string
   readonly checkOk: (address: string) => string
   readonly checkName: (address: string, name: string) => string
@@ -123,6 +127,12 @@ export interface Words {
   readonly stateBound: string
   readonly stateWaiting: string
   readonly stateRefused: string
+  readonly columnLocal: string
+  readonly columnVisitor: string
+  readonly columnOpen: string
+  readonly columnTotal: string
+  readonly columnLast: string
+  readonly nobodySeated: string
   readonly nothingPublished: string
   readonly removedDone: (name: string) => string
   readonly released: (name: string) => string
@@ -151,6 +161,7 @@ export interface Words {
   readonly helpLs: string
   readonly helpRm: string
   readonly helpRelease: string
+  readonly helpVisitors: string
   readonly helpStatus: string
   readonly helpLeave: string
   readonly helpService: string
@@ -171,7 +182,9 @@ export interface Words {
   readonly helpDeny: string
   readonly helpHostHeader: string
   readonly helpInsecure: string
+  readonly helpListing: string
   readonly helpProxy: string
+  readonly helpVisitorAddress: string
   readonly helpReach: string
   readonly helpQr: string
   readonly helpCarriers: string

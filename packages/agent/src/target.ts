@@ -1,13 +1,15 @@
 import { isIP, isIPv6 } from 'node:net'
+import { resolve } from 'node:path'
 import { domainToASCII } from 'node:url'
 import type { EngawaError } from '@engawa/shared/errors'
 import { nearest } from '@engawa/shared/nearest'
 import { complaint, type Phrase } from './complaint.ts'
 
-/** Where a service is reached: a host and `count` ports from `port` on, or a Unix socket. */
+/** Where a service is reached: a host and `count` ports from `port` on, or a Unix socket; or a folder, which the agent serves itself. */
 export type Place =
   | { readonly kind: 'port'; readonly host: string; readonly port: number; readonly count: number }
   | { readonly kind: 'socket'; readonly path: string }
+  | { readonly kind: 'folder'; readonly path: string }
 
 /** What a person wants published. `text` is its one canonical spelling: names are remembered by it. */
 export interface Target {
@@ -15,26 +17,32 @@ export interface Target {
   readonly place: Place
   /** It speaks TLS: `https://`. */
   readonly secure: boolean
+  /** It speaks HTTP/2 from the first byte: `h2c://`. */
+  readonly h2c: boolean
   readonly text: string
 }
 
-/** Every scheme of contract.md, and what today's version does with it. */
-const SCHEMES: Readonly<Record<string, Target['protocol'] | 'later'>> = {
+/** Every scheme of contract.md, and what it is published as. */
+const SCHEMES: Readonly<Record<string, Target['protocol']>> = {
   http: 'http',
   tcp: 'tcp',
   https: 'http',
-  h2c: 'later',
+  h2c: 'http',
   udp: 'udp',
   tls: 'tls',
 }
-const USUAL_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443 }
+const USUAL_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443, h2c: 80 }
 /** sockaddr_un holds 108 bytes with its final NUL. */
 const MAX_SOCKET_PATH = 107
 /** Japanese input methods type these; they mean the same. */
 const FULL_WIDTH = /[\uff01-\uff5e]/g
 
-/** Reads `[SCHEME://][HOST:]PORT[-PORT][/PATH]`, `unix:/path` or `tcp+unix:/path`. Throws TARGET_INVALID or PROTOCOL_UNSUPPORTED with one message for people. */
-export function parseTarget(typed: string): Target {
+/**
+ * Reads `[SCHEME://][HOST:]PORT[-PORT][/PATH]`, `unix:/path`, `tcp+unix:/path`, or a folder, which begins with `/`, `./` or
+ * `../`; `base` is where the latter two begin. Throws TARGET_INVALID or PROTOCOL_UNSUPPORTED with one message for people.
+ */
+export function parseTarget(typed: string, base: string = process.cwd()): Target {
+  if (/^\.{0,2}\//.test(typed) || typed === '.' || typed === '..') return folderTarget(typed, base)
   const text = typed.trim().replaceAll(FULL_WIDTH, (wide) => String.fromCharCode(wide.charCodeAt(0) - 0xfee0))
   const wrong: Wrong = (why) => complaint('TARGET_INVALID', (words) => words.targetWrong(typed, why(words)))
   if (text === '') throw wrong((words) => words.targetEmpty)
@@ -42,22 +50,20 @@ export function parseTarget(typed: string): Target {
   if (/[\s\u0000-\u001f\u007f]/.test(text)) throw wrong((words) => words.targetSpace)
   const socket = /^(tcp\+unix|unix):(?:\/\/)?(.*)$/i.exec(text)
   if (socket !== null) return socketTarget(socket[1] ?? '', socket[2] ?? '', wrong)
-  if (/^\.{0,2}\//.test(text) || text === '.' || text === '..') throw later(typed, (words) => words.folder)
   const { scheme, rest } = splitScheme(text, wrong)
   if (rest.includes('@')) throw wrong((words) => words.targetUser)
   const slash = rest.search(/[/?#]/)
   const authority = slash === -1 ? rest : rest.slice(0, slash)
   const path = slash === -1 ? '' : rest.slice(slash)
   const place = placeOf(scheme ?? 'http', scheme !== undefined, authority, wrong)
-  const use = SCHEMES[scheme ?? 'http']
-  if (use === 'later' || use === undefined) throw later(typed, () => `${scheme}://`)
+  const use = SCHEMES[scheme ?? 'http'] ?? 'http'
   if (path !== '' && path !== '/') {
     if (use !== 'http' || !path.startsWith('/')) throw wrong((words) => words.targetPathTcp)
     throw later(typed, (words) => words.targetPath)
   }
   if ((use === 'http' || use === 'tls') && place.count > 1) throw wrong((words) => words.targetRangeHttp)
-  const secure = scheme === 'https'
-  return { protocol: use, place, secure, text: `${secure ? 'https' : use}://${spell(place)}` }
+  const [secure, h2c] = [scheme === 'https', scheme === 'h2c']
+  return { protocol: use, place, secure, h2c, text: `${secure || h2c ? scheme : use}://${spell(place)}` }
 }
 
 /** `HOST:PORT` or `HOST:PORT-PORT`, IPv6 in brackets. */
@@ -72,6 +78,14 @@ function later(typed: string, what: Phrase): EngawaError {
   return complaint('PROTOCOL_UNSUPPORTED', (words) => words.targetLater(typed, what(words)))
 }
 
+function folderTarget(typed: string, base: string): Target {
+  const path = resolve(base, typed)
+  if (path.includes('\0')) {
+    throw complaint('TARGET_INVALID', (words) => words.targetWrong(typed, words.targetSpace))
+  }
+  return { protocol: 'http', place: { kind: 'folder', path }, secure: false, h2c: false, text: path }
+}
+
 function socketTarget(scheme: string, path: string, wrong: Wrong): Target {
   if (!path.startsWith('/') || path.endsWith('/')) throw wrong((words) => words.targetSocketPath)
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH) throw wrong((words) => words.targetSocketLong(MAX_SOCKET_PATH))
@@ -80,6 +94,7 @@ function socketTarget(scheme: string, path: string, wrong: Wrong): Target {
     protocol: tcp ? 'tcp' : 'http',
     place: { kind: 'socket', path },
     secure: false,
+    h2c: false,
     text: `${tcp ? 'tcp+unix' : 'unix'}:${path}`,
   }
 }

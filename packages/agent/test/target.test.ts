@@ -42,6 +42,8 @@ const GOOD: readonly (readonly [typed: string, text: string])[] = [
   ['https://nas.local:5001', 'https://nas.local:5001'],
   ['https://nas.local', 'https://nas.local:443'],
   ['https://5001', 'https://127.0.0.1:5001'],
+  ['h2c://:50051', 'h2c://127.0.0.1:50051'],
+  ['h2c://nas.local', 'h2c://nas.local:80'],
   ['udp://nas.local:27000-27010', 'udp://nas.local:27000-27010'],
 ]
 
@@ -97,22 +99,14 @@ const BAD: readonly (readonly [typed: string, says: RegExp])[] = [
   [`unix:/${'a'.repeat(107)}`, /107 bytes/],
 ]
 
-const LATER = [
-  'h2c://:50051',
-  './public',
-  '../public',
-  '/srv/www',
-  '.',
-  'http://localhost:8080/app',
-  'localhost:8080/app',
-  '8080/app',
-]
+const LATER = ['http://localhost:8080/app', 'localhost:8080/app', '8080/app']
 
 for (const [typed, text] of GOOD) {
   t.test(`${JSON.stringify(typed)} means ${text}`, async (t) => {
     const target = parseTarget(typed)
     t.equal(target.text, text)
     t.equal(target.secure, text.startsWith('https'))
+    t.equal(target.h2c, text.startsWith('h2c'))
     t.equal(target.protocol, /^(tcp|udp|tls)/.exec(text)?.[0] ?? 'http')
     t.same(parseTarget(text), target, 'its canonical spelling reads the same')
   })
@@ -129,6 +123,21 @@ for (const typed of LATER) {
     t.throws(() => parseTarget(typed), { code: 'PROTOCOL_UNSUPPORTED' })
   })
 }
+
+t.test('a folder is called by its whole path', async (t) => {
+  for (const [typed, path] of [
+    ['./public', '/home/me/public'],
+    ['../a b/縁側/', '/home/a b/縁側'],
+    ['/srv/www/../web', '/srv/web'],
+    ['.', '/home/me'],
+    ['..', '/home'],
+  ] as const) {
+    const target = parseTarget(typed, '/home/me')
+    t.match(target, { protocol: 'http', secure: false, text: path, place: { kind: 'folder', path } })
+    t.same(parseTarget(target.text), target, 'its canonical spelling reads the same')
+  }
+  t.throws(() => parseTarget('./a\0b'), { code: 'TARGET_INVALID' })
+})
 
 t.test('a range counts its ports', async (t) => {
   t.match(parseTarget('tcp://10000-10010').place, { kind: 'port', port: 10_000, count: 11 })

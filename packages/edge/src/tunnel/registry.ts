@@ -125,6 +125,7 @@ export class Registry implements TunnelTable {
     tunnel.session = session
     tunnel.service = bind.service
     tunnel.hostHeader = bind.hostHeader
+    tunnel.h2c = bind.h2c === true
     tunnel.check = randomBytes(16).toString('base64url')
     this.#options.clock.clearTimer(tunnel.timer)
     await this.#listen(tunnel, true)

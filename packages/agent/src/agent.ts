@@ -13,6 +13,7 @@ import { ownFolders } from './deliver/own.ts'
 import { refusalOf } from './deliver/refusal.ts'
 import { CARRIERS, Dialler } from './dial.ts'
 import type { ShownEvent } from './events.ts'
+import { AgentFigures } from './figures.ts'
 import { Flows } from './flows.ts'
 import { forgetIdentity, type Identity } from './identity.ts'
 import { reachFailure } from './join.ts'
@@ -44,6 +45,8 @@ export interface AgentSettings {
   readonly greetingMs?: number
   /** As in DialSettings. */
   readonly yields?: boolean
+  /** As in DialSettings. */
+  readonly plain?: boolean
   readonly sight?: Sight
 }
 
@@ -57,6 +60,11 @@ export class Agent implements Holder {
   readonly #watch: Watch = new Watch()
   readonly #checks: Checks
   readonly #memory: Memory
+  readonly #figures: AgentFigures = new AgentFigures({
+    session: () => this.#pump?.session,
+    away: () => this.#awaySince !== undefined,
+    tunnels: () => this.#tunnels.list(),
+  })
   readonly #dialler: Dialler
   readonly #network: NetworkWatch
   readonly #questions: Questions = new Questions()
@@ -83,7 +91,7 @@ export class Agent implements Holder {
   #waiters: (() => void)[] = []
 
   constructor(settings: AgentSettings) {
-    const { folder, identity, log, carriers = CARRIERS, yields = false, sight } = settings
+    const { folder, identity, log, carriers = CARRIERS, yields = false, plain = false, sight } = settings
     this.#settings = settings
     this.#memory = new Memory(folder, (error) => log.warn({ err: error }, 'names.json cannot be used'))
     this.#tunnels = new Tunnels({
@@ -108,7 +116,7 @@ export class Agent implements Holder {
       onTried: (published, failure) => this.#watch.tried(published, failure),
     })
     this.#dialler = new Dialler(
-      { identity, carriers, yields, log },
+      { identity, carriers, yields, plain, log },
       {
         opened: (stream) => this.#server.opened(stream),
         message: (json) => this.#receive(json),
@@ -258,6 +266,10 @@ export class Agent implements Holder {
     })
   }
 
+  metrics(): Promise<string> {
+    return this.#figures.text()
+  }
+
   remove(name: string): void {
     const published = this.#tunnels.named(name)
     if (published === undefined) throw complaint('NAME_UNKNOWN', (words) => words.nameUnknown(name))
@@ -329,6 +341,7 @@ export class Agent implements Holder {
     this.#awaySince = undefined
     this.#toldFailure = undefined
     this.#server.resume()
+    this.#figures.resumed()
     this.#tell({ event: 'resumed', streams, away_ms: Math.round(awayMs) })
   }
 
@@ -346,6 +359,7 @@ export class Agent implements Holder {
   }
 
   #down(code: Code, reason: string, final: boolean): void {
+    this.#figures.settle()
     this.#pump = undefined
     clearTimeout(this.#greeting)
     this.#early = undefined

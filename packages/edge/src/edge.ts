@@ -6,6 +6,7 @@ import { CarrierDoor } from '@engawa/shared/carrier/handshake-edge'
 import { exposedFiles, makeFolder } from '@engawa/shared/folder'
 import { lockFolder } from '@engawa/shared/lock'
 import type { Protocol } from '@engawa/shared/wire/opening'
+import type { Account } from './access/entry.ts'
 import { openAccessLog } from './access/log.ts'
 import { startAdmin } from './admin/listen.ts'
 import { LiveOffice } from './admin/live.ts'
@@ -20,6 +21,7 @@ import { AgentListener } from './listen/agents.ts'
 import { startListeners } from './listen/listeners.ts'
 import { listening } from './listen/problem.ts'
 import type { Logger } from './log.ts'
+import { EdgeFigures } from './metrics/figures.ts'
 import { dialHosts, effective, nearest, type OwnAddress } from './reach.ts'
 import { report } from './report.ts'
 import { storePath } from './state.ts'
@@ -37,6 +39,8 @@ export interface EdgeOptions {
   readonly folder: string
   readonly log: Logger
   readonly onEvent: (event: EdgeEvent) => void
+  /** Carriers without TLS: for the bench alone, no flag reaches it. */
+  readonly plainCarriers?: boolean
 }
 
 export interface RunningEdge {
@@ -65,7 +69,7 @@ export async function startEdge(settings: EdgeSettings, options: EdgeOptions): P
 }
 
 async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo): Promise<RunningEdge> {
-  const { folder, log, onEvent } = options
+  const { folder, log, onEvent, plainCarriers = false } = options
   makeFolder(folder)
   const lock = lockFolder(folder)
   undo.add(() => lock.release())
@@ -79,8 +83,10 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
   const carrierHost = settings.carrier?.host ?? (https === 'off' ? '' : https.host)
   const hosts = dialHosts(settings, carrierHost, ownAddresses())
 
-  const { registry, gatekeeper } = composeSessions(settings, { store, ca, generation, log, onEvent, undo })
-  const door = new CarrierDoor({ gatekeeper, tls: ca.leaf, timeoutMs: settings.limits.carriers.handshakeMs })
+  const figures = new EdgeFigures()
+  const { registry, gatekeeper } = composeSessions(settings, { store, ca, generation, log, onEvent, undo, figures })
+  const { handshakeMs: timeoutMs } = settings.limits.carriers
+  const door = new CarrierDoor({ gatekeeper, tls: plainCarriers ? 'plain' : ca.leaf, timeoutMs })
   // A carrier that comes early waits until the edge knows how it looks from outside.
   const readiness = Promise.withResolvers<void>()
   const agents = new AgentListener({ door, limits: settings.limits.carriers, log, ready: readiness.promise })
@@ -90,9 +96,14 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
   const pages = settings.pages === undefined ? new Pages() : readPages(resolve(folder, settings.pages))
   const access = openAccessLog(settings.accessLog, { folder, log, stderr: (line) => process.stderr.write(line) })
   undo.add(() => access.close())
+  const account: Account = (entry) => {
+    figures.account(entry)
+    access.account(entry)
+  }
+  const admission = new Admission({ table: registry, settings, log, account, pages })
   const listeners = await startListeners({
     settings,
-    admission: new Admission({ table: registry, settings, log, account: access.account, pages }),
+    admission,
     visitorsCa,
     hosts,
     onCarrier: (socket, since) => agents.take(socket, since),
@@ -101,7 +112,17 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
 
   let ready: ReadyEvent | undefined
   let draining = false
+  figures.read({
+    sessions: () => gatekeeper.sessions,
+    table: registry,
+    known: () => store.agents.all().filter(({ key }) => key !== undefined).length,
+    visitors: () => admission.door.total,
+    certificates: () =>
+      new Map([['carrier', ca.certificate], ...(visitorsCa ? [['visitors', visitorsCa.certificate] as const] : [])]),
+    draining: () => draining,
+  })
   const office = new LiveOffice({
+    figures,
     store,
     pin: ca.pin,
     gatekeeper,
@@ -147,14 +168,15 @@ interface SessionParts {
   readonly log: Logger
   readonly onEvent: (event: EdgeEvent) => void
   readonly undo: Undo
+  readonly figures: EdgeFigures
 }
 
 /** Who is published where, and who gets in. */
 function composeSessions(
   settings: EdgeSettings,
-  { store, ca, generation, log, onEvent, undo }: SessionParts,
+  { store, ca, generation, log, onEvent, undo, figures }: SessionParts,
 ): { registry: Registry; gatekeeper: Gatekeeper } {
-  const observer = report(log, onEvent)
+  const observer = figures.watching(report(log, onEvent))
   const registry = new Registry({
     store,
     settings,

@@ -22,6 +22,7 @@ export async function expose(context: Context): Promise<number> {
       log,
       carriers: line.carriers ?? config?.carriers ?? CARRIERS,
       drainMs: line.drainMs,
+      admin: line.admin,
       tell: (event) => show.tell(event),
       say: (told) => show.say(told),
       words: line.words,

@@ -143,6 +143,17 @@ export const en: Words = {
   removedDone: (name) =>
     `${name} is no longer published. Its name or port stays yours; agent release ${name} gives it back.`,
   released: (name) => `${name} is given back: anyone may take it now.`,
+  serviceAction: (given, known) => `${quoted(given)}: write one of ${known}`,
+  adminFailed: (address, why) => `--admin ${address} cannot be opened: ${why}`,
+  managerFailed: (asked, said) => `${asked} failed: ${said}`,
+  serviceInstalled: (agent, unit) =>
+    `Agent ${agent} now runs as a service and starts with the machine (${unit}). It publishes what agent.yaml lists.`,
+  serviceLinger: 'To have it run also while you are not logged in: sudo loginctl enable-linger $USER',
+  serviceUninstalled: 'The agent is no service any more. Its identity stays.',
+  serviceState: ({ installed, active, atBoot, pid, text }) =>
+    installed
+      ? `${active ? `Running, process ${pid}${text && ` (${text})`}` : 'Not running'}; ${atBoot ? 'starts' : 'does not start'} with the machine.`
+      : 'No service is installed: agent service install',
   left: (agent) => `${agent} has left the edge; its key is deleted here.`,
   statusAgent: (agent, pid) => `Agent ${agent}, process ${pid}`,
   statusOnline: (edge) => `Link: connected to ${edge}`,
@@ -172,6 +183,8 @@ export const en: Words = {
   helpVisitors: 'Show which visitor has which address here (--visitor-address)',
   helpStatus: 'Measure and show what the running agent does',
   helpLeave: "Give this agent's identity back",
+  helpService: 'Keep the agent running: install, uninstall or status',
+  helpAction: 'install, uninstall or status',
   helpLine: 'engawa1:… from edge invite',
   helpTarget: '8080, HOST:PORT, http://HOST, tcp://22, tcp://HOST:N-M, unix:/path, ./folder',
   helpNameOf: 'a name that agent ls shows',
@@ -195,6 +208,7 @@ export const en: Words = {
   helpQr: 'Show the address as a QR code',
   helpCarriers: 'Links to the edge at a time, 1-8 (default 2)',
   helpDrain: 'How long to finish what runs when stopped',
+  helpAdmin: 'Where a Prometheus may read /metrics, such as 127.0.0.1:7401',
   helpVersion: 'Show the version',
   helpHelp: 'Show this help',
   helpExamples: [

@@ -147,6 +147,17 @@ export const ja: Words = {
   nothingPublished: '何も公開していません。例: agent expose 8080',
   removedDone: (name) => `${name} の公開をやめました。名前やポートは確保したままです。手放すには agent release ${name}`,
   released: (name) => `${name} を手放しました。ほかのエージェントも使えます。`,
+  serviceAction: (given, known) => `${quoted(given)} ではなく、次のどれかを書いてください: ${known}`,
+  adminFailed: (address, why) => `--admin ${address} を開けません: ${why}`,
+  managerFailed: (asked, said) => `${asked} に失敗しました: ${said}`,
+  serviceInstalled: (agent, unit) =>
+    `エージェント ${agent} をサービスとして登録しました。起動時に自動で始まり、agent.yaml に書いたものを公開します (${unit})`,
+  serviceLinger: 'ログインしていない間も動かすには: sudo loginctl enable-linger $USER',
+  serviceUninstalled: 'サービスの登録をやめました。エージェントの登録情報は残っています。',
+  serviceState: ({ installed, active, atBoot, pid, text }) =>
+    installed
+      ? `${active ? `動作中、プロセス ${pid}${text && ` (${text})`}` : '停止中'}。マシンの起動時に${atBoot ? '自動で始まります' : 'は始まりません'}。`
+      : 'サービスは登録されていません: agent service install',
   left: (agent) => `${agent} はエッジから抜けました。ここの鍵も消しました。`,
   statusAgent: (agent, pid) => `エージェント ${agent} (プロセス ${pid})`,
   statusOnline: (edge) => `接続: ${edge} につながっています`,
@@ -176,6 +187,8 @@ export const ja: Words = {
   helpVisitors: 'どの訪問者がここでどのアドレスかを表示します (--visitor-address)',
   helpStatus: '動いているエージェントの様子を測って表示します',
   helpLeave: 'このエージェントの登録を消します',
+  helpService: 'サービスとして常時動かす (install、uninstall、status)',
+  helpAction: 'install、uninstall、status のどれか',
   helpLine: 'edge invite が表示した engawa1:…',
   helpTarget: '8080、HOST:PORT、http://HOST、tcp://22、tcp://HOST:N-M、unix:/path、./フォルダー',
   helpNameOf: 'agent ls に出る名前',
@@ -199,6 +212,7 @@ export const ja: Words = {
   helpQr: 'アドレスを QR コードでも表示します',
   helpCarriers: 'エッジへ同時に張る経路の数、1-8 (既定 2)',
   helpDrain: '止めるとき、通信の終わりを待つ長さ',
+  helpAdmin: 'Prometheus が /metrics を読むアドレス (例: 127.0.0.1:7401)',
   helpVersion: '版を表示します',
   helpHelp: 'この説明を表示します',
   helpExamples: [

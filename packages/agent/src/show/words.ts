@@ -54,6 +54,20 @@ export interface Words {
   readonly nameTwice: (name: string) => string
   readonly noConfig: (file: string) => string
   readonly socketFailed: (path: string, why: string) => string
+  // As a service
+  readonly serviceAction: (given: string, known: string) => string
+  readonly adminFailed: (address: string, why: string) => string
+  readonly managerFailed: (asked: string, said: string) => string
+  readonly serviceInstalled: (agent: string, unit: string) => string
+  readonly serviceLinger: string
+  readonly serviceUninstalled: string
+  readonly serviceState: (found: {
+    installed: boolean
+    active: boolean
+    atBoot: boolean
+    pid: number
+    text: string
+  }) => string
   // Joining and reaching the edge
   readonly joined: (agent: string, edge: string) => string
   readonly joinNext: string
@@ -151,6 +165,8 @@ export interface Words {
   readonly helpVisitors: string
   readonly helpStatus: string
   readonly helpLeave: string
+  readonly helpService: string
+  readonly helpAction: string
   readonly helpLine: string
   readonly helpTarget: string
   readonly helpNameOf: string
@@ -174,6 +190,7 @@ export interface Words {
   readonly helpQr: string
   readonly helpCarriers: string
   readonly helpDrain: string
+  readonly helpAdmin: string
   readonly helpVersion: string
   readonly helpHelp: string
   readonly helpExamples: readonly (readonly [command: string, what: string])[]

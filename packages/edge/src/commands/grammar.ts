@@ -75,6 +75,8 @@ export const COMMANDS = {
   status: { wants: [], flags: [] },
   check: { wants: [], flags: RUN_FLAGS },
   ca: { wants: [], flags: [] },
+  backup: { wants: ['FILE'], flags: [] },
+  restore: { wants: ['FILE'], flags: [] },
 } as const satisfies Record<string, CommandShape>
 
 export type Command = keyof typeof COMMANDS

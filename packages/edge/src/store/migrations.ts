@@ -49,3 +49,8 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE leases ADD COLUMN rules TEXT NOT NULL DEFAULT '{"allow":[],"deny":[]}';
   `,
 ]
+
+/** The version of the schema that this edge writes, as `user_version`. */
+export function storeVersion(): number {
+  return MIGRATIONS.length
+}

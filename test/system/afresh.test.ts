@@ -8,14 +8,14 @@ import { join } from 'node:path'
 import t from 'tap'
 import { freePort } from '../../packages/edge/test/support/ports.ts'
 import { connect, read } from '../support/socket.ts'
-import { without } from '../support/tools.ts'
+import { findTool, without } from '../support/tools.ts'
 import { askUdp, udpSocket } from '../support/udp.ts'
 import { world } from '../support/world.ts'
 
 function withoutMounts(): string | false {
   const missing = without('unshare', 'mount')
   if (missing !== false) return missing
-  return spawnSync('unshare', ['-m', 'true']).status !== 0 && 'needs root, and leave to mount'
+  return spawnSync(findTool('unshare') ?? '', ['-m', 'true']).status !== 0 && 'needs root, and leave to mount'
 }
 
 const LISTENS = ['--bind', '127.0.0.1', '--http', '127.0.0.1:0', '--https', '127.0.0.1:0', '--admin', '127.0.0.1:0']

@@ -14,7 +14,7 @@ const BOUND = LONG ? { throughput: 0.9, p99: 2 } : { throughput: 0.5, p99: 8 }
 
 const ATTEMPTS = LONG ? 1 : 3
 
-t.test('one visitor stops reading 1 GiB while 20 others go on', async (t) => {
+t.test('R9 one visitor stops reading 1 GiB while 20 others go on', async (t) => {
   const here = await world(t)
   const services = await here.services('web')
   await here.join('home')
@@ -35,8 +35,8 @@ t.test('one visitor stops reading 1 GiB while 20 others go on', async (t) => {
     // oxlint-disable-next-line no-await-in-loop -- one comparison after the other
     found = await compare(here, bulkPort, memory)
   }
-  t.comment(`20 visitors: ${found.perSecond.toFixed(0)} requests/s of 64 KiB alone`)
-  t.comment(`beside a stuck one: throughput × ${found.throughput.toFixed(2)}, p99 × ${found.p99.toFixed(2)}`)
+  t.comment(`R9 20 visitors: ${found.perSecond.toFixed(0)} requests/s of 64 KiB alone`)
+  t.comment(`R9 beside a stuck one: throughput × ${found.throughput.toFixed(2)}, p99 × ${found.p99.toFixed(2)}`)
   t.comment(`growth: edge ${memory.edge.grownMiB.toFixed(0)} MiB, agent ${memory.agent.grownMiB.toFixed(0)} MiB`)
   t.ok(isEnough(found), `throughput × ${found.throughput}, p99 × ${found.p99}`)
   t.ok(memory.edge.grownMiB <= 64, `edge grew ${memory.edge.grownMiB} MiB`)

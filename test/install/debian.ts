@@ -5,8 +5,8 @@ import { basename, join } from 'node:path'
 import { type Result, run } from '../support/command.ts'
 import { mortal } from '../support/program.ts'
 
-/** What Node itself links to; a Debian with apt installs it by the package's Depends. */
-const LIBRARIES = 'libatomic1,libstdc++6'
+/** What Node itself links to, which apt would install by the package's Depends, and systemd, not running, as every server has it. */
+const PACKAGES = 'libatomic1,libstdc++6,systemd'
 
 /** An empty Debian with a network of its own: no Node, no npm, no way out. Gone with the test. */
 export class Debian {
@@ -19,7 +19,7 @@ export class Debian {
     const { suite, mirror } = ownSource()
     // Its / is for everyone in it, not as folders for passing things are made.
     chmodSync(this.root, 0o755)
-    const flags = ['--variant=minbase', `--include=${LIBRARIES}`]
+    const flags = ['--variant=minbase', `--include=${PACKAGES}`]
     const { code, stdout } = await run(['debootstrap', ...flags, suite, this.root, mirror], {
       deadlineMs: 400_000,
       env: { DEBIAN_FRONTEND: 'noninteractive' },

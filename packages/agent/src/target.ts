@@ -17,19 +17,21 @@ export interface Target {
   readonly place: Place
   /** It speaks TLS: `https://`. */
   readonly secure: boolean
+  /** It speaks HTTP/2 from the first byte: `h2c://`. */
+  readonly h2c: boolean
   readonly text: string
 }
 
-/** Every scheme of contract.md, and what today's version does with it. */
-const SCHEMES: Readonly<Record<string, Target['protocol'] | 'later'>> = {
+/** Every scheme of contract.md, and what it is published as. */
+const SCHEMES: Readonly<Record<string, Target['protocol']>> = {
   http: 'http',
   tcp: 'tcp',
   https: 'http',
-  h2c: 'later',
+  h2c: 'http',
   udp: 'udp',
   tls: 'tls',
 }
-const USUAL_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443 }
+const USUAL_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443, h2c: 80 }
 /** sockaddr_un holds 108 bytes with its final NUL. */
 const MAX_SOCKET_PATH = 107
 /** Japanese input methods type these; they mean the same. */
@@ -54,15 +56,14 @@ export function parseTarget(typed: string, base: string = process.cwd()): Target
   const authority = slash === -1 ? rest : rest.slice(0, slash)
   const path = slash === -1 ? '' : rest.slice(slash)
   const place = placeOf(scheme ?? 'http', scheme !== undefined, authority, wrong)
-  const use = SCHEMES[scheme ?? 'http']
-  if (use === 'later' || use === undefined) throw later(typed, () => `${scheme}://`)
+  const use = SCHEMES[scheme ?? 'http'] ?? 'http'
   if (path !== '' && path !== '/') {
     if (use !== 'http' || !path.startsWith('/')) throw wrong((words) => words.targetPathTcp)
     throw later(typed, (words) => words.targetPath)
   }
   if ((use === 'http' || use === 'tls') && place.count > 1) throw wrong((words) => words.targetRangeHttp)
-  const secure = scheme === 'https'
-  return { protocol: use, place, secure, text: `${secure ? 'https' : use}://${spell(place)}` }
+  const [secure, h2c] = [scheme === 'https', scheme === 'h2c']
+  return { protocol: use, place, secure, h2c, text: `${secure || h2c ? scheme : use}://${spell(place)}` }
 }
 
 /** `HOST:PORT` or `HOST:PORT-PORT`, IPv6 in brackets. */
@@ -82,7 +83,7 @@ function folderTarget(typed: string, base: string): Target {
   if (path.includes('\0')) {
     throw complaint('TARGET_INVALID', (words) => words.targetWrong(typed, words.targetSpace))
   }
-  return { protocol: 'http', place: { kind: 'folder', path }, secure: false, text: path }
+  return { protocol: 'http', place: { kind: 'folder', path }, secure: false, h2c: false, text: path }
 }
 
 function socketTarget(scheme: string, path: string, wrong: Wrong): Target {
@@ -93,6 +94,7 @@ function socketTarget(scheme: string, path: string, wrong: Wrong): Target {
     protocol: tcp ? 'tcp' : 'http',
     place: { kind: 'socket', path },
     secure: false,
+    h2c: false,
     text: `${tcp ? 'tcp+unix' : 'unix'}:${path}`,
   }
 }

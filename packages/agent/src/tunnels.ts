@@ -148,6 +148,7 @@ function bindOf({ service, name, wish }: Published): AgentMessage {
     ...(allow !== undefined && { allow }),
     ...(deny !== undefined && { deny }),
     ...(hostHeader !== undefined && { hostHeader }),
+    ...(target.h2c && { h2c: true }),
     target: target.text,
   }
 }

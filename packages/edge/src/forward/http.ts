@@ -1,8 +1,5 @@
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type Code, codeOf, EngawaError, rowOf } from '@engawa/shared/errors'
-import type { Stream } from '@engawa/shared/mux/events'
-import { StreamDuplex } from '@engawa/shared/stream/duplex'
 import type { Admission, Reached, Visitor } from '../admit.ts'
 import { BodyRate } from '../guard/body-rate.ts'
 import { isTrusted, type Pass } from '../guard/door.ts'
@@ -10,12 +7,15 @@ import type { CheckedHead } from '../guard/head.ts'
 import { pathOf } from '../route/route.ts'
 import type { Tunnel } from '../tunnel/tunnel.ts'
 import { answer } from './answers.ts'
-import { checkAnswer } from './check.ts'
+import { answerCheck } from './check.ts'
 import { Countdown } from './countdown.ts'
-import { answerFields, clientBehind, requestFields, trailerFields } from './headers.ts'
+import { clientBehind, requestFields, trailerFields, valuesOf } from './headers.ts'
+import { askHttp1 } from './http1.ts'
 import type { VisitorRequest, VisitorResponse } from './message.ts'
-import type { ServiceAgent, ServiceOptions } from './service.ts'
+import { Reply } from './reply.ts'
+import type { ServiceAgent } from './service.ts'
 import { tell } from './tell.ts'
+import type { Outgoing, ServiceAnswer, Upstream, UpstreamEvents } from './upstream.ts'
 
 /** One request of a visitor and the means to answer it. */
 export interface Asked {
@@ -30,15 +30,16 @@ export interface Asked {
   readonly idleMs?: number
   /** HTTP/2: sends the visitor back to HTTP/1.1, where it has a service connection to itself. RFC 9113 §7, HTTP_1_1_REQUIRED */
   readonly fallBack?: () => void
-  /** For an upgrade: the protocol asked for, and what to do at the service's 101. */
+  /** For an upgrade: the protocol asked for, and what to do when the service switches to it. */
   readonly upgrade?: {
     readonly protocol: string
-    switched(answer: IncomingMessage, service: StreamDuplex, rest: Buffer, exchange: Exchange): void
+    /** `rest` came with the service's word. False: the answer is no proper one. */
+    switched(answer: ServiceAnswer, service: Duplex, rest: Buffer, exchange: Exchange): boolean
+    /** A 2xx would say to the visitor that its service has switched. RFC 8441 §4 */
+    readonly refuses2xx?: boolean
   }
 }
 
-/** RFC 9110 §9.2.2 */
-const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 /** What the log and the agent are told of a visitor who left before the answer; nobody is sent it. */
 const LEFT = 499
 /** How long the rest of an unwanted body is read and dropped, so that the visitor sees the answer and not a RST. */
@@ -54,19 +55,19 @@ export class Exchange {
   readonly #left = new AbortController()
   readonly #silence: Countdown
   readonly #idle: Countdown | undefined
+  readonly #reply: Reply
   #pass: Pass | undefined
   #tunnel: Tunnel | undefined
   #reached: Reached | undefined
-  #upstream: ClientRequest | undefined
+  #upstream: Upstream | undefined
   #rate: BodyRate | undefined
   #unpause: (() => void) | undefined
   #code: Code | undefined
-  #interim = 0
-  #continued = false
+  /** How often the service was asked. */
+  #asks = 0
   #switched = false
   #by: 'service' | 'edge' = 'edge'
   #firstByteMs: number | undefined
-  #receivedBefore = 0
   #received = 0
   #sent = 0
 
@@ -77,13 +78,20 @@ export class Exchange {
     this.#visitor = { ...visitor, client: clientBehind(visitor.peer, request.rawHeaders, admission.trusted) }
     this.#path = pathOf(asked.request.url ?? '')
     this.#silence = new Countdown(admission.settings.limits.responseHeadMs, () => this.#fail('SERVICE_TIMEOUT'))
-    if (asked.idleMs !== undefined && !/^application\/grpc/i.test(asked.request.headers['content-type'] ?? ''))
+    if (asked.idleMs !== undefined && !this.#isGrpc)
       this.#idle = new Countdown(asked.idleMs, () => this.#fail('REQUEST_TIMEOUT'))
+    const { domain, limits } = admission.settings
+    this.#reply = new Reply(
+      asked,
+      { domain, interimResponses: limits.interimResponses },
+      { sent: (bytes) => this.sent(bytes), failed: (code, cause) => this.#fail(code, cause) },
+    )
   }
 
   /** Resolves when nothing of this exchange is left. Never rejects. */
   async run(): Promise<void> {
-    const { response, request, head } = this.#asked
+    const asked = this.#asked
+    const { response, request, head } = asked
     const visitor = this.#visitor
     const closed = new Promise<void>((resolve) => response.once('close', resolve))
     response.once('close', () => this.#left.abort())
@@ -93,21 +101,8 @@ export class Exchange {
       this.#tunnel = this.#admission.find(visitor, { protocol: 'http', authority: head.authority, path: this.#path })
       this.#tunnel.traffic.total++
       this.#tunnel.traffic.open++
-      const token = checkAnswer(this.#tunnel, this.#path)
-      if (token !== undefined) {
-        const length = String(token.length)
-        const plain = [
-          'Content-Type',
-          'text/plain; charset=utf-8',
-          'Content-Length',
-          length,
-          'Cache-Control',
-          'no-store',
-        ]
-        response.writeHead(200, 'OK', plain)
-        response.end(request.method === 'HEAD' ? undefined : token)
-        this.#began('edge')
-      } else {
+      if (answerCheck(this.#tunnel, this.#path, asked)) this.#began('edge')
+      else {
         const bytes = request.rawHeaders.reduce((sum, text) => sum + text.length + 2, (request.url ?? '').length)
         this.#reached = await this.#admission.reach(this.#tunnel, visitor, { bytes, signal: this.#left.signal })
         if (!this.#left.signal.aborted) this.#send(this.#reached)
@@ -129,37 +124,17 @@ export class Exchange {
   }
 
   #send(reached: Reached): void {
-    const { agent, request, head, upgrade } = this.#asked
-    const visitor = this.#visitor
-    const { link, service } = reached.live
-    const method = request.method ?? 'GET'
-    const options: ServiceOptions = {
-      agent,
-      method,
-      path: request.url ?? '/',
-      headers: requestFields(
-        request.rawHeaders,
-        { peer: visitor.peer, secure: visitor.secure, trusted: this.#admission.trusted },
-        { method, version: request.httpVersion, upgrade: upgrade?.protocol, host: reached.tunnel.hostHeader },
-      ),
-      maxHeaderSize: this.#admission.settings.limits.responseHeadBytes,
-      joinDuplicateHeaders: false,
-      // A trusted proxy's connection carries many visitors: each has service connections of its own.
-      service: `${link.session}/${service}/${visitor.client}`,
-      open: () => reached.open(),
-    }
-    const upstream = httpRequest(options)
+    const { agent, head } = this.#asked
+    const { link } = reached.live
+    this.#asks++
+    const outgoing = this.#outgoing(reached)
+    const events = this.#eventsOf(reached)
+    const upstream = reached.tunnel.h2c ? agent.h2c.ask(outgoing, events) : askHttp1(outgoing, agent, events)
     this.#upstream = upstream
-    upstream.on('socket', (connection: Duplex) => {
-      this.#receivedBefore = streamOf(connection)?.received ?? 0
-    })
-    upstream.on('continue', () => this.#continue())
-    upstream.on('information', (interim) => this.#inform(interim.statusCode, interim.rawHeaders))
-    upstream.on('response', (incoming) => this.#answered(incoming))
-    upstream.on('upgrade', (incoming, connection, rest) => this.#switch(incoming, connection, rest))
-    upstream.on('error', (error) => this.#broke(upstream, error))
     this.#unpause?.()
-    const timers = [this.#silence, this.#idle].filter((timer) => timer !== undefined)
+    // A gRPC service may think for as long as its client lets it, and begin with its first message.
+    const silence = reached.tunnel.h2c && this.#isGrpc ? undefined : this.#silence
+    const timers = [silence, this.#idle].filter((timer) => timer !== undefined)
     this.#unpause = link.onPause((paused) => {
       for (const timer of timers)
         if (paused) timer.pause()
@@ -169,147 +144,120 @@ export class Exchange {
       timer.restart()
       if (link.paused) timer.pause()
     }
-    if (head.hasBody) this.#pour(upstream, reached)
+    if (head.hasBody) this.#pour(upstream, reached, silence)
     else upstream.end()
   }
 
-  /** The body, as fast as the service takes it. */
-  #pour(upstream: ClientRequest, { live }: Reached): void {
+  get #isGrpc(): boolean {
+    return /^application\/grpc/i.test(this.#asked.request.headers['content-type'] ?? '')
+  }
+
+  #outgoing(reached: Reached): Outgoing {
+    const { request, head, upgrade } = this.#asked
+    const visitor = this.#visitor
+    const { link, service } = reached.live
+    const method = request.method ?? 'GET'
+    return {
+      method,
+      path: request.url ?? '/',
+      fields: requestFields(
+        request.rawHeaders,
+        { peer: visitor.peer, secure: visitor.secure, trusted: this.#admission.trusted },
+        { method, version: request.httpVersion, upgrade: upgrade?.protocol, host: reached.tunnel.hostHeader },
+      ),
+      hasBody: head.hasBody,
+      takesTrailers: /(?:^|,)\s*trailers\s*(?:,|$)/i.test(String(request.headers.te ?? '')),
+      upgrade: upgrade?.protocol,
+      responseHeadBytes: this.#admission.settings.limits.responseHeadBytes,
+      // A trusted proxy's connection carries many visitors: each has service connections of its own.
+      service: `${link.session}/${service}/${visitor.client}`,
+      open: () => reached.open(),
+    }
+  }
+
+  /** What comes of the latest ask; a former one is not heard any more. */
+  #eventsOf(reached: Reached): UpstreamEvents {
+    const ask = this.#asks
     const { request } = this.#asked
+    return {
+      interim: (status, raw) => this.#reply.inform(status, raw),
+      answered: (incoming) => this.#answered(incoming),
+      switched: (incoming, service, rest) => this.#switch(incoming, service, rest),
+      drained: () => request.resume(),
+      broke: (error, again) => {
+        if (ask === this.#asks) this.#broke(reached, error, again)
+      },
+    }
+  }
+
+  /** The body, as fast as the service takes it. */
+  #pour(upstream: Upstream, { live }: Reached, silence: Countdown | undefined): void {
+    const { request, idleMs, response } = this.#asked
     const expects = request.headers.expect !== undefined
-    if (this.#asked.idleMs === undefined)
+    if (idleMs === undefined)
       this.#rate = new BodyRate(this.#admission.settings.limits, {
-        willing: () => !request.isPaused() && !live.link.paused && (!expects || this.#continued || this.#received > 0),
+        willing: () =>
+          !request.isPaused() && !live.link.paused && (!expects || this.#reply.continued || this.#received > 0),
         tooSlow: () => this.#fail('REQUEST_TIMEOUT'),
       })
-    upstream.flushHeaders()
     request.on('data', (chunk: Buffer) => {
       this.received(chunk.length)
       this.#rate?.received(chunk.length)
       // A long upload is no silence of the service.
-      if (!this.#asked.response.headersSent) this.#silence.restart()
+      if (!response.headersSent) silence?.restart()
       if (!upstream.write(chunk)) request.pause()
     })
-    upstream.on('drain', () => request.resume())
     request.once('end', () => {
       this.#rate?.stop()
-      upstream.addTrailers(trailerFields(request.rawTrailers))
-      upstream.end()
+      upstream.end(trailerFields(request.rawTrailers, { toService: true }))
     })
   }
 
-  #continue(): void {
-    this.#continued = true
-    if (this.#mayInform()) this.#asked.response.writeContinue()
-  }
-
-  #inform(status: number, raw: readonly string[]): void {
-    if (++this.#interim > this.#admission.settings.limits.interimResponses) return this.#fail('SERVICE_BROKE')
-    // 100 has been passed on by `continue`; 101 never gets here.
-    if (status === 100 || !this.#mayInform()) return
-    const { response } = this.#asked
-    const fields = answerFields(raw, { status, domain: this.#admission.settings.domain, trailers: false })
-    try {
-      response.writeInformation(status, recordOf(fields))
-    } catch (error) {
-      this.#fail('SERVICE_BROKE', error)
-    }
-  }
-
-  /** RFC 9110 §15.2: nothing 1xx for an HTTP/1.0 visitor. */
-  #mayInform(): boolean {
-    const { request, response } = this.#asked
-    return !response.headersSent && !response.destroyed && request.httpVersion !== '1.0'
-  }
-
-  #answered(incoming: IncomingMessage): void {
-    const { request, response } = this.#asked
+  #answered(incoming: ServiceAnswer): void {
+    const { response, fallBack, upgrade } = this.#asked
     this.#silence.stop()
     this.#rate?.stop()
     if (response.headersSent || response.destroyed) return void incoming.destroy()
-    if (tiesIdentity(incoming)) {
-      if (this.#asked.fallBack !== undefined) {
-        incoming.destroy()
-        return this.#asked.fallBack()
-      }
-      // Behind a proxy one address may be many people.
-      if (isTrusted(this.#admission.trusted, this.#visitor.peer.address)) this.#asked.agent.neverKeep(incoming.socket)
-    }
-    this.#asked.agent.announced(String(incoming.headers['keep-alive'] ?? ''))
-    const status = incoming.statusCode ?? 0
-    const fields = answerFields(incoming.rawHeaders, {
-      status,
-      domain: this.#admission.settings.domain,
-      trailers: request.httpVersion !== '1.0' && incoming.headers['transfer-encoding'] !== undefined,
-    })
-    // The visitor may hold its body back for good: what it sends next can't be told from it.
-    if (request.headers.expect !== undefined && !this.#continued && !request.complete)
-      fields.push('Connection', 'close')
-    try {
-      response.writeHead(status, incoming.statusMessage, fields)
-    } catch (error) {
+    if (upgrade?.refuses2xx === true && incoming.status < 300) {
       incoming.destroy()
-      return this.#fail('SERVICE_BROKE', error)
-    }
-    this.#began('service')
-    incoming.on('data', (chunk: Buffer) => {
-      this.sent(chunk.length)
-      if (!response.write(chunk)) incoming.pause()
-    })
-    response.on('drain', () => incoming.resume())
-    incoming.once('end', () => {
-      if (incoming.rawTrailers.length > 0 && response.chunkedEncoding)
-        response.addTrailers(trailerFields(incoming.rawTrailers))
-      response.end()
-    })
-    incoming.once('error', (error) => this.#fail('SERVICE_BROKE', error))
-    // Usually the first of the body follows at once and goes in one write with the head; events may be far apart.
-    setImmediate(() => {
-      if (this.#sent === 0 && !response.writableEnded && !response.destroyed) response.flushHeaders()
-    })
-  }
-
-  #switch(incoming: IncomingMessage, connection: Duplex, rest: Buffer): void {
-    const { upgrade, response } = this.#asked
-    const given = (incoming.headers.upgrade ?? '').toLowerCase()
-    const asked =
-      upgrade?.protocol
-        .toLowerCase()
-        .split(',')
-        .map((text) => text.trim()) ?? []
-    const service = connection instanceof StreamDuplex ? connection : undefined
-    if (
-      upgrade === undefined ||
-      service === undefined ||
-      response.headersSent ||
-      response.destroyed ||
-      !asked.includes(given)
-    ) {
-      connection.destroy()
       return this.#fail('SERVICE_BROKE')
     }
+    if (tiesIdentity(incoming)) {
+      if (fallBack !== undefined) {
+        incoming.destroy()
+        return fallBack()
+      }
+      // Behind a proxy one address may be many people.
+      if (isTrusted(this.#admission.trusted, this.#visitor.peer.address)) incoming.retire()
+    }
+    if (this.#reply.pass(incoming)) this.#began('service')
+  }
+
+  #switch(incoming: ServiceAnswer, service: Duplex, rest: Buffer): void {
+    const { upgrade, response } = this.#asked
     this.#silence.stop()
+    this.#idle?.stop()
+    if (upgrade === undefined || response.headersSent || response.destroyed) {
+      service.destroy()
+      return this.#fail('SERVICE_BROKE')
+    }
+    // Before its first bytes are passed on: what fails from now on is a cut.
     this.#switched = true
     this.#began('service')
-    upgrade.switched(incoming, service, rest, this)
+    if (upgrade.switched(incoming, service, rest, this)) return
+    this.#switched = false
+    service.destroy()
+    this.#fail('SERVICE_BROKE')
   }
 
-  #broke(upstream: ClientRequest, error: Error): void {
-    if (upstream !== this.#upstream) return
-    const { request, response, head } = this.#asked
-    const silent = (streamOf(upstream.socket)?.received ?? 0) === this.#receivedBefore
-    const again = upstream.reusedSocket && silent && !head.hasBody && IDEMPOTENT.has(request.method ?? '')
-    // It died idle, and our request met its end on the way. Its second connection is a new one, so this happens once.
-    if (again && this.#reached !== undefined && !response.headersSent && !response.destroyed)
-      return this.#sendAgain(this.#reached)
-    this.#fail(codeOf(error, 'SERVICE_BROKE'), error)
-  }
-
-  #sendAgain(reached: Reached): void {
+  #broke(reached: Reached, error: Error, again: boolean): void {
+    const { response } = this.#asked
+    if (!again || this.#asks > 1 || response.headersSent || response.destroyed)
+      return this.#fail(codeOf(error, 'SERVICE_BROKE'), error)
     try {
       this.#send(reached)
-    } catch (error) {
-      this.#fail(codeOf(error), error)
+    } catch (failure) {
+      this.#fail(codeOf(failure), failure)
     }
   }
 
@@ -348,7 +296,7 @@ export class Exchange {
   /** The answer is out, the rest of the body is unwanted. */
   #linger(): void {
     const { request, cut } = this.#asked
-    if (request.complete) return
+    if (request.complete || this.#switched) return
     this.#upstream?.destroy()
     request.removeAllListeners('data')
     request.resume()
@@ -379,7 +327,7 @@ export class Exchange {
     this.#rate?.stop()
     this.#unpause?.()
     const whole = this.#switched || response.writableFinished || this.#code !== undefined
-    if (!whole) this.#upstream?.destroy(new EngawaError('CANCELLED'))
+    if (!whole) this.#upstream?.destroy()
     if (this.#tunnel !== undefined) this.#tunnel.traffic.open--
     tell(this.#admission, request, {
       visitor: client,
@@ -398,17 +346,6 @@ export class Exchange {
 }
 
 /** The service wants to know who speaks on this connection, not in this request: NTLM and its kin. RFC 4559 */
-function tiesIdentity({ headers }: IncomingMessage): boolean {
-  return /(?:^|,\s*)(?:ntlm|negotiate)\b/i.test(headers['www-authenticate'] ?? '')
-}
-
-/** The mux stream below a service connection. */
-function streamOf(connection: Duplex | null): Stream | undefined {
-  return connection instanceof StreamDuplex ? connection.stream : undefined
-}
-
-function recordOf(fields: readonly string[]): Record<string, string[]> {
-  const record: Record<string, string[]> = {}
-  for (let at = 0; at + 1 < fields.length; at += 2) (record[fields[at] ?? ''] ??= []).push(fields[at + 1] ?? '')
-  return record
+function tiesIdentity({ rawHeaders }: ServiceAnswer): boolean {
+  return valuesOf(rawHeaders, 'www-authenticate').some((value) => /(?:^|,\s*)(?:ntlm|negotiate)\b/i.test(value))
 }

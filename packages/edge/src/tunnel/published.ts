@@ -29,6 +29,7 @@ export class Published implements Tunnel {
   service = 0
   check: string | undefined
   hostHeader: string | undefined
+  h2c = false
   lastLiveAt = 0
   /** Its ports are to listen. */
   listening = false

@@ -125,6 +125,7 @@ export class Registry implements TunnelTable {
     tunnel.session = session
     tunnel.service = bind.service
     tunnel.hostHeader = bind.hostHeader
+    tunnel.h2c = bind.h2c === true
     tunnel.check = randomBytes(16).toString('base64url')
     this.#options.clock.clearTimer(tunnel.timer)
     await this.#listen(tunnel, true)
@@ -210,31 +211,18 @@ export class Registry implements TunnelTable {
     if (agent?.key === undefined) throw new EngawaError('NAME_NOT_ALLOWED', 'this agent is not welcome any more')
     const busy: number[] = []
     for (let tries = 0; tries < MOST_TRIES; tries++) {
-      const lease = this.#leases.claim(agent, bind, busy)
+      const lease = this.#leases.claim(agent, bind, { busy })
       const { ports } = lease
       if (ports === undefined || this.#hasOpen(lease, ports)) return lease
       const stolen = await probe(transportOf(lease), settings.bind, ports)
-      if (stolen === undefined) return this.#stillFree(lease)
+      // Others may have been quicker while these ports were tried: the same question again, for just what came of it.
+      if (stolen === undefined) return this.#leases.claim(agent, bind, { tried: ports })
       if (bind.exact === true) {
         throw new EngawaError('PORT_UNAVAILABLE', `another program on the edge’s machine has port ${stolen}`)
       }
       busy.push(stolen)
     }
     throw new EngawaError('PORT_UNAVAILABLE', 'other programs on the edge’s machine have every port that was tried')
-  }
-
-  /** While ports were probed another agent may have been quicker. */
-  #stillFree(lease: Lease): Lease {
-    const holder = this.#leases.get(lease.name)
-    if (holder !== undefined && holder.agent !== lease.agent) {
-      throw new EngawaError('NAME_TAKEN', `the name ${lease.name} is held by another agent`)
-    }
-    for (let port = lease.ports?.[0] ?? 1; port <= (lease.ports?.[1] ?? 0); port++) {
-      const other = this.#routes.byPort(transportOf(lease), port)
-      if (other === undefined || other.name === lease.name) continue
-      throw new EngawaError('PORT_TAKEN', `port ${port} is held by another tunnel`)
-    }
-    return lease
   }
 
   #hasOpen(lease: Lease, ports: PortRange): boolean {

@@ -70,6 +70,8 @@ export interface Tunnel {
   readonly target: string
   /** The Host that the service is asked by; undefined: the visitor's. */
   readonly hostHeader: string | undefined
+  /** The service speaks HTTP/2 with prior knowledge. */
+  readonly h2c: boolean
   /** Whom it takes; undefined: everybody. */
   readonly rules: AddressRules | undefined
   /** Answered at `/.well-known/engawa/TOKEN`. */

@@ -22,6 +22,8 @@ export interface Bind {
   readonly deny?: readonly string[]
   /** HTTP: the Host that the service is asked by, instead of the visitor's. */
   readonly hostHeader?: string
+  /** HTTP: the service speaks HTTP/2 with prior knowledge instead of HTTP/1.1. */
+  readonly h2c?: boolean
   /** For people: what stands behind, as typed. */
   readonly target: string
 }
@@ -118,6 +120,7 @@ const AGENT_SHAPES: Record<AgentMessage['type'], Shape> = {
     allow: maybe(listOf(1000, text(64))),
     deny: maybe(listOf(1000, text(64))),
     hostHeader: maybe(text(260)),
+    h2c: maybe(flag),
     target: text(1024),
   },
   unbind: { service: SERVICE },

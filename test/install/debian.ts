@@ -1,12 +1,14 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { type Result, run } from '../support/command.ts'
 import { mortal } from '../support/program.ts'
 
-/** What Node itself links to; a Debian with apt installs it by the package's Depends. */
-const LIBRARIES = 'libatomic1,libstdc++6'
+/** What Node itself links to, which apt would install by the package's Depends, and systemd, not running, as every server has it. */
+const PACKAGES = 'libatomic1,libstdc++6,systemd'
+
+const TRIES = 3
 
 /** An empty Debian with a network of its own: no Node, no npm, no way out. Gone with the test. */
 export class Debian {
@@ -14,18 +16,16 @@ export class Debian {
   #init: ChildProcess | undefined
   #pid = 0
 
-  /** Throws with debootstrap's last words. */
+  /** Throws with debootstrap's last words. Where packages come from stumbles now and then: three tries. */
   async bootstrap(): Promise<void> {
-    const { suite, mirror } = ownSource()
-    // Its / is for everyone in it, not as folders for passing things are made.
-    chmodSync(this.root, 0o755)
-    const flags = ['--variant=minbase', `--include=${LIBRARIES}`]
-    const { code, stdout } = await run(['debootstrap', ...flags, suite, this.root, mirror], {
-      deadlineMs: 400_000,
-      env: { DEBIAN_FRONTEND: 'noninteractive' },
-    })
-    if (code !== 0) throw new Error(`debootstrap: exit ${code}\n${stdout.split('\n').slice(-10).join('\n')}`)
-    await this.#boot()
+    for (let left = TRIES; ; left--) {
+      // oxlint-disable-next-line no-await-in-loop -- the next try only after this one
+      const failed = await this.#debootstrap()
+      if (failed === undefined) return this.#boot()
+      if (left === 1) throw new Error(failed)
+      rmSync(this.root, { recursive: true, force: true })
+      mkdirSync(this.root)
+    }
   }
 
   /** The words that run a program inside. */
@@ -59,6 +59,18 @@ export class Debian {
     if (this.#pid > 0) killed(this.#pid)
     this.#init?.kill('SIGKILL')
     rmSync(this.root, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
+  }
+
+  async #debootstrap(): Promise<string | undefined> {
+    const { suite, mirror } = ownSource()
+    // Its / is for everyone in it, not as folders for passing things are made.
+    chmodSync(this.root, 0o755)
+    const flags = ['--variant=minbase', `--include=${PACKAGES}`]
+    const { code, stdout } = await run(['debootstrap', ...flags, suite, this.root, mirror], {
+      deadlineMs: 240_000,
+      env: { DEBIAN_FRONTEND: 'noninteractive' },
+    })
+    return code === 0 ? undefined : `debootstrap: exit ${code}\n${stdout.split('\n').slice(-10).join('\n')}`
   }
 
   /** One process that holds the namespaces; it says its number (as seen from here) by what it is the child of. */

@@ -18,11 +18,11 @@ export class Debian {
 
   /** Throws with debootstrap's last words. Where packages come from stumbles now and then: three tries. */
   async bootstrap(): Promise<void> {
-    for (let left = TRIES; ; left--) {
+    for (let tries = TRIES; ; tries--) {
       // oxlint-disable-next-line no-await-in-loop -- the next try only after this one
       const failed = await this.#debootstrap()
       if (failed === undefined) return this.#boot()
-      if (left === 1) throw new Error(failed)
+      if (tries === 1) throw new Error(failed)
       rmSync(this.root, { recursive: true, force: true })
       mkdirSync(this.root)
     }

@@ -30,7 +30,7 @@ export class Debian {
 
   /** The words that run a program inside. */
   enter(...command: readonly string[]): [string, ...string[]] {
-    return [...this.beside('chroot', this.root, '/usr/bin/env', '-i', `PATH=${PATH}`, 'LANG=C.UTF-8', ...command)]
+    return [...this.beside('chroot', this.root, '/usr/bin/env', '-i', ...ENVIRONMENT, ...command)]
   }
 
   /** The words that run a program of this machine in that network. */
@@ -88,7 +88,12 @@ export class Debian {
   }
 }
 
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+/** systemd is there and does not run: it is told so, since from in here it cannot see that. */
+const ENVIRONMENT = [
+  'LANG=C.UTF-8',
+  'SYSTEMD_OFFLINE=1',
+  'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+]
 
 function killed(pid: number): void {
   try {

@@ -18,11 +18,11 @@ export class Debian {
 
   /** Throws with debootstrap's last words. Where packages come from stumbles now and then: three tries. */
   async bootstrap(): Promise<void> {
-    for (let left = TRIES; ; left--) {
+    for (let tries = TRIES; ; tries--) {
       // oxlint-disable-next-line no-await-in-loop -- the next try only after this one
       const failed = await this.#debootstrap()
       if (failed === undefined) return this.#boot()
-      if (left === 1) throw new Error(failed)
+      if (tries === 1) throw new Error(failed)
       rmSync(this.root, { recursive: true, force: true })
       mkdirSync(this.root)
     }
@@ -30,7 +30,7 @@ export class Debian {
 
   /** The words that run a program inside. */
   enter(...command: readonly string[]): [string, ...string[]] {
-    return [...this.beside('chroot', this.root, '/usr/bin/env', '-i', `PATH=${PATH}`, 'LANG=C.UTF-8', ...command)]
+    return [...this.beside('chroot', this.root, '/usr/bin/env', '-i', ...ENVIRONMENT, ...command)]
   }
 
   /** The words that run a program of this machine in that network. */
@@ -88,7 +88,12 @@ export class Debian {
   }
 }
 
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+/** systemd is there and does not run: it is told so, since from in here it cannot see that. */
+const ENVIRONMENT = [
+  'LANG=C.UTF-8',
+  'SYSTEMD_OFFLINE=1',
+  'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+]
 
 function killed(pid: number): void {
   try {

@@ -63,19 +63,35 @@ export function wishSchema(base: string): z.ZodType<Wish> {
       target: z
         .union([z.number().int(), z.string()])
         .transform(String)
-        .pipe(parsedText((text) => parseTarget(text, base))),
-      name: parsedText(parseName).optional(),
-      host: oneOrMore(parsedText(parseDomain)).optional(),
-      path: parsedText(parsePrefix).optional(),
-      port: z.union([z.number().int(), z.string()]).transform(String).pipe(parsedText(parsePortRange)).optional(),
-      reach: oneOrMore(parsedText(parseNetwork)).optional(),
-      allow: oneOrMore(parsedText(parseNetwork)).optional(),
-      deny: oneOrMore(parsedText(parseNetwork)).optional(),
-      'host-header': parsedText(parseHostHeader).optional(),
-      'insecure-target': z.boolean().optional(),
-      listing: z.boolean().optional(),
-      'proxy-protocol': z.enum(PROXY_VERSIONS).optional(),
-      'visitor-address': z.enum(VISITOR_ADDRESSES).optional(),
+        .pipe(parsedText((text) => parseTarget(text, base)))
+        .describe('PORT, HOST:PORT, https://HOST, tcp://HOST:PORT[-PORT], udp://…, tls://…, unix:/path or a folder'),
+      name: parsedText(parseName).optional().describe('Public name; without it, what this target had before.'),
+      host: oneOrMore(parsedText(parseDomain))
+        .optional()
+        .describe('Domains of your own that lead here too (HTTP, TLS).'),
+      path: parsedText(parsePrefix).optional().describe('Only requests below this path (HTTP).'),
+      port: z
+        .union([z.number().int(), z.string()])
+        .transform(String)
+        .pipe(parsedText(parsePortRange))
+        .optional()
+        .describe("Public port N or N-M (TCP, UDP); without it, the target's own if that is free."),
+      reach: oneOrMore(parsedText(parseNetwork))
+        .optional()
+        .describe('Link-local or metadata networks that this target may lie in.'),
+      allow: oneOrMore(parsedText(parseNetwork)).optional().describe('Networks whose visitors alone are taken.'),
+      deny: oneOrMore(parsedText(parseNetwork)).optional().describe('Networks whose visitors are not taken.'),
+      'host-header': parsedText(parseHostHeader).optional().describe('The Host that the service is asked by (HTTP).'),
+      'insecure-target': z.boolean().optional().describe('Take any certificate of an https:// target.'),
+      listing: z.boolean().optional().describe('Show what is in a folder that has no index.html.'),
+      'proxy-protocol': z
+        .enum(PROXY_VERSIONS)
+        .optional()
+        .describe('Tell the service who visits by the PROXY protocol.'),
+      'visitor-address': z
+        .enum(VISITOR_ADDRESSES)
+        .optional()
+        .describe('Let each visitor come from an address of its own in 127.0.0.0/8 (services of this machine, Linux).'),
     })
     .transform(
       ({

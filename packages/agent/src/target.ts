@@ -15,6 +15,8 @@ export interface Target {
   readonly place: Place
   /** It speaks TLS: `https://`. */
   readonly secure: boolean
+  /** HTTP: put before each request's path; without a final slash. */
+  readonly path?: string | undefined
   readonly text: string
 }
 
@@ -28,6 +30,8 @@ const SCHEMES: Readonly<Record<string, Target['protocol'] | 'later'>> = {
   tls: 'tls',
 }
 const USUAL_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443 }
+/** No empty part, no `.` or `..`, no query. */
+const PATH = /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~!$&'()*+,;=:@%-]+)*\/?$/
 /** sockaddr_un holds 108 bytes with its final NUL. */
 const MAX_SOCKET_PATH = 107
 /** Japanese input methods type these; they mean the same. */
@@ -53,11 +57,18 @@ export function parseTarget(typed: string): Target {
   if (use === 'later' || use === undefined) throw later(typed, () => `${scheme}://`)
   if (path !== '' && path !== '/') {
     if (use !== 'http' || !path.startsWith('/')) throw wrong((words) => words.targetPathTcp)
-    throw later(typed, (words) => words.targetPath)
+    if (!PATH.test(path)) throw wrong((words) => words.targetPath)
   }
   if ((use === 'http' || use === 'tls') && place.count > 1) throw wrong((words) => words.targetRangeHttp)
   const secure = scheme === 'https'
-  return { protocol: use, place, secure, text: `${secure ? 'https' : use}://${spell(place)}` }
+  const prefix = path.replace(/\/+$/, '')
+  return {
+    protocol: use,
+    place,
+    secure,
+    text: `${secure ? 'https' : use}://${spell(place)}${prefix}`,
+    ...(prefix !== '' && { path: prefix }),
+  }
 }
 
 /** `HOST:PORT` or `HOST:PORT-PORT`, IPv6 in brackets. */

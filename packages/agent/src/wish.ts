@@ -1,5 +1,5 @@
 import { parsedText } from '@engawa/shared/config'
-import { parseDomain, parseName } from '@engawa/shared/names'
+import { parseTunnelHost, parseTunnelName } from '@engawa/shared/names'
 import { parseNetwork } from '@engawa/shared/networks'
 import { formatRange, type PortRange, parsePortRange } from '@engawa/shared/ports'
 import { z } from 'zod'
@@ -13,6 +13,14 @@ export interface Wish {
   readonly name?: string | undefined
   readonly hosts?: readonly string[] | undefined
   readonly path?: string | undefined
+  /** The service is asked without `path`. */
+  readonly stripPath?: boolean | undefined
+  /** It answers at the edge's bare address, too. */
+  readonly bare?: boolean | undefined
+  /** Others may stand behind its name. */
+  readonly balance?: boolean | undefined
+  /** How the edge looks whether it is well: `tcp` or `http:/PATH`. */
+  readonly health?: string | undefined
   /** Insisted on. */
   readonly port?: PortRange | undefined
   /** CIDRs that this tunnel alone may reach besides what is always allowed. */
@@ -34,6 +42,10 @@ export interface TypedWish {
   readonly name?: string | undefined
   readonly host?: readonly string[] | undefined
   readonly path?: string | undefined
+  readonly stripPath?: boolean | undefined
+  readonly bare?: boolean | undefined
+  readonly balance?: boolean | undefined
+  readonly health?: string | undefined
   readonly port?: string | undefined
   readonly reach?: readonly string[] | undefined
   readonly allow?: readonly string[] | undefined
@@ -50,9 +62,13 @@ const oneOrMore = <Value>(one: z.ZodType<Value, string>): z.ZodType<Value[], str
 export const WISH_SCHEMA = z
   .strictObject({
     target: z.union([z.number().int(), z.string()]).transform(String).pipe(parsedText(parseTarget)),
-    name: parsedText(parseName).optional(),
-    host: oneOrMore(parsedText(parseDomain)).optional(),
+    name: parsedText(parseTunnelName).optional(),
+    host: oneOrMore(parsedText(parseTunnelHost)).optional(),
     path: parsedText(parsePrefix).optional(),
+    'strip-path': z.boolean().optional(),
+    default: z.boolean().optional(),
+    balance: z.boolean().optional(),
+    health: parsedText(parseHealth).optional(),
     port: z.union([z.number().int(), z.string()]).transform(String).pipe(parsedText(parsePortRange)).optional(),
     reach: oneOrMore(parsedText(parseNetwork)).optional(),
     allow: oneOrMore(parsedText(parseNetwork)).optional(),
@@ -64,6 +80,8 @@ export const WISH_SCHEMA = z
   .transform(
     ({
       host,
+      'strip-path': stripPath,
+      default: bare,
       'host-header': hostHeader,
       'insecure-target': insecure,
       'proxy-protocol': proxyProtocol,
@@ -71,6 +89,8 @@ export const WISH_SCHEMA = z
     }): Wish => ({
       ...rest,
       hosts: host,
+      stripPath,
+      bare,
       hostHeader,
       insecure,
       proxyProtocol,
@@ -81,9 +101,13 @@ export const WISH_SCHEMA = z
 export function parseWish(typed: TypedWish): Wish {
   const wish: Wish = {
     target: parseTarget(typed.target),
-    name: typed.name === undefined ? undefined : parseName(typed.name),
-    hosts: typed.host?.map(parseDomain),
+    name: typed.name === undefined ? undefined : parseTunnelName(typed.name),
+    hosts: typed.host?.map(parseTunnelHost),
     path: typed.path === undefined ? undefined : parsePrefix(typed.path),
+    stripPath: typed.stripPath,
+    bare: typed.bare,
+    balance: typed.balance,
+    health: typed.health === undefined ? undefined : parseHealth(typed.health),
     port: typed.port === undefined ? undefined : parsePortRange(typed.port),
     reach: typed.reach?.map(parseNetwork),
     allow: typed.allow?.map(parseNetwork),
@@ -102,7 +126,17 @@ export function typedOf({ target, hosts, port, ...rest }: Wish): TypedWish {
 }
 
 /** Throws FLAG_INVALID: a port for a host name, a host for a port, ranges of different lengths. */
-export function checkFit({ target, hosts, path, port, hostHeader, insecure, proxyProtocol }: Wish): void {
+export function checkFit({
+  target,
+  hosts,
+  path,
+  stripPath,
+  bare,
+  port,
+  hostHeader,
+  insecure,
+  proxyProtocol,
+}: Wish): void {
   if (!isByPort(target) && port !== undefined) throw complaint('FLAG_INVALID', (words) => words.portForHttp)
   const byPort = isByPort(target)
   if (byPort && hosts !== undefined && hosts.length > 0) {
@@ -110,6 +144,9 @@ export function checkFit({ target, hosts, path, port, hostHeader, insecure, prox
   }
   if (target.protocol !== 'http' && path !== undefined)
     throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--path'))
+  if (target.protocol !== 'http' && bare === true)
+    throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--default'))
+  if (stripPath === true && path === undefined) throw complaint('FLAG_INVALID', (words) => words.stripNeedsPath)
   if (target.protocol !== 'http' && hostHeader !== undefined) {
     throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--host-header'))
   }
@@ -129,6 +166,12 @@ export function checkFit({ target, hosts, path, port, hostHeader, insecure, prox
 /** Published by a port of its own, not by a name. */
 export function isByPort({ protocol }: Target): boolean {
   return protocol === 'tcp' || protocol === 'udp'
+}
+
+/** `tcp` or `http:/PATH`. Throws FLAG_INVALID. */
+function parseHealth(text: string): string {
+  if (text === 'tcp' || /^http:\/[\w.~!$&'()*+,;=:@%/?-]*$/.test(text)) return text
+  throw complaint('FLAG_INVALID', (words) => words.healthWrong(text))
 }
 
 /** `HOST` or `HOST:PORT`, as in a Host field. Throws FLAG_INVALID. */

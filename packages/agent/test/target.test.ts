@@ -43,6 +43,9 @@ const GOOD: readonly (readonly [typed: string, text: string])[] = [
   ['https://nas.local', 'https://nas.local:443'],
   ['https://5001', 'https://127.0.0.1:5001'],
   ['udp://nas.local:27000-27010', 'udp://nas.local:27000-27010'],
+  ['8080/app', 'http://127.0.0.1:8080/app'],
+  ['localhost:8080/app/', 'http://localhost:8080/app'],
+  ['https://nas.local/a/b', 'https://nas.local:443/a/b'],
 ]
 
 const BAD: readonly (readonly [typed: string, says: RegExp])[] = [
@@ -91,22 +94,16 @@ const BAD: readonly (readonly [typed: string, says: RegExp])[] = [
   ['tcp://1-', /no port/],
   ['tcp://0-10', /no port/],
   ['tcp://1-65536', /no port/],
+  ['8080/a//b', /empty part/],
+  ['8080/a/../b', /empty part/],
+  ['8080/a?b', /query/],
   ['unix:', /begins with \//],
   ['unix:app.sock', /begins with \//],
   ['unix:/run/', /names a file/],
   [`unix:/${'a'.repeat(107)}`, /107 bytes/],
 ]
 
-const LATER = [
-  'h2c://:50051',
-  './public',
-  '../public',
-  '/srv/www',
-  '.',
-  'http://localhost:8080/app',
-  'localhost:8080/app',
-  '8080/app',
-]
+const LATER = ['h2c://:50051', './public', '../public', '/srv/www', '.']
 
 for (const [typed, text] of GOOD) {
   t.test(`${JSON.stringify(typed)} means ${text}`, async (t) => {

@@ -1,4 +1,4 @@
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
+import { type ClientRequest, request as httpRequest, type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type Code, codeOf, EngawaError, rowOf } from '@engawa/shared/errors'
 import type { Stream } from '@engawa/shared/mux/events'
@@ -7,12 +7,12 @@ import type { Admission, Reached, Visitor } from '../admit.ts'
 import { BodyRate } from '../guard/body-rate.ts'
 import { isTrusted, type Pass } from '../guard/door.ts'
 import type { CheckedHead } from '../guard/head.ts'
-import { pathOf } from '../route/route.ts'
+import { pathOf, prefixFields, rewritten } from '../route/route.ts'
 import type { Tunnel } from '../tunnel/tunnel.ts'
 import { answer } from './answers.ts'
 import { checkAnswer } from './check.ts'
 import { Countdown } from './countdown.ts'
-import { answerFields, clientBehind, requestFields, trailerFields } from './headers.ts'
+import { answerFields, clientBehind, requestFields, saidByProxy, trailerFields } from './headers.ts'
 import type { VisitorRequest, VisitorResponse } from './message.ts'
 import type { ServiceAgent, ServiceOptions } from './service.ts'
 import { tell } from './tell.ts'
@@ -61,6 +61,8 @@ export class Exchange {
   #rate: BodyRate | undefined
   #unpause: (() => void) | undefined
   #code: Code | undefined
+  /** Those behind the name that have failed this request. */
+  readonly #tried = new Set<Tunnel>()
   #interim = 0
   #continued = false
   #switched = false
@@ -90,27 +92,22 @@ export class Exchange {
     response.once('finish', () => this.#linger())
     try {
       this.#count()
+      const challenge = this.#admission.publicWeb.challenge(head.authority.name, this.#path)
+      if (challenge !== undefined) {
+        this.#say(challenge.text === undefined ? 404 : 200, challenge.text ?? '')
+        await closed
+        return this.#finish()
+      }
       this.#tunnel = this.#admission.find(visitor, { protocol: 'http', authority: head.authority, path: this.#path })
       this.#tunnel.traffic.total++
       this.#tunnel.traffic.open++
       const token = checkAnswer(this.#tunnel, this.#path)
-      if (token !== undefined) {
-        const length = String(token.length)
-        const plain = [
-          'Content-Type',
-          'text/plain; charset=utf-8',
-          'Content-Length',
-          length,
-          'Cache-Control',
-          'no-store',
-        ]
-        response.writeHead(200, 'OK', plain)
-        response.end(request.method === 'HEAD' ? undefined : token)
-        this.#began('edge')
-      } else {
+      const elsewhere = token === undefined ? this.#secureUrl() : undefined
+      if (token !== undefined) this.#say(200, token)
+      else if (elsewhere !== undefined) this.#say(308, '', ['Location', elsewhere])
+      else {
         const bytes = request.rawHeaders.reduce((sum, text) => sum + text.length + 2, (request.url ?? '').length)
-        this.#reached = await this.#admission.reach(this.#tunnel, visitor, { bytes, signal: this.#left.signal })
-        if (!this.#left.signal.aborted) this.#send(this.#reached)
+        await this.#attempt(this.#tunnel, bytes)
       }
     } catch (error) {
       this.#fail(codeOf(error), error)
@@ -128,20 +125,72 @@ export class Exchange {
     this.#pass = pass
   }
 
+  /** An answer of the edge's own that is no error. */
+  #say(status: number, text: string, more: readonly string[] = []): void {
+    const { request, response } = this.#asked
+    const type = text === '' ? [] : ['Content-Type', 'text/plain; charset=utf-8']
+    const fields = [...type, 'Content-Length', String(text.length), 'Cache-Control', 'no-store', ...more]
+    this.#began('edge')
+    response.writeHead(status, STATUS_CODES[status], fields)
+    response.end(request.method === 'HEAD' || text === '' ? undefined : text)
+  }
+
+  /** Where a visitor over plain HTTP has to go. Behind a trusted proxy only who came to that by plain HTTP, too. */
+  #secureUrl(): string | undefined {
+    const { secure, ownPort, peer } = this.#visitor
+    const { request, head } = this.#asked
+    if (secure || ownPort) return undefined
+    const behind = isTrusted(this.#admission.trusted, peer.address)
+    if (behind && saidByProxy(request.rawHeaders).proto !== 'http') return undefined
+    return this.#admission.publicWeb.secureUrl(head.authority.name, request.url ?? '/')
+  }
+
+  async #attempt(tunnel: Tunnel, bytes = 0): Promise<void> {
+    try {
+      this.#reached = await this.#admission.reach(tunnel, this.#visitor, { bytes, signal: this.#left.signal })
+      if (!this.#left.signal.aborted) this.#send(this.#reached)
+    } catch (error) {
+      if (!this.#moveOn()) this.#fail(codeOf(error), error)
+    }
+  }
+
+  /** Gives a request that may be repeated to another of those that share its tunnel's name. False: it may not, or there is none. */
+  #moveOn(): boolean {
+    const { request, response, head, upgrade } = this.#asked
+    const former = this.#tunnel
+    if (former?.balanced !== true || head.hasBody || upgrade !== undefined) return false
+    if (!IDEMPOTENT.has(request.method ?? '') || this.#code !== undefined || this.#left.signal.aborted) return false
+    if (response.headersSent || response.destroyed) return false
+    this.#tried.add(former)
+    const other = this.#admission.another(former, this.#visitor, this.#tried)
+    if (other === undefined) return false
+    const upstream = this.#upstream
+    this.#upstream = undefined
+    this.#silence.stop()
+    upstream?.destroy()
+    former.traffic.open--
+    other.traffic.open++
+    other.traffic.total++
+    this.#tunnel = other
+    void this.#attempt(other)
+    return true
+  }
+
   #send(reached: Reached): void {
     const { agent, request, head, upgrade } = this.#asked
     const visitor = this.#visitor
     const { link, service } = reached.live
     const method = request.method ?? 'GET'
+    const fields = requestFields(
+      request.rawHeaders,
+      { peer: visitor.peer, secure: visitor.secure, trusted: this.#admission.trusted },
+      { method, version: request.httpVersion, upgrade: upgrade?.protocol, host: reached.tunnel.hostHeader },
+    )
     const options: ServiceOptions = {
       agent,
       method,
-      path: request.url ?? '/',
-      headers: requestFields(
-        request.rawHeaders,
-        { peer: visitor.peer, secure: visitor.secure, trusted: this.#admission.trusted },
-        { method, version: request.httpVersion, upgrade: upgrade?.protocol, host: reached.tunnel.hostHeader },
-      ),
+      path: rewritten(request.url ?? '/', reached.tunnel),
+      headers: [...fields, ...prefixFields(reached.tunnel)],
       maxHeaderSize: this.#admission.settings.limits.responseHeadBytes,
       joinDuplicateHeaders: false,
       // A trusted proxy's connection carries many visitors: each has service connections of its own.
@@ -161,6 +210,8 @@ export class Exchange {
     this.#unpause?.()
     const timers = [this.#silence, this.#idle].filter((timer) => timer !== undefined)
     this.#unpause = link.onPause((paused) => {
+      // Its agent may come back, and may not: who need not wait does not.
+      if (paused && this.#moveOn()) return
       for (const timer of timers)
         if (paused) timer.pause()
         else timer.resume()
@@ -242,6 +293,11 @@ export class Exchange {
       domain: this.#admission.settings.domain,
       trailers: request.httpVersion !== '1.0' && incoming.headers['transfer-encoding'] !== undefined,
     })
+    const strict = this.#visitor.secure
+      ? this.#admission.publicWeb.strictTransport(this.#asked.head.authority.name)
+      : undefined
+    if (strict !== undefined && incoming.headers['strict-transport-security'] === undefined)
+      fields.push('Strict-Transport-Security', strict)
     // The visitor may hold its body back for good: what it sends next can't be told from it.
     if (request.headers.expect !== undefined && !this.#continued && !request.complete)
       fields.push('Connection', 'close')
@@ -302,7 +358,7 @@ export class Exchange {
     // It died idle, and our request met its end on the way. Its second connection is a new one, so this happens once.
     if (again && this.#reached !== undefined && !response.headersSent && !response.destroyed)
       return this.#sendAgain(this.#reached)
-    this.#fail(codeOf(error, 'SERVICE_BROKE'), error)
+    if (!this.#moveOn()) this.#fail(codeOf(error, 'SERVICE_BROKE'), error)
   }
 
   #sendAgain(reached: Reached): void {

@@ -24,6 +24,7 @@ const COMMANDS: Record<Command, () => Promise<Handler>> = {
   status: async () => (await import('./status.ts')).status,
   check: async () => (await import('./check.ts')).check,
   ca: async () => (await import('./ca.ts')).ca,
+  dns: async () => (await import('./dns.ts')).dns,
 }
 
 /** Runs one command line and answers its exit code. Whatever goes wrong is one message on stderr. */

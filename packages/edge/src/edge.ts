@@ -1,4 +1,3 @@
-import { networkInterfaces } from 'node:os'
 import { resolve } from 'node:path'
 import { type Address, familyOf, formatAddress } from '@engawa/shared/addresses'
 import { REAL_CLOCK } from '@engawa/shared/carrier/clock'
@@ -20,10 +19,14 @@ import { AgentListener } from './listen/agents.ts'
 import { startListeners } from './listen/listeners.ts'
 import { listening } from './listen/problem.ts'
 import type { Logger } from './log.ts'
-import { dialHosts, effective, nearest, type OwnAddress } from './reach.ts'
+import { dialHosts, effective, nearest, ownAddresses } from './reach.ts'
 import { report } from './report.ts'
 import { storePath } from './state.ts'
 import { openStore, type Store } from './store/store.ts'
+import { openPublicTls } from './tls/open.ts'
+import type { PublicCertificates } from './tls/publics.ts'
+import { issuerOf } from './tls/settings.ts'
+import { publicWeb } from './tls/web.ts'
 import type { Face } from './tunnel/face.ts'
 import { probePorts } from './tunnel/probe.ts'
 import { Registry } from './tunnel/registry.ts'
@@ -79,7 +82,17 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
   const carrierHost = settings.carrier?.host ?? (https === 'off' ? '' : https.host)
   const hosts = dialHosts(settings, carrierHost, ownAddresses())
 
-  const { registry, gatekeeper } = composeSessions(settings, { store, ca, generation, log, onEvent, undo })
+  // Certificates come once everything listens.
+  const wake: { certificates?: () => void } = {}
+  const { registry, gatekeeper } = composeSessions(settings, {
+    store,
+    ca,
+    generation,
+    log,
+    onEvent,
+    undo,
+    leased: () => wake.certificates?.(),
+  })
   const door = new CarrierDoor({ gatekeeper, tls: ca.leaf, timeoutMs: settings.limits.carriers.handshakeMs })
   // A carrier that comes early waits until the edge knows how it looks from outside.
   const readiness = Promise.withResolvers<void>()
@@ -90,10 +103,22 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
   const pages = settings.pages === undefined ? new Pages() : readPages(resolve(folder, settings.pages))
   const access = openAccessLog(settings.accessLog, { folder, log, stderr: (line) => process.stderr.write(line) })
   undo.add(() => access.close())
+  const publicTls = openPublicTls({
+    settings,
+    folder,
+    store,
+    tunnels: () => registry.all(),
+    log,
+    changed: () => registry.retell(),
+  })
+  undo.add(() => publicTls.close())
+  let httpsPort: number | undefined
+  const web = publicWeb(publicTls, settings, () => httpsPort)
   const listeners = await startListeners({
     settings,
-    admission: new Admission({ table: registry, settings, log, account: access.account, pages }),
+    admission: new Admission({ table: registry, settings, log, account: access.account, pages, publicWeb: web }),
     visitorsCa,
+    publicTls,
     hosts,
     onCarrier: (socket, since) => agents.take(socket, since),
     undo,
@@ -108,6 +133,7 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
     table: registry,
     folder,
     generation,
+    certificates: publicTls,
     ready: () => ready,
     draining: () => draining,
   })
@@ -116,11 +142,14 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
   undo.add(() => admin.close())
 
   const { http, carrier } = listeners
-  store.meta.effective = effective(domain, hosts, carrier?.port ?? 0)
+  store.meta.effective = { ...effective(domain, hosts, carrier?.port ?? 0), ...issuerOf(settings.tls) }
   const real = { http, https: listeners.https, carrier, admin: admin.address }
-  registry.show(faceOf(settings, hosts, real, visitorsCa))
+  httpsPort = real.https?.port
+  registry.show(faceOf(settings, hosts, real, visitorsCa && { own: visitorsCa, publics: publicTls.publics }))
   await listeners.settled()
   readiness.resolve()
+  wake.certificates = () => publicTls.look()
+  wake.certificates()
   ready = { event: 'ready', ...texts(real), domain, version: version() }
   log.info({ ...ready, generation, data: folder }, 'serving')
   onEvent(ready)
@@ -129,6 +158,7 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
     reopenLogs: () => access.reopen(),
     stop: async (drainMs, hurried) => {
       draining = true
+      publicTls.close()
       agents.close()
       gatekeeper.drain()
       const drained = listeners.closeVisitors(drainMs)
@@ -147,12 +177,14 @@ interface SessionParts {
   readonly log: Logger
   readonly onEvent: (event: EdgeEvent) => void
   readonly undo: Undo
+  /** A name may have been leased, or let go. */
+  readonly leased: () => void
 }
 
 /** Who is published where, and who gets in. */
 function composeSessions(
   settings: EdgeSettings,
-  { store, ca, generation, log, onEvent, undo }: SessionParts,
+  { store, ca, generation, log, onEvent, undo, leased }: SessionParts,
 ): { registry: Registry; gatekeeper: Gatekeeper } {
   const observer = report(log, onEvent)
   const registry = new Registry({
@@ -161,8 +193,14 @@ function composeSessions(
     protocols: new Set<Protocol>(['http', 'tcp', 'udp', ...(settings.https === 'off' ? [] : (['tls'] as const))]),
     clock: REAL_CLOCK,
     probe: probePorts,
-    opened: observer.opened,
-    closed: observer.closed,
+    opened: (tunnel) => {
+      observer.opened(tunnel)
+      leased()
+    },
+    closed: (tunnel) => {
+      observer.closed(tunnel)
+      leased()
+    },
   })
   undo.add(() => registry.close())
   const gatekeeper = new Gatekeeper({
@@ -184,12 +222,21 @@ function composeSessions(
 
 type Real = Readonly<Record<'http' | 'https' | 'carrier' | 'admin', Address | undefined>>
 
-function faceOf(settings: EdgeSettings, hosts: readonly PublicHost[], real: Real, ca: VisitorsCa | undefined): Face {
+interface Authorities {
+  readonly own: VisitorsCa
+  readonly publics: PublicCertificates
+}
+
+function faceOf(settings: EdgeSettings, hosts: readonly PublicHost[], real: Real, by: Authorities | undefined): Face {
   const { domain, publicHosts } = settings
   const names = hosts.map(({ host }) => host)
   const shown = domain === 'localhost' && (publicHosts.length > 0 || nearest(names) === 'public')
-  const https = ca &&
-    real.https && { port: real.https.port, serves: (host: string) => ca.covers(host), trusted: () => false }
+  const https = by &&
+    real.https && {
+      port: real.https.port,
+      serves: (host: string) => by.own.covers(host) || by.publics.find(host) !== undefined,
+      trusted: (host: string) => by.publics.trusts(host),
+    }
   return {
     domain,
     http: real.http?.port ?? 80,
@@ -198,12 +245,6 @@ function faceOf(settings: EdgeSettings, hosts: readonly PublicHost[], real: Real
     portPerHttp: shown,
     ownPorts: Object.values(real).flatMap((address) => (address === undefined ? [] : [address.port])),
   }
-}
-
-function ownAddresses(): OwnAddress[] {
-  return Object.entries(networkInterfaces()).flatMap(([name, all]) =>
-    (all ?? []).filter(({ internal }) => !internal).map(({ address }) => ({ interface: name, address })),
-  )
 }
 
 function texts({ http, https, carrier, admin }: Real): Record<keyof Real, string> {

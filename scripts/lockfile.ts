@@ -1,6 +1,7 @@
 type Entry = {
   version?: string
   resolved?: string
+  integrity?: string
   link?: boolean
   dev?: boolean
   optional?: boolean

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { failures } from './failures.ts'
 import { type Tally, tally } from './tally.ts'
 
-const EVERY = ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts']
+/** `test/install` is a run of its own: npm run test:install. */
+const EVERY = ['packages/*/test/**/*.test.ts', 'test/!(install)/**/*.test.ts']
 const TAP = join(import.meta.dirname, '../node_modules/.bin/tap')
 
 const options = process.argv.slice(2).filter((argument) => argument.startsWith('-'))

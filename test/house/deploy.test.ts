@@ -43,6 +43,6 @@ t.test('deploy/agent.example.yaml is taken by an agent', async (t) => {
   const wishes = loadConfig(path('agent.example.yaml'), 'en').tunnels
   t.same(
     wishes.map(({ name }) => name),
-    ['blog', 'nas', 'api', 'ssh', 'games', 'app', 'desktop', 'bedrock', 'photos'],
+    ['blog', 'nas', 'api', 'ssh', 'games', 'app', 'files', 'desktop', 'bedrock', 'photos'],
   )
 })

@@ -3,11 +3,13 @@ import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from '../../packages/edge/test/support/ports.ts'
 import { run } from './command.ts'
+import type { Program } from './program.ts'
 import { findTool } from './tools.ts'
 import type { World } from './world.ts'
 
 export interface Sshd {
   readonly port: number
+  readonly daemon: Program
   /** `ssh` to this daemon by way of another port, without any file of the user's. */
   client: (port: number, ...args: readonly string[]) => ['ssh', ...string[]]
 }
@@ -51,7 +53,7 @@ export async function startSshd(world: World, host: string = '127.0.0.1'): Promi
     `${userInfo().username}@127.0.0.1`,
     ...args,
   ]
-  return { port, client }
+  return { port, daemon, client }
 }
 
 async function makeKey(file: string): Promise<void> {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Pump } from '@engawa/shared/carrier/pump'
 import { type Code, codeOf, EngawaError } from '@engawa/shared/errors'
 import { MessageRate } from '@engawa/shared/mux/message-rate'
@@ -7,17 +8,22 @@ import type { Logger } from 'pino'
 import { Checks } from './checks.ts'
 import { complaint } from './complaint.ts'
 import type { Holder } from './control/server.ts'
+import { Loopback, type SeatedVisitor } from './deliver/loopback.ts'
+import { ownFolders } from './deliver/own.ts'
 import { refusalOf } from './deliver/refusal.ts'
 import { CARRIERS, Dialler } from './dial.ts'
 import type { ShownEvent } from './events.ts'
+import { AgentFigures } from './figures.ts'
 import { Flows } from './flows.ts'
 import { forgetIdentity, type Identity } from './identity.ts'
 import { reachFailure } from './join.ts'
 import { Memory } from './memory.ts'
 import { NetworkWatch, type Sight } from './network.ts'
 import { Watch } from './probe.ts'
+import { Questions } from './questions.ts'
 import { Server } from './serve.ts'
 import { measure, type Status } from './status.ts'
+import { warnOfTrust } from './trust.ts'
 import { type Owner, type Published, Tunnels } from './tunnels.ts'
 import { typedOf, type Wish } from './wish.ts'
 
@@ -26,8 +32,9 @@ const TRAFFIC_MS = 500
 const GREETING_MS = 1000
 /** How long `status` waits for the carriers to prove their life, milliseconds. */
 const ASK_MS = 1000
-/** How long the edge may take to answer `release` and `leave`, milliseconds. */
-const ANSWER_MS = 10_000
+
+/** The form of the key that the secret of `--visitor-address` is made of. */
+const DER = { type: 'pkcs8', format: 'der' } as const
 
 export interface AgentSettings {
   readonly folder: string
@@ -41,11 +48,6 @@ export interface AgentSettings {
   readonly sight?: Sight
 }
 
-interface Question {
-  readonly resolve: () => void
-  readonly reject: (error: Error) => void
-}
-
 /** The one holder of a folder's session: what it publishes, and everything that happens to that. Composition root. */
 export class Agent implements Holder {
   readonly #settings: AgentSettings
@@ -56,9 +58,15 @@ export class Agent implements Holder {
   readonly #watch: Watch = new Watch()
   readonly #checks: Checks
   readonly #memory: Memory
+  readonly #figures: AgentFigures = new AgentFigures({
+    session: () => this.#pump?.session,
+    away: () => this.#awaySince !== undefined,
+    tunnels: () => this.#tunnels.list(),
+  })
   readonly #dialler: Dialler
   readonly #network: NetworkWatch
-  readonly #questions: Map<number, Question> = new Map()
+  readonly #questions: Questions = new Questions()
+  readonly #visitors: Loopback
   /** Over all sessions: a hacked edge that ends one and floods the next gains nothing. */
   readonly #rate: MessageRate = new MessageRate(EDGE_MESSAGES, performance.now())
   readonly #ended: PromiseWithResolvers<EngawaError> = Promise.withResolvers()
@@ -71,7 +79,6 @@ export class Agent implements Holder {
   /** Messages that came before `connected` was told. */
   #early: string[] | undefined
   #ending: EngawaError | undefined
-  #lastQuestion = 0
   #toldRttMs = -1
   /** Who leaves is revoked by that: the end of the session is the answer then. */
   #leaving = false
@@ -91,13 +98,17 @@ export class Agent implements Holder {
       send: (message) => this.#send(message),
       onBound: (published) => this.#checks.look(published),
     })
+    this.#visitors = new Loopback(createHash('sha256').update(identity.key.export(DER)).digest())
     this.#checks = new Checks(() => this.#edge)
     this.#server = new Server({
       find: (service) => this.#tunnels.find(service),
+      hidden: ownFolders(folder),
+      visitors: this.#visitors,
       onTried: (published, failure) => this.#watch.tried(published, failure),
     })
     this.#flows = new Flows({
       find: (service) => this.#tunnels.find(service),
+      visitors: this.#visitors,
       send: (flow, bytes) => this.#pump?.session.sendDatagram(flow, bytes) === true,
       close: (flow) => this.#pump?.session.closeFlow(flow),
       onTried: (published, failure) => this.#watch.tried(published, failure),
@@ -156,8 +167,7 @@ export class Agent implements Holder {
     this.#dialler.stop()
     this.#server.close()
     this.#flows.close()
-    for (const { reject } of this.#questions.values()) reject(new EngawaError('NOT_RUNNING'))
-    this.#questions.clear()
+    this.#questions.end(new EngawaError('NOT_RUNNING'))
   }
 
   // Holder
@@ -191,7 +201,9 @@ export class Agent implements Holder {
       })
       return undefined
     }
+    const isNew = !this.#memory.names.has(target)
     const published = this.#tunnels.add(owner, wish)
+    if (isNew) warnOfTrust(published)
     void this.#watch.look(published)
     return published
   }
@@ -232,6 +244,10 @@ export class Agent implements Holder {
     })
   }
 
+  visitors(): readonly SeatedVisitor[] {
+    return this.#visitors.list()
+  }
+
   async status(): Promise<Status> {
     const askedAt = performance.now()
     await this.#dialler.ask(ASK_MS)
@@ -246,6 +262,10 @@ export class Agent implements Holder {
       upMs: performance.now() - this.#startedAt,
       tunnels: this.#tunnels.list(),
     })
+  }
+
+  metrics(): Promise<string> {
+    return this.#figures.text()
   }
 
   remove(name: string): void {
@@ -318,6 +338,7 @@ export class Agent implements Holder {
     this.#awaySince = undefined
     this.#toldFailure = undefined
     this.#server.resume()
+    this.#figures.resumed()
     this.#tell({ event: 'resumed', streams, away_ms: Math.round(awayMs) })
   }
 
@@ -335,17 +356,14 @@ export class Agent implements Holder {
   }
 
   #down(code: Code, reason: string, final: boolean): void {
+    this.#figures.settle()
     this.#pump = undefined
     clearTimeout(this.#greeting)
     this.#early = undefined
     this.#flows.clear()
     this.#awaySince ??= performance.now()
     this.#server.pause()
-    for (const { resolve, reject } of this.#questions.values()) {
-      if (this.#leaving && final) resolve()
-      else reject(new EngawaError('CARRIER_LOST', reason))
-    }
-    this.#questions.clear()
+    this.#questions.end(this.#leaving && final ? undefined : new EngawaError('CARRIER_LOST', reason))
     if (this.#leaving && final) return
     this.#settings.log.info({ code, reason }, 'the session has ended')
     if (final) this.#finish(complaint(code, (words) => (code === 'REPLACED' ? words.replaced(reason) : words.revoked)))
@@ -375,10 +393,7 @@ export class Agent implements Holder {
       const { code, message: reason } = error as EngawaError
       return this.#pump?.end(code, reason)
     }
-    if (message.type === 'done') this.#questions.get(message.id)?.resolve()
-    else if (message.type === 'failed') {
-      this.#questions.get(message.id)?.reject(new EngawaError(message.code, message.message))
-    } else this.#tunnels.receive(message)
+    if (!this.#questions.answered(message)) this.#tunnels.receive(message)
   }
 
   #send(message: AgentMessage): void {
@@ -389,20 +404,7 @@ export class Agent implements Holder {
   async #ask(question: (id: number) => AgentMessage): Promise<void> {
     if (this.#ending !== undefined) throw this.#ending
     if (this.#pump === undefined) throw complaint('EDGE_TIMEOUT', (words) => words.disconnected(undefined))
-    const id = ++this.#lastQuestion
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const timer = setTimeout(
-      () => reject(complaint('EDGE_TIMEOUT', (words) => words.disconnected(undefined))),
-      ANSWER_MS,
-    )
-    this.#questions.set(id, { resolve, reject })
-    this.#send(question(id))
-    try {
-      await promise
-    } finally {
-      clearTimeout(timer)
-      this.#questions.delete(id)
-    }
+    await this.#questions.ask((id) => this.#send(question(id)))
   }
 
   #tell(event: ShownEvent): void {

@@ -1,3 +1,4 @@
+import { type Address, parseAddress } from '@engawa/shared/addresses'
 import { plainHelp } from '@engawa/shared/help'
 import { nearest } from '@engawa/shared/nearest'
 import { parseDuration } from '@engawa/shared/quantities'
@@ -10,6 +11,7 @@ import { en } from './show/en.ts'
 import { ja } from './show/ja.ts'
 import type { Words } from './show/words.ts'
 import { version } from './version.ts'
+import { VISITOR_ADDRESSES } from './wish.ts'
 
 /** A command line, checked as far as it can be without looking at files. */
 export interface Line {
@@ -20,6 +22,8 @@ export interface Line {
   readonly drainMs: number
   /** Undefined: not said. */
   readonly carriers: number | undefined
+  /** `--admin ADDR`. */
+  readonly admin: Address | undefined
   readonly language: Language
   readonly words: Words
 }
@@ -46,6 +50,7 @@ const EVERYWHERE: Readonly<Record<string, Flag>> = {
 const KEEPING: Readonly<Record<string, Flag>> = {
   carriers: { kind: 'text', help: 'helpCarriers' },
   drain: { kind: 'text', help: 'helpDrain' },
+  admin: { kind: 'text', help: 'helpAdmin' },
 }
 const TUNNEL: Readonly<Record<string, Flag>> = {
   name: { kind: 'text', help: 'helpName', single: true },
@@ -60,7 +65,9 @@ const TUNNEL: Readonly<Record<string, Flag>> = {
   deny: { kind: 'list', help: 'helpDeny' },
   'host-header': { kind: 'text', help: 'helpHostHeader' },
   'insecure-target': { kind: 'switch', help: 'helpInsecure' },
+  listing: { kind: 'switch', help: 'helpListing' },
   'proxy-protocol': { kind: 'text', help: 'helpProxy', choices: PROXY_VERSIONS },
+  'visitor-address': { kind: 'text', help: 'helpVisitorAddress', choices: VISITOR_ADDRESSES },
   reach: { kind: 'list', help: 'helpReach' },
   qr: { kind: 'switch', help: 'helpQr' },
 }
@@ -85,7 +92,9 @@ export const COMMANDS = {
   rm: { help: 'helpRm', rest: NAME, flags: EVERYWHERE },
   release: { help: 'helpRelease', rest: NAME, flags: EVERYWHERE },
   status: { help: 'helpStatus', flags: EVERYWHERE },
+  visitors: { help: 'helpVisitors', flags: EVERYWHERE },
   leave: { help: 'helpLeave', flags: EVERYWHERE },
+  service: { help: 'helpService', rest: { name: 'ACTION', help: 'helpAction', many: false }, flags: EVERYWHERE },
 } as const satisfies Record<string, Command>
 
 /** The language, told before anything is parsed, so that the first complaint already speaks it. */
@@ -130,7 +139,8 @@ export async function parseLine(args: readonly string[]): Promise<Line | undefin
   }
   const drainMs = parseDuration(typeof flags['drain'] === 'string' ? flags['drain'] : '30s')
   const carriers = typeof flags['carriers'] === 'string' ? parseCarriers(flags['carriers']) : undefined
-  return { command: name, rest, flags, drainMs, carriers, language, words }
+  const admin = typeof flags['admin'] === 'string' ? parseAddress(flags['admin']) : undefined
+  return { command: name, rest, flags, drainMs, carriers, admin, language, words }
 }
 
 function build(words: Words): Argv {

@@ -1,49 +1,55 @@
 import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { readConfig } from '@engawa/shared/config'
 import { EngawaError } from '@engawa/shared/errors'
 import type { Language } from '@engawa/shared/say'
 import { z } from 'zod'
 import { complaint } from './complaint.ts'
-import { checkFit, WISH_SCHEMA } from './wish.ts'
+import { checkFit, type Wish, wishSchema } from './wish.ts'
 
 /** More would only share the same line. */
 const MOST_CARRIERS = 8
 
-export type AgentConfig = z.output<typeof SCHEMA>
+export interface AgentConfig {
+  readonly tunnels: readonly Wish[]
+  /** Carriers of the session; `--carriers` wins. */
+  readonly carriers?: number | undefined
+}
 
-/** agent.yaml. */
-const SCHEMA = z
-  .strictObject({
-    tunnels: z
-      .array(
-        WISH_SCHEMA.superRefine((wish, context) => {
-          try {
-            checkFit(wish)
-          } catch (error) {
-            if (!(error instanceof EngawaError)) throw error
-            context.addIssue({ code: 'custom', message: error.message, params: { ja: error.ja } })
-          }
-        }),
-      )
-      .max(100)
-      .default([]),
-    /** Carriers of the session; `--carriers` wins. */
-    carriers: z.number().int().min(1).max(MOST_CARRIERS).optional(),
-  })
-  .superRefine(({ tunnels }, context) => {
-    const names = new Set<string>()
-    tunnels.forEach(({ name }, index) => {
-      if (name !== undefined && names.has(name)) {
-        const { message, ja } = complaint('CONFIG_INVALID', (words) => words.nameTwice(name))
-        context.addIssue({ code: 'custom', path: ['tunnels', index, 'name'], message, params: { ja } })
-      }
-      if (name !== undefined) names.add(name)
+/** agent.yaml, in the folder `base`. */
+export function configSchema(base: string): z.ZodType<AgentConfig> {
+  return z
+    .strictObject({
+      tunnels: z
+        .array(
+          wishSchema(base).superRefine((wish, context) => {
+            try {
+              checkFit(wish)
+            } catch (error) {
+              if (!(error instanceof EngawaError)) throw error
+              context.addIssue({ code: 'custom', message: error.message, params: { ja: error.ja } })
+            }
+          }),
+        )
+        .max(100)
+        .default([]),
+      carriers: z.number().int().min(1).max(MOST_CARRIERS).optional(),
     })
-  })
+    .superRefine(({ tunnels }, context) => {
+      const names = new Set<string>()
+      tunnels.forEach(({ name }, index) => {
+        if (name !== undefined && names.has(name)) {
+          const { message, ja } = complaint('CONFIG_INVALID', (words) => words.nameTwice(name))
+          context.addIssue({ code: 'custom', path: ['tunnels', index, 'name'], message, params: { ja } })
+        }
+        if (name !== undefined) names.add(name)
+      })
+    })
+}
 
 /** What agent.yaml says. Throws CONFIG_INVALID, `FILE:LINE:COLUMN key: …` where something in it is wrong. */
 export function loadConfig(file: string, language: Language): AgentConfig {
-  return readConfig({ file, text: readText(file), language }, SCHEMA)
+  return readConfig({ file, text: readText(file), language }, configSchema(dirname(resolve(file))))
 }
 
 /** `--carriers`. Throws FLAG_INVALID. */

@@ -20,6 +20,8 @@ export type AgentEvent =
     }
   | ({ readonly event: 'refused'; readonly name: string; readonly code: Code; readonly target: string } & Told)
   | { readonly event: 'removed'; readonly name: string }
+  /** Something to know before it does harm; told once for each target. */
+  | ({ readonly event: 'notice'; readonly name: string; readonly code: 'LOCAL_VISITORS' } & Told)
   | { readonly event: 'carrier_lost'; readonly left: number }
   | ({ readonly event: 'disconnected'; readonly retry_ms: number; readonly code?: Code } & Partial<Told>)
   | { readonly event: 'resumed'; readonly streams: number; readonly away_ms: number }

@@ -1,6 +1,7 @@
 import { type Code, codeOf } from '@engawa/shared/errors'
 import { decodeOpening } from '@engawa/shared/wire/opening'
 import { failureOf } from './deliver/deliver.ts'
+import type { Loopback, Seat } from './deliver/loopback.ts'
 import { proxyHeader } from './deliver/proxy.ts'
 import { Reach } from './deliver/reach.ts'
 import { ServiceSocket } from './deliver/udp.ts'
@@ -13,6 +14,8 @@ const LOOK_MS = 5000
 
 export interface FlowsSettings {
   readonly find: (service: number) => Published | undefined
+  /** For `--visitor-address loopback`. */
+  readonly visitors?: Loopback
   /** False when it was dropped. */
   readonly send: (flow: number, bytes: Uint8Array) => boolean
   readonly close: (flow: number) => void
@@ -25,6 +28,7 @@ interface Live {
   readonly socket: ServiceSocket
   /** PROXY protocol: before each datagram. */
   readonly hello: Buffer | undefined
+  readonly seat: Seat | undefined
   lastAt: number
 }
 
@@ -60,6 +64,7 @@ export class Flows {
     if (live === undefined) return
     this.#live.delete(flow)
     live.published.traffic.open--
+    live.seat?.leave()
     live.socket.close()
   }
 
@@ -78,14 +83,17 @@ export class Flows {
     const asked = opening === undefined ? undefined : openingOf(opening)
     const published = asked === undefined ? undefined : find(asked.service)
     if (asked === undefined || published === undefined || published.state === 'refused') return undefined
-    const { target, reach, proxyProtocol } = published.wish
+    const { target, reach, proxyProtocol, visitorAddress } = published.wish
     const { place } = target
     if (target.protocol !== 'udp' || place.kind !== 'port' || asked.portIndex >= place.count) return undefined
     const { traffic } = published
+    const seat = visitorAddress && this.#settings.visitors?.enter(asked.visitor)
+    const service = { host: place.host, port: place.port + asked.portIndex, from: seat?.address }
     const live: Live = {
       published,
+      seat,
       hello: proxyProtocol && proxyHeader(proxyProtocol, asked),
-      socket: new ServiceSocket({ host: place.host, port: place.port + asked.portIndex }, new Reach(reach), {
+      socket: new ServiceSocket(service, new Reach(reach), {
         received: (bytes) => {
           live.lastAt = performance.now()
           onTried(published, undefined)

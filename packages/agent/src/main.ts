@@ -1,8 +1,9 @@
 #!/usr/bin/env node
+import { calledAs, typeable } from '@engawa/shared/called'
 import { codeOf } from '@engawa/shared/errors'
 import { told } from '@engawa/shared/say'
 import { printableLines } from '@engawa/shared/terminal'
-import { type CommandName, languageOf, parseLine } from './cli.ts'
+import { type CommandName, COMMANDS as GRAMMAR, languageOf, parseLine } from './cli.ts'
 import type { Context } from './commands/context.ts'
 import { exitOf } from './exit.ts'
 
@@ -17,7 +18,9 @@ const COMMANDS: Record<CommandName, () => Promise<Run>> = {
   rm: async () => (await import('./commands/ask.ts')).rm,
   release: async () => (await import('./commands/ask.ts')).release,
   status: async () => (await import('./commands/status.ts')).status,
+  visitors: async () => (await import('./commands/ask.ts')).visitors,
   leave: async () => (await import('./commands/ask.ts')).leave,
+  service: async () => (await import('./commands/service.ts')).service,
 }
 
 /** How long what is still to be sent may take after the end, milliseconds. */
@@ -32,7 +35,8 @@ async function main(args: readonly string[]): Promise<number> {
     return await run(contextOf(line))
   } catch (error) {
     const code = codeOf(error)
-    process.stderr.write(`agent: ${printableLines(told(error, languageOf(args)))}\n`)
+    const text = typeable(told(error, languageOf(args)), 'agent', Object.keys(GRAMMAR), calledAs('agent'))
+    process.stderr.write(`agent: ${printableLines(text)}\n`)
     if (code === 'INTERNAL') process.stderr.write(`${error instanceof Error ? (error.stack ?? '') : ''}\n`)
     return exitOf(code)
   }

@@ -20,7 +20,7 @@ export function defaultName(target: Target, { agent, kept, inUse }: NamesHeld): 
   for (const [text, name] of kept) if (text !== target.text) others.add(name)
   if (target.protocol === 'http' && !others.has(agent)) return agent
   const { place } = target
-  const tail = place.kind === 'port' ? String(place.port) : nameFrom(basename(place.path), 'socket')
+  const tail = place.kind === 'port' ? String(place.port) : nameFrom(basename(place.path), place.kind)
   const stem = `${agent}-${tail}`.slice(0, MAX_LABEL - 4).replace(/-+$/, '')
   for (let count = 1; ; count++) {
     const name = count === 1 ? stem : `${stem}-${count}`

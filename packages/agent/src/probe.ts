@@ -1,3 +1,4 @@
+import { access, constants } from 'node:fs/promises'
 import type { Code } from '@engawa/shared/errors'
 import { deliver, failureOf } from './deliver/deliver.ts'
 import { ownHeader } from './deliver/proxy.ts'
@@ -16,9 +17,10 @@ const AGAIN_MS = 2000
 /** Connects to the service (the first port of a range) and closes again. Undefined: it answers; else why not. */
 export function probe(wish: Wish, patienceMs: number = PROBE_MS): Promise<Code | undefined> {
   const { target, reach } = wish
+  if (target.place.kind === 'folder') return probeFolder(target.place.path)
   if (target.protocol === 'udp' && target.place.kind === 'port') return probeUdp(wish, target.place)
   return new Promise((resolve) => {
-    const { socket, ready } = deliver(wish, 0, new Reach(reach))
+    const { socket, ready } = deliver(wish, { portIndex: 0, reach: new Reach(reach) })
     const settle = (failure: Code | undefined): void => {
       clearTimeout(timer)
       resolve(failure)
@@ -33,6 +35,15 @@ export function probe(wish: Wish, patienceMs: number = PROBE_MS): Promise<Code |
     })
     socket.on('error', (error) => settle(failureOf(error)))
   })
+}
+
+async function probeFolder(path: string): Promise<Code | undefined> {
+  try {
+    await access(`${path}/.`, constants.R_OK | constants.X_OK)
+    return undefined
+  } catch {
+    return 'SERVICE_UNREACHABLE'
+  }
 }
 
 /**

@@ -2,9 +2,12 @@ import type { Socket } from 'node:net'
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
 import type { Code } from '@engawa/shared/errors'
 import type { Stream } from '@engawa/shared/mux/events'
+import { toDuplex } from '@engawa/shared/stream/duplex'
 import { splice } from '@engawa/shared/stream/splice'
 import { decodeOpening } from '@engawa/shared/wire/opening'
 import { type Delivery, deliver, failureOf } from './deliver/deliver.ts'
+import { FolderService } from './deliver/folder.ts'
+import type { Loopback } from './deliver/loopback.ts'
 import { proxyHeader } from './deliver/proxy.ts'
 import { Reach } from './deliver/reach.ts'
 import type { Published } from './tunnels.ts'
@@ -17,6 +20,10 @@ const DRAIN_LOOK_MS = 50
 
 export interface ServeSettings {
   readonly find: (service: number) => Published | undefined
+  /** Never served out of a folder. */
+  readonly hidden?: readonly string[]
+  /** For `--visitor-address loopback`. */
+  readonly visitors?: Loopback
   /** The service was tried: reached, or why not. */
   readonly onTried: (published: Published, failure: Code | undefined) => void
   readonly connectMs?: number
@@ -48,6 +55,7 @@ export class Server {
   readonly #told: WeakMap<Published, string> = new WeakMap()
   /** Made once for each tunnel: a visitor's connection should not wait for it. */
   readonly #reaches: WeakMap<Published, Reach> = new WeakMap()
+  readonly #folders: WeakMap<Published, FolderService> = new WeakMap()
   #paused = false
   #draining = false
 
@@ -60,11 +68,16 @@ export class Server {
     const opening = decodeOpening(stream.opening)
     const published = this.#settings.find(opening.service)
     if (published === undefined || !carries(published, opening.portIndex)) return stream.reset('SERVICE_UNKNOWN')
+    const { place } = published.wish.target
+    if (place.kind === 'folder') return this.#serveFolder(published, stream, place.path)
     const reach = this.#reaches.get(published) ?? new Reach(published.wish.reach)
     this.#reaches.set(published, reach)
-    const { proxyProtocol } = published.wish
+    const { proxyProtocol, visitorAddress } = published.wish
     const hello = proxyProtocol && proxyHeader(proxyProtocol, opening)
-    this.#reach(published, stream, { ...deliver(published.wish, opening.portIndex, reach), hello })
+    const seat = visitorAddress && this.#settings.visitors?.enter(opening.visitor)
+    const delivery = deliver(published.wish, { portIndex: opening.portIndex, reach, from: seat?.address })
+    if (seat !== undefined) delivery.socket.once('close', () => seat.leave())
+    this.#reach(published, stream, { ...delivery, hello })
   }
 
   /** Time stands still while the session has no carrier. */
@@ -136,13 +149,35 @@ export class Server {
   }
 
   #splice(published: Published, stream: Stream, socket: Socket): void {
+    const { onBytes, onClosed } = this.#follow(published)
+    splice(socket, stream, { broken: 'SERVICE_BROKE', onBytes, onClosed })
+  }
+
+  /** A folder needs no way to it: this process is its service. */
+  #serveFolder(published: Published, stream: Stream, path: string): void {
+    let folder = this.#folders.get(published)
+    if (folder === undefined) {
+      folder = new FolderService({
+        path,
+        listing: published.wish.listing === true,
+        hidden: this.#settings.hidden ?? [],
+        onTried: (isThere) => this.#settings.onTried(published, isThere ? undefined : 'SERVICE_UNREACHABLE'),
+      })
+      this.#folders.set(published, folder)
+    }
+    const { onBytes, onClosed } = this.#follow(published)
+    stream.accept()
+    folder.take(toDuplex(stream, (fromVisitor, toVisitor) => onBytes(toVisitor, fromVisitor)).once('close', onClosed))
+  }
+
+  /** Counts a stream that has reached its service, until it is closed. */
+  #follow(published: Published): { onBytes: (fromService: number, toService: number) => void; onClosed: () => void } {
     const { traffic } = published
     traffic.total++
     traffic.open++
     const live: Live = { published, answered: true, quietSince: performance.now() }
     this.#live.add(live)
-    splice(socket, stream, {
-      broken: 'SERVICE_BROKE',
+    return {
       onBytes: (fromService, toService) => {
         traffic.sent += fromService
         traffic.received += toService
@@ -153,7 +188,7 @@ export class Server {
         this.#live.delete(live)
         traffic.open--
       },
-    })
+    }
   }
 
   /** The traffic of a tunnel if it has changed since this was last asked. */

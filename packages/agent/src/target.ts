@@ -1,13 +1,15 @@
 import { isIP, isIPv6 } from 'node:net'
+import { resolve } from 'node:path'
 import { domainToASCII } from 'node:url'
 import type { EngawaError } from '@engawa/shared/errors'
 import { nearest } from '@engawa/shared/nearest'
 import { complaint, type Phrase } from './complaint.ts'
 
-/** Where a service is reached: a host and `count` ports from `port` on, or a Unix socket. */
+/** Where a service is reached: a host and `count` ports from `port` on, or a Unix socket; or a folder, which the agent serves itself. */
 export type Place =
   | { readonly kind: 'port'; readonly host: string; readonly port: number; readonly count: number }
   | { readonly kind: 'socket'; readonly path: string }
+  | { readonly kind: 'folder'; readonly path: string }
 
 /** What a person wants published. `text` is its one canonical spelling: names are remembered by it. */
 export interface Target {
@@ -37,8 +39,12 @@ const MAX_SOCKET_PATH = 107
 /** Japanese input methods type these; they mean the same. */
 const FULL_WIDTH = /[\uff01-\uff5e]/g
 
-/** Reads `[SCHEME://][HOST:]PORT[-PORT][/PATH]`, `unix:/path` or `tcp+unix:/path`. Throws TARGET_INVALID or PROTOCOL_UNSUPPORTED with one message for people. */
-export function parseTarget(typed: string): Target {
+/**
+ * Reads `[SCHEME://][HOST:]PORT[-PORT][/PATH]`, `unix:/path`, `tcp+unix:/path`, or a folder, which begins with `/`, `./` or
+ * `../`; `base` is where the latter two begin. Throws TARGET_INVALID or PROTOCOL_UNSUPPORTED with one message for people.
+ */
+export function parseTarget(typed: string, base: string = process.cwd()): Target {
+  if (/^\.{0,2}\//.test(typed) || typed === '.' || typed === '..') return folderTarget(typed, base)
   const text = typed.trim().replaceAll(FULL_WIDTH, (wide) => String.fromCharCode(wide.charCodeAt(0) - 0xfee0))
   const wrong: Wrong = (why) => complaint('TARGET_INVALID', (words) => words.targetWrong(typed, why(words)))
   if (text === '') throw wrong((words) => words.targetEmpty)
@@ -46,7 +52,6 @@ export function parseTarget(typed: string): Target {
   if (/[\s\u0000-\u001f\u007f]/.test(text)) throw wrong((words) => words.targetSpace)
   const socket = /^(tcp\+unix|unix):(?:\/\/)?(.*)$/i.exec(text)
   if (socket !== null) return socketTarget(socket[1] ?? '', socket[2] ?? '', wrong)
-  if (/^\.{0,2}\//.test(text) || text === '.' || text === '..') throw later(typed, (words) => words.folder)
   const { scheme, rest } = splitScheme(text, wrong)
   if (rest.includes('@')) throw wrong((words) => words.targetUser)
   const slash = rest.search(/[/?#]/)
@@ -81,6 +86,14 @@ type Wrong = (why: Phrase) => EngawaError
 
 function later(typed: string, what: Phrase): EngawaError {
   return complaint('PROTOCOL_UNSUPPORTED', (words) => words.targetLater(typed, what(words)))
+}
+
+function folderTarget(typed: string, base: string): Target {
+  const path = resolve(base, typed)
+  if (path.includes('\0')) {
+    throw complaint('TARGET_INVALID', (words) => words.targetWrong(typed, words.targetSpace))
+  }
+  return { protocol: 'http', place: { kind: 'folder', path }, secure: false, text: path }
 }
 
 function socketTarget(scheme: string, path: string, wrong: Wrong): Target {

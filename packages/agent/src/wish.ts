@@ -4,6 +4,7 @@ import { parseNetwork } from '@engawa/shared/networks'
 import { formatRange, type PortRange, parsePortRange } from '@engawa/shared/ports'
 import { z } from 'zod'
 import { complaint } from './complaint.ts'
+import { isLoopback4 } from './deliver/loopback.ts'
 import { PROXY_VERSIONS, type ProxyVersion } from './deliver/proxy.ts'
 import { parseTarget, type Target } from './target.ts'
 
@@ -32,9 +33,16 @@ export interface Wish {
   readonly hostHeader?: string | undefined
   /** https://: any certificate will do. */
   readonly insecure?: boolean | undefined
+  /** A folder: what is in it is shown where there is no index.html. */
+  readonly listing?: boolean | undefined
   /** How the service is told who visits. */
   readonly proxyProtocol?: ProxyVersion | undefined
+  /** Each visitor comes from an address of its own in 127.0.0.0/8. */
+  readonly visitorAddress?: VisitorAddress | undefined
 }
+
+export const VISITOR_ADDRESSES = ['loopback'] as const
+type VisitorAddress = (typeof VISITOR_ADDRESSES)[number]
 
 /** The same as people write it: flags, a tunnel of agent.yaml, the body of a further `expose`. */
 export interface TypedWish {
@@ -52,50 +60,61 @@ export interface TypedWish {
   readonly deny?: readonly string[] | undefined
   readonly hostHeader?: string | undefined
   readonly insecure?: boolean | undefined
+  readonly listing?: boolean | undefined
   readonly proxyProtocol?: string | undefined
+  readonly visitorAddress?: string | undefined
 }
 
 const oneOrMore = <Value>(one: z.ZodType<Value, string>): z.ZodType<Value[], string | string[]> =>
   z.union([one.transform((value) => [value]), z.array(one).min(1)]) as z.ZodType<Value[], string | string[]>
 
-/** A tunnel as agent.yaml has it. */
-export const WISH_SCHEMA = z
-  .strictObject({
-    target: z.union([z.number().int(), z.string()]).transform(String).pipe(parsedText(parseTarget)),
-    name: parsedText(parseTunnelName).optional(),
-    host: oneOrMore(parsedText(parseTunnelHost)).optional(),
-    path: parsedText(parsePrefix).optional(),
-    'strip-path': z.boolean().optional(),
-    default: z.boolean().optional(),
-    balance: z.boolean().optional(),
-    health: parsedText(parseHealth).optional(),
-    port: z.union([z.number().int(), z.string()]).transform(String).pipe(parsedText(parsePortRange)).optional(),
-    reach: oneOrMore(parsedText(parseNetwork)).optional(),
-    allow: oneOrMore(parsedText(parseNetwork)).optional(),
-    deny: oneOrMore(parsedText(parseNetwork)).optional(),
-    'host-header': parsedText(parseHostHeader).optional(),
-    'insecure-target': z.boolean().optional(),
-    'proxy-protocol': z.enum(PROXY_VERSIONS).optional(),
-  })
-  .transform(
-    ({
-      host,
-      'strip-path': stripPath,
-      default: bare,
-      'host-header': hostHeader,
-      'insecure-target': insecure,
-      'proxy-protocol': proxyProtocol,
-      ...rest
-    }): Wish => ({
-      ...rest,
-      hosts: host,
-      stripPath,
-      bare,
-      hostHeader,
-      insecure,
-      proxyProtocol,
-    }),
-  )
+/** A tunnel as agent.yaml has it. `base`: where folders that do not begin with a slash begin. */
+export function wishSchema(base: string): z.ZodType<Wish> {
+  return z
+    .strictObject({
+      target: z
+        .union([z.number().int(), z.string()])
+        .transform(String)
+        .pipe(parsedText((text) => parseTarget(text, base))),
+      name: parsedText(parseTunnelName).optional(),
+      host: oneOrMore(parsedText(parseTunnelHost)).optional(),
+      path: parsedText(parsePrefix).optional(),
+      'strip-path': z.boolean().optional(),
+      default: z.boolean().optional(),
+      balance: z.boolean().optional(),
+      health: parsedText(parseHealth).optional(),
+      port: z.union([z.number().int(), z.string()]).transform(String).pipe(parsedText(parsePortRange)).optional(),
+      reach: oneOrMore(parsedText(parseNetwork)).optional(),
+      allow: oneOrMore(parsedText(parseNetwork)).optional(),
+      deny: oneOrMore(parsedText(parseNetwork)).optional(),
+      'host-header': parsedText(parseHostHeader).optional(),
+      'insecure-target': z.boolean().optional(),
+      listing: z.boolean().optional(),
+      'proxy-protocol': z.enum(PROXY_VERSIONS).optional(),
+      'visitor-address': z.enum(VISITOR_ADDRESSES).optional(),
+    })
+    .transform(
+      ({
+        host,
+        'strip-path': stripPath,
+        default: bare,
+        'host-header': hostHeader,
+        'insecure-target': insecure,
+        'proxy-protocol': proxyProtocol,
+        'visitor-address': visitorAddress,
+        ...rest
+      }): Wish => ({
+        ...rest,
+        hosts: host,
+        stripPath,
+        bare,
+        hostHeader,
+        insecure,
+        proxyProtocol,
+        visitorAddress,
+      }),
+    )
+}
 
 /** Throws what the parsers of its parts throw, and FLAG_INVALID where they do not fit together. */
 export function parseWish(typed: TypedWish): Wish {
@@ -114,7 +133,9 @@ export function parseWish(typed: TypedWish): Wish {
     deny: typed.deny?.map(parseNetwork),
     hostHeader: typed.hostHeader === undefined ? undefined : parseHostHeader(typed.hostHeader),
     insecure: typed.insecure,
+    listing: typed.listing,
     proxyProtocol: PROXY_VERSIONS.find((version) => version === typed.proxyProtocol),
+    visitorAddress: VISITOR_ADDRESSES.find((kind) => kind === typed.visitorAddress),
   }
   checkFit(wish)
   return wish
@@ -135,8 +156,16 @@ export function checkFit({
   port,
   hostHeader,
   insecure,
+  listing,
   proxyProtocol,
+  visitorAddress,
 }: Wish): void {
+  const isFolder = target.place.kind === 'folder'
+  if (listing === true && !isFolder) throw complaint('FLAG_INVALID', (words) => words.onlyForFolders('--listing'))
+  if (isFolder && (hostHeader !== undefined || proxyProtocol !== undefined)) {
+    const flag = hostHeader === undefined ? '--proxy-protocol' : '--host-header'
+    throw complaint('FLAG_INVALID', (words) => words.notForFolders(flag))
+  }
   if (!isByPort(target) && port !== undefined) throw complaint('FLAG_INVALID', (words) => words.portForHttp)
   const byPort = isByPort(target)
   if (byPort && hosts !== undefined && hosts.length > 0) {
@@ -157,6 +186,10 @@ export function checkFit({
     throw complaint('FLAG_INVALID', (words) => words.proxyForTls)
   }
   if (proxyProtocol === 'v1' && target.protocol === 'udp') throw complaint('FLAG_INVALID', (words) => words.proxyForUdp)
+  const local = target.place.kind === 'port' && isLoopback4(target.place.host)
+  if (visitorAddress !== undefined && !(local && process.platform === 'linux')) {
+    throw complaint('FLAG_INVALID', (words) => words.visitorAddressElsewhere)
+  }
   const count = target.place.kind === 'port' ? target.place.count : 1
   if (port !== undefined && port[1] - port[0] + 1 !== count) {
     throw complaint('FLAG_INVALID', (words) => words.portCount(count, port[1] - port[0] + 1))

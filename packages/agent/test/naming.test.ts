@@ -41,6 +41,7 @@ const ROWS: readonly {
   { says: 'and the next number', target: '10.0.0.3:80', inUse: ['home', 'home-80', 'home-80-2'], name: 'home-80-3' },
   { says: 'a range is called by its first port', target: 'tcp://10000-10010', name: 'home-10000' },
   { says: 'a socket by its file', target: 'tcp+unix:/run/My_App.sock', name: 'home-my-app-sock' },
+  { says: 'a folder by its name', target: '/srv/Public Site', inUse: ['home'], name: 'home-public-site' },
   { says: 'or simply so', target: 'tcp+unix:/run/__', name: 'home-socket' },
 ]
 

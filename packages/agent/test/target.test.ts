@@ -103,7 +103,7 @@ const BAD: readonly (readonly [typed: string, says: RegExp])[] = [
   [`unix:/${'a'.repeat(107)}`, /107 bytes/],
 ]
 
-const LATER = ['h2c://:50051', './public', '../public', '/srv/www', '.']
+const LATER = ['h2c://:50051']
 
 for (const [typed, text] of GOOD) {
   t.test(`${JSON.stringify(typed)} means ${text}`, async (t) => {
@@ -126,6 +126,21 @@ for (const typed of LATER) {
     t.throws(() => parseTarget(typed), { code: 'PROTOCOL_UNSUPPORTED' })
   })
 }
+
+t.test('a folder is called by its whole path', async (t) => {
+  for (const [typed, path] of [
+    ['./public', '/home/me/public'],
+    ['../a b/縁側/', '/home/a b/縁側'],
+    ['/srv/www/../web', '/srv/web'],
+    ['.', '/home/me'],
+    ['..', '/home'],
+  ] as const) {
+    const target = parseTarget(typed, '/home/me')
+    t.match(target, { protocol: 'http', secure: false, text: path, place: { kind: 'folder', path } })
+    t.same(parseTarget(target.text), target, 'its canonical spelling reads the same')
+  }
+  t.throws(() => parseTarget('./a\0b'), { code: 'TARGET_INVALID' })
+})
 
 t.test('a range counts its ports', async (t) => {
   t.match(parseTarget('tcp://10000-10010').place, { kind: 'port', port: 10_000, count: 11 })

@@ -5,6 +5,7 @@ import { CarrierDoor } from '@engawa/shared/carrier/handshake-edge'
 import { exposedFiles, makeFolder } from '@engawa/shared/folder'
 import { lockFolder } from '@engawa/shared/lock'
 import type { Protocol } from '@engawa/shared/wire/opening'
+import type { Account } from './access/entry.ts'
 import { openAccessLog } from './access/log.ts'
 import { startAdmin } from './admin/listen.ts'
 import { LiveOffice } from './admin/live.ts'
@@ -19,6 +20,7 @@ import { AgentListener } from './listen/agents.ts'
 import { startListeners } from './listen/listeners.ts'
 import { listening } from './listen/problem.ts'
 import type { Logger } from './log.ts'
+import { EdgeFigures } from './metrics/figures.ts'
 import { dialHosts, effective, nearest, ownAddresses } from './reach.ts'
 import { report } from './report.ts'
 import { storePath } from './state.ts'
@@ -82,6 +84,7 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
   const carrierHost = settings.carrier?.host ?? (https === 'off' ? '' : https.host)
   const hosts = dialHosts(settings, carrierHost, ownAddresses())
 
+  const figures = new EdgeFigures()
   // Certificates come once everything listens.
   const wake: { certificates?: () => void } = {}
   const { registry, gatekeeper } = composeSessions(settings, {
@@ -91,6 +94,7 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
     log,
     onEvent,
     undo,
+    figures,
     leased: () => wake.certificates?.(),
   })
   const door = new CarrierDoor({ gatekeeper, tls: ca.leaf, timeoutMs: settings.limits.carriers.handshakeMs })
@@ -114,9 +118,14 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
   undo.add(() => publicTls.close())
   let httpsPort: number | undefined
   const web = publicWeb(publicTls, settings, () => httpsPort)
+  const account: Account = (entry) => {
+    figures.account(entry)
+    access.account(entry)
+  }
+  const admission = new Admission({ table: registry, settings, log, account, pages, publicWeb: web })
   const listeners = await startListeners({
     settings,
-    admission: new Admission({ table: registry, settings, log, account: access.account, pages, publicWeb: web }),
+    admission,
     visitorsCa,
     publicTls,
     hosts,
@@ -126,7 +135,17 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
 
   let ready: ReadyEvent | undefined
   let draining = false
+  figures.read({
+    sessions: () => gatekeeper.sessions,
+    table: registry,
+    known: () => store.agents.all().filter(({ key }) => key !== undefined).length,
+    visitors: () => admission.door.total,
+    certificates: () =>
+      new Map([['carrier', ca.certificate], ...(visitorsCa ? [['visitors', visitorsCa.certificate] as const] : [])]),
+    draining: () => draining,
+  })
   const office = new LiveOffice({
+    figures,
     store,
     pin: ca.pin,
     gatekeeper,
@@ -177,6 +196,7 @@ interface SessionParts {
   readonly log: Logger
   readonly onEvent: (event: EdgeEvent) => void
   readonly undo: Undo
+  readonly figures: EdgeFigures
   /** A name may have been leased, or let go. */
   readonly leased: () => void
 }
@@ -184,9 +204,9 @@ interface SessionParts {
 /** Who is published where, and who gets in. */
 function composeSessions(
   settings: EdgeSettings,
-  { store, ca, generation, log, onEvent, undo, leased }: SessionParts,
+  { store, ca, generation, log, onEvent, undo, figures, leased }: SessionParts,
 ): { registry: Registry; gatekeeper: Gatekeeper } {
-  const observer = report(log, onEvent)
+  const observer = figures.watching(report(log, onEvent))
   const registry = new Registry({
     store,
     settings,

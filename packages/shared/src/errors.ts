@@ -100,6 +100,7 @@ export const CODES = {
   EDGE_TIMEOUT: { scope: 'command', fault: 'network' },
   TLS_INTERCEPTED: { scope: 'command', fault: 'network' },
   LISTEN_FAILED: { scope: 'command', fault: 'user' },
+  SERVICE_MANAGER: { scope: 'command', fault: 'user' },
   STATE_BROKEN: { scope: 'command', fault: 'edge' },
   STATE_UNWRITABLE: { scope: 'command', fault: 'edge' },
   CERTIFICATE_FAILED: { scope: 'command', fault: 'user' },

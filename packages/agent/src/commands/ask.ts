@@ -6,7 +6,9 @@ import { pino } from 'pino'
 import { Agent } from '../agent.ts'
 import { complaint } from '../complaint.ts'
 import { ask } from '../control/remote.ts'
+import type { SeatedVisitor } from '../deliver/loopback.ts'
 import { type Identity, loadIdentity } from '../identity.ts'
+import { spanText } from '../show/figures.ts'
 import type { Context } from './context.ts'
 
 /** How long `release` and `leave` look for the edge when no agent runs, milliseconds. */
@@ -33,9 +35,31 @@ export async function ls({ line, folder, say, sayJson }: Context): Promise<numbe
     [words.columnName, words.columnPublic, words.columnTarget, words.columnState],
     ...tunnels.map((tunnel) => [tunnel.name, printable(tunnel.public ?? '-'), tunnel.target, states[tunnel.state]]),
   ]
-  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => widthOf(row[column] ?? ''))))
-  for (const row of rows) say(row.map((cell, column) => pad(cell, widths[column] ?? 0)).join('  '))
+  table(rows).forEach(say)
   return 0
+}
+
+/** Whose connections have which address of this machine, with `--visitor-address loopback`. */
+export async function visitors({ line, folder, say, sayJson }: Context): Promise<number> {
+  needState(folder)
+  const seated = (await ask(folder, 'GET', '/visitors')) as SeatedVisitor[]
+  for (const visitor of seated) sayJson(visitor)
+  const { words } = line
+  if (seated.length === 0) {
+    say(words.nobodySeated)
+    return 0
+  }
+  table([
+    [words.columnLocal, words.columnVisitor, words.columnOpen, words.columnTotal, words.columnLast],
+    ...seated.map((one) => [one.address, one.visitor, String(one.open), String(one.total), spanText(one.last_ms)]),
+  ]).forEach(say)
+  return 0
+}
+
+function table(rows: readonly (readonly string[])[]): string[] {
+  const columns = rows[0]?.slice(0, -1) ?? []
+  const widths = columns.map((_, column) => Math.max(...rows.map((row) => widthOf(row[column] ?? ''))))
+  return rows.map((row) => row.map((cell, column) => pad(cell, widths[column] ?? 0)).join('  '))
 }
 
 export async function rm({ line, folder, say, sayJson }: Context): Promise<number> {

@@ -1,10 +1,11 @@
 import { resolve } from 'node:path'
+import { calledAs, typeable } from '@engawa/shared/called'
 import { defaultFolder } from '@engawa/shared/folder'
 import { jsonText } from '@engawa/shared/json'
 import { LOG_OPTIONS, logStream } from '@engawa/shared/log'
 import { printableLines } from '@engawa/shared/terminal'
 import { type Logger, pino } from 'pino'
-import type { Line } from '../cli.ts'
+import { COMMANDS, type Line } from '../cli.ts'
 
 /** What each command works with. */
 export interface Context {
@@ -26,7 +27,9 @@ export function contextOf(line: Line): Context {
     folder,
     configFile: typeof config === 'string' ? config : resolve(folder, 'agent.yaml'),
     say: (text) => {
-      if (json !== true) process.stdout.write(`${printableLines(text)}\n`)
+      if (json === true) return
+      const told = typeable(text, 'agent', Object.keys(COMMANDS), calledAs('agent'))
+      process.stdout.write(`${printableLines(told)}\n`)
     },
     sayJson: (value) => {
       if (json === true) process.stdout.write(`${jsonText(value)}\n`)

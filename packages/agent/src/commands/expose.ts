@@ -22,6 +22,7 @@ export async function expose(context: Context): Promise<number> {
       log,
       carriers: line.carriers ?? config?.carriers ?? CARRIERS,
       drainMs: line.drainMs,
+      admin: line.admin,
       tell: (event) => show.tell(event),
       say: (told) => show.say(told),
       words: line.words,
@@ -52,7 +53,9 @@ function wishesOf({ line }: Context): Wish[] {
       deny: list(deny),
       hostHeader: text(line.flags['host-header']),
       insecure: line.flags['insecure-target'] === true ? true : undefined,
+      listing: line.flags['listing'] === true ? true : undefined,
       proxyProtocol: text(line.flags['proxy-protocol']),
+      visitorAddress: text(line.flags['visitor-address']),
     }),
   )
 }

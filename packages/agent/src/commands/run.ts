@@ -1,8 +1,10 @@
+import type { Address } from '@engawa/shared/addresses'
 import { type Clock, REAL_CLOCK } from '@engawa/shared/carrier/clock'
 import { codeOf, EngawaError } from '@engawa/shared/errors'
 import { type FolderLock, lockFolder } from '@engawa/shared/lock'
 import type { Logger } from 'pino'
 import { Agent } from '../agent.ts'
+import { type MetricsServer, startMetrics } from '../control/metrics.ts'
 import { follow } from '../control/remote.ts'
 import { type ControlServer, startControl } from '../control/server.ts'
 import type { ShownEvent } from '../events.ts'
@@ -26,6 +28,8 @@ export interface RunSettings {
   /** How many carriers the session has, if this process becomes its holder. */
   readonly carriers: number
   readonly drainMs: number
+  /** `--admin`: where a Prometheus may ask, if this process becomes the holder. */
+  readonly admin?: Address | undefined
   readonly tell: (event: ShownEvent) => void
   /** A line for people. */
   readonly say: (text: string) => void
@@ -93,14 +97,17 @@ function tryLock(folder: string): FolderLock | undefined {
 }
 
 async function runHolder(settings: RunSettings, stop: Stop, lock: FolderLock): Promise<number | undefined> {
-  const { folder, log, carriers, drainMs, say, words } = settings
+  const { folder, log, carriers, drainMs, admin, say, words } = settings
   const exposed = exposedSecrets(folder)
   if (exposed.length > 0) log.warn({ files: exposed }, 'others may read these secrets: chmod 600 them')
   const agent = new Agent({ folder, identity: needIdentity(folder), log, carriers, yields: stop.yields })
   let control: ControlServer | undefined
+  let metrics: MetricsServer | undefined
   let endChange: (() => void) | undefined
   try {
     control = await startControl(folder, agent)
+    metrics = admin && (await startMetrics(admin, agent))
+    if (metrics !== undefined) log.info({ admin: metrics.address }, 'metrics')
     const owner = new Watched(settings, stop)
     agent.start()
     agent.join(owner, [])
@@ -117,6 +124,7 @@ async function runHolder(settings: RunSettings, stop: Stop, lock: FolderLock): P
     agent.end()
     // The socket goes first: who finds it gone finds the lock free at once.
     await control?.close()
+    await metrics?.close()
     lock.release()
   }
 }

@@ -1,6 +1,8 @@
 import { EngawaError } from '@engawa/shared/errors'
+import { serviceManager } from '@engawa/shared/manager'
 import { loadConfig } from '../config.ts'
 import { CARRIERS } from '../dial.ts'
+import type { ShownEvent } from '../events.ts'
 import { needIdentity } from '../identity.ts'
 import { watchConfig } from '../reload.ts'
 import { openShow } from '../show/show.ts'
@@ -14,6 +16,11 @@ export async function up(context: Context): Promise<number> {
   const { json } = line.flags
   const show = openShow({ words: line.words, language: line.language, json: json === true, qr: false })
   const log = openLog(context, 'info', (entry) => show.log(entry))
+  const manager = serviceManager(process.env, (err) => log.warn({ err }, 'the service manager cannot be told'))
+  const tell = (event: ShownEvent): void => {
+    show.tell(event)
+    if (event.event === 'connected' || event.event === 'disconnected') manager.status(event.event)
+  }
   const reload = (apply: () => void): void => {
     try {
       config = loadConfig(configFile, line.language)
@@ -26,13 +33,16 @@ export async function up(context: Context): Promise<number> {
     }
   }
   try {
+    // Not only once it has reached its edge: at boot the line may be long in coming.
+    manager.ready()
     return await run({
       folder,
       identity,
       log,
       carriers: line.carriers ?? config.carriers ?? CARRIERS,
       drainMs: line.drainMs,
-      tell: (event) => show.tell(event),
+      admin: line.admin,
+      tell,
       say: (told) => show.say(told),
       words: line.words,
       wishes: () => config.tunnels,
@@ -41,6 +51,7 @@ export async function up(context: Context): Promise<number> {
       needsOne: false,
     })
   } finally {
+    manager.stopping()
     show.close()
   }
 }

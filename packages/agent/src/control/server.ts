@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { join } from 'node:path'
 import { codeOf, EngawaError, rowOf } from '@engawa/shared/errors'
 import { keepOwner } from '@engawa/shared/folder'
+import { METRICS_TYPE } from '@engawa/shared/metrics'
 import { complaint } from '../complaint.ts'
 import type { ShownEvent } from '../events.ts'
 import type { Owner } from '../tunnels.ts'
@@ -20,6 +21,9 @@ export interface Holder {
   leave(owner: Owner): void
   status(): Promise<unknown>
   list(): unknown
+  visitors(): unknown
+  /** For a Prometheus. */
+  metrics(): Promise<string>
   /** Throws NAME_UNKNOWN. */
   remove(name: string): void
   release(name: string): Promise<void>
@@ -77,7 +81,11 @@ async function answer(holder: Holder, request: IncomingMessage, response: Server
   const name = /^DELETE \/tunnels\/([\w.-]+)$/.exec(route)?.[1]
   if (name !== undefined) holder.remove(name)
   else if (route === 'GET /status') return send(response, await holder.status())
-  else if (route === 'GET /tunnels') return send(response, holder.list())
+  else if (route === 'GET /metrics') {
+    response.writeHead(200, { 'content-type': METRICS_TYPE })
+    return void response.end(await holder.metrics())
+  } else if (route === 'GET /tunnels') return send(response, holder.list())
+  else if (route === 'GET /visitors') return send(response, holder.visitors())
   else if (route === 'POST /tunnels') return follow(holder, await bodyOf(request), response)
   else if (route === 'POST /release') await holder.release(String((await bodyOf(request))['name']))
   else if (route === 'POST /leave') await holder.giveBack()

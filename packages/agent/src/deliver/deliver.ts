@@ -12,14 +12,24 @@ export interface Delivery {
   readonly ready: 'connect' | 'secureConnect'
 }
 
-/** Begins a connection to the service of `wish`; `portIndex` counts from 0 within its range, which the caller has checked. */
-export function deliver({ target, hostHeader, insecure }: Wish, portIndex: number, reach: Reach): Delivery {
+export interface Way {
+  /** Counted from 0 within the target's range; the caller has checked it. */
+  readonly portIndex: number
+  readonly reach: Reach
+  /** The address to come from, in 127.0.0.0/8; undefined: the machine's choice. */
+  readonly from?: string | undefined
+}
+
+/** Begins a connection to the service of `wish`, which is no folder. */
+export function deliver({ target, hostHeader, insecure }: Wish, { portIndex, reach, from }: Way): Delivery {
   const { place } = target
   if (place.kind === 'socket') return { socket: connectUnix(place.path), ready: 'connect' }
+  if (place.kind === 'folder') throw new EngawaError('SERVICE_UNREACHABLE', 'a folder is no socket')
   const port = place.port + portIndex
-  if (!target.secure) return { socket: connectTcp(place.host, port, reach), ready: 'connect' }
+  const to = { host: place.host, port, from }
+  if (!target.secure) return { socket: connectTcp(to, reach), ready: 'connect' }
   const name = hostHeader?.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
-  return { socket: connectTls(place.host, port, reach, { name, insecure: insecure === true }), ready: 'secureConnect' }
+  return { socket: connectTls(to, reach, { name, insecure: insecure === true }), ready: 'secureConnect' }
 }
 
 /** What Node's TLS says of a certificate that does not hold: OpenSSL's X509_V_ERR_… and its own. */

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { connect, createSecureContext, getCACertificates, type SecureContext, type TLSSocket } from 'node:tls'
 import type { Reach } from './reach.ts'
-import { denied, isNumeric, lookupWithin } from './tcp.ts'
+import { denied, isNumeric, lookupWithin, type To, whither } from './tcp.ts'
 
 export interface TlsWish {
   /** The name to ask for and to find in the certificate; the target's host if absent. */
@@ -14,11 +14,11 @@ export interface TlsWish {
  * Begins a connection to an `https://` service: TLS is made and verified here, at home, so that the edge cannot stand in
  * for the service. It is ready at `secureConnect`. The socket fails with what the verification said.
  */
-export function connectTls(host: string, port: number, reach: Reach, { name, insecure }: TlsWish): TLSSocket {
+export function connectTls(to: To, reach: Reach, { name, insecure }: TlsWish): TLSSocket {
+  const { host } = to
   const expected = name ?? host
   const options = {
-    host,
-    port,
+    ...whither(to),
     lookup: lookupWithin(reach),
     // An address is no server name (RFC 6066 §3); the certificate must hold it all the same.
     servername: isIP(expected) === 0 ? expected : '',

@@ -2,7 +2,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
 import { isIPv6 } from 'node:net'
 import type { Reach } from './reach.ts'
-import { denied, isNumeric } from './tcp.ts'
+import { denied, isNumeric, type To } from './tcp.ts'
 
 /** What waits while a service's name is looked up, datagrams. A resolver or a game sends a few, a flood is cut off. */
 const MOST_EARLY = 64
@@ -22,9 +22,9 @@ export class ServiceSocket {
   #early: Buffer[] = []
   #closed = false
 
-  constructor(place: { host: string; port: number }, reach: Reach, handler: UdpHandler) {
+  constructor(to: To, reach: Reach, handler: UdpHandler) {
     this.#handler = handler
-    this.#open(place, reach).catch((error: unknown) => {
+    this.#open(to, reach).catch((error: unknown) => {
       this.#early = []
       if (!this.#closed) handler.failed(error)
     })
@@ -46,8 +46,8 @@ export class ServiceSocket {
     this.#socket?.close()
   }
 
-  async #open({ host, port }: { host: string; port: number }, reach: Reach): Promise<void> {
-    const address = await addressOf(host, reach)
+  async #open({ host, port, from }: To, reach: Reach): Promise<void> {
+    const address = await addressOf(host, reach, from === undefined ? 0 : 4)
     if (this.#closed) return
     const socket = createSocket({
       type: isIPv6(address.replace(/%.*$/, '')) ? 'udp6' : 'udp4',
@@ -57,6 +57,7 @@ export class ServiceSocket {
     socket.on('message', (bytes) => this.#handler.received(bytes))
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject)
+      if (from !== undefined) socket.bind({ address: from, port: 0 })
       // Connected, so that the kernel drops what others send here and tells when nothing listens.
       socket.connect(port, address, () => {
         socket.off('error', reject)
@@ -76,8 +77,8 @@ export class ServiceSocket {
 }
 
 /** Looked up for each flow and checked after that (DNS rebinding). Throws REACH_DENIED, or what the lookup throws. */
-async function addressOf(host: string, reach: Reach): Promise<string> {
-  const found = isNumeric(host) ? [{ address: host }] : await lookup(host, { all: true })
+async function addressOf(host: string, reach: Reach, family: 0 | 4): Promise<string> {
+  const found = isNumeric(host) ? [{ address: host }] : await lookup(host, { all: true, family })
   const allowed = found.find(({ address }) => reach.allows(address))
   if (allowed !== undefined) return allowed.address
   throw denied(host)

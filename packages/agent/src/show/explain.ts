@@ -16,6 +16,8 @@ function sentenceOf(event: AgentEvent, words: Words): string | undefined {
       return undefined
     case 'refused':
       return words.refused(event.name, event.code, words.refusals[event.code] ?? printable(event.message))
+    case 'notice':
+      return printable(event.message)
     case 'removed':
       return words.removed(event.name)
     case 'carrier_lost':
@@ -26,6 +28,7 @@ function sentenceOf(event: AgentEvent, words: Words): string | undefined {
       return words.resumed(event.streams, event.away_ms)
     case 'service':
       if (event.reachable) return words.serviceBack(event.target)
+      if (event.target.startsWith('/')) return words.serviceNoFolder(event.target)
       return event.code === 'SERVICE_CERTIFICATE'
         ? words.serviceCertificate(event.target)
         : words.serviceSilent(event.target)

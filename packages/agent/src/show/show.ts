@@ -93,7 +93,8 @@ function liveShow(words: Words, qr: boolean): Show {
         shown.add(event.public)
         screen.above(qrOf(event.public))
       }
-      screen.tell(event)
+      if (event.event === 'notice') screen.above(explain(event, words) ?? '')
+      else screen.tell(event)
     },
     say: (text) => screen.above(text),
     log(line): void {

@@ -22,14 +22,17 @@ export interface Words {
   readonly targetReach: (target: string) => string
   readonly targetOwn: (target: string) => string
   readonly targetPath: string
-  readonly folder: string
   // Flags
   readonly portForHttp: string
   readonly onlyForHttp: (flag: string) => string
   readonly healthWrong: (text: string) => string
   readonly stripNeedsPath: string
   readonly onlyForHttps: (flag: string) => string
+  readonly onlyForFolders: (flag: string) => string
+  readonly notForFolders: (flag: string) => string
   readonly hostHeaderWrong: (text: string) => string
+  readonly visitorAddressElsewhere: string
+  readonly localVisitors: (target: string, seen: string) => string
   readonly proxyForTls: string
   readonly proxyForUdp: string
   readonly portCount: (wanted: number, given: number) => string
@@ -53,6 +56,20 @@ export interface Words {
   readonly nameTwice: (name: string) => string
   readonly noConfig: (file: string) => string
   readonly socketFailed: (path: string, why: string) => string
+  // As a service
+  readonly serviceAction: (given: string, known: string) => string
+  readonly adminFailed: (address: string, why: string) => string
+  readonly managerFailed: (asked: string, said: string) => string
+  readonly serviceInstalled: (agent: string, unit: string) => string
+  readonly serviceLinger: string
+  readonly serviceUninstalled: string
+  readonly serviceState: (found: {
+    installed: boolean
+    active: boolean
+    atBoot: boolean
+    pid: number
+    text: string
+  }) => string
   // Joining and reaching the edge
   readonly joined: (agent: string, edge: string) => string
   readonly joinNext: string
@@ -84,6 +101,7 @@ export interface Words {
   readonly configRefused: (message: string) => string
   readonly serviceSilent: (target: string) => string
   readonly serviceCertificate: (target: string) => string
+  readonly serviceNoFolder: (target: string) => string
   readonly serviceBack: (target: string) => string
   readonly checkOk: (address: string) => string
   readonly checkName: (address: string, name: string) => string
@@ -111,6 +129,12 @@ export interface Words {
   readonly stateBound: string
   readonly stateWaiting: string
   readonly stateRefused: string
+  readonly columnLocal: string
+  readonly columnVisitor: string
+  readonly columnOpen: string
+  readonly columnTotal: string
+  readonly columnLast: string
+  readonly nobodySeated: string
   readonly nothingPublished: string
   readonly removedDone: (name: string) => string
   readonly released: (name: string) => string
@@ -139,8 +163,11 @@ export interface Words {
   readonly helpLs: string
   readonly helpRm: string
   readonly helpRelease: string
+  readonly helpVisitors: string
   readonly helpStatus: string
   readonly helpLeave: string
+  readonly helpService: string
+  readonly helpAction: string
   readonly helpLine: string
   readonly helpTarget: string
   readonly helpNameOf: string
@@ -161,11 +188,14 @@ export interface Words {
   readonly helpDeny: string
   readonly helpHostHeader: string
   readonly helpInsecure: string
+  readonly helpListing: string
   readonly helpProxy: string
+  readonly helpVisitorAddress: string
   readonly helpReach: string
   readonly helpQr: string
   readonly helpCarriers: string
   readonly helpDrain: string
+  readonly helpAdmin: string
   readonly helpVersion: string
   readonly helpHelp: string
   readonly helpExamples: readonly (readonly [command: string, what: string])[]

@@ -16,7 +16,7 @@ async function listening(t: Test, server: Server): Promise<number> {
 
 /** The failure, or the server name that the service was asked by. */
 async function reach(t: Test, wish: TypedWish): Promise<string> {
-  const { socket, ready } = deliver(parseWish(wish), 0, new Reach())
+  const { socket, ready } = deliver(parseWish(wish), { portIndex: 0, reach: new Reach() })
   t.teardown(() => socket.destroy())
   t.equal(ready, 'secureConnect')
   try {

@@ -1,5 +1,6 @@
 import type { ReadyEvent } from '../events.ts'
 import type { Gatekeeper } from '../identity/gatekeeper.ts'
+import type { EdgeFigures } from '../metrics/figures.ts'
 import { remoteOf } from '../report.ts'
 import type { Store } from '../store/store.ts'
 import type { PublicTls } from '../tls/open.ts'
@@ -17,6 +18,7 @@ import type {
 } from './schemas.ts'
 
 export interface LiveOfficeOptions {
+  readonly figures: EdgeFigures
   readonly store: Store
   readonly pin: Uint8Array
   readonly gatekeeper: Gatekeeper
@@ -48,6 +50,10 @@ export class LiveOffice implements Office {
 
   invite(request: InvitationRequest): InvitationReport {
     return this.#people.invite(request)
+  }
+
+  metrics(): Promise<string> {
+    return this.#options.figures.text()
   }
 
   revoke(name: string): void {

@@ -11,4 +11,6 @@ export interface Office {
   rename(from: string, to: string): string
   tunnels(): TunnelReport[]
   status(): StatusReport
+  /** For a Prometheus. */
+  metrics(): Promise<string>
 }

@@ -1,3 +1,4 @@
+import { METRICS_TYPE } from '@engawa/shared/metrics'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Office } from './office.ts'
@@ -33,6 +34,11 @@ export const routes: (office: Office) => FastifyPluginAsyncZod = (office) => asy
     '/api/status',
     { schema: { summary: 'Health in one screen', response: { 200: statusReport, ...refusals } } },
     async () => office.status(),
+  )
+  app.get(
+    '/metrics',
+    { schema: { summary: 'Figures, as a Prometheus reads them', response: { 200: z.string(), ...refusals } } },
+    async (_request, reply) => reply.type(METRICS_TYPE).send(await office.metrics()),
   )
   app.get(
     '/api/agents',

@@ -78,6 +78,8 @@ export const COMMANDS = {
   check: { wants: [], flags: RUN_FLAGS },
   ca: { wants: [], flags: [] },
   dns: { wants: [], flags: ['address', 'resolver'] },
+  backup: { wants: ['FILE'], flags: [] },
+  restore: { wants: ['FILE'], flags: [] },
 } as const satisfies Record<string, CommandShape>
 
 export type Command = keyof typeof COMMANDS

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { calledAs, typeable } from '@engawa/shared/called'
 import { EngawaError } from '@engawa/shared/errors'
 import { defaultFolder } from '@engawa/shared/folder'
 import { chooseLanguage, type Language, told } from '@engawa/shared/say'
@@ -25,17 +26,20 @@ const COMMANDS: Record<Command, () => Promise<Handler>> = {
   check: async () => (await import('./check.ts')).check,
   ca: async () => (await import('./ca.ts')).ca,
   dns: async () => (await import('./dns.ts')).dns,
+  backup: async () => (await import('./backup.ts')).backup,
+  restore: async () => (await import('./backup.ts')).restore,
 }
 
 /** Runs one command line and answers its exit code. Whatever goes wrong is one message on stderr. */
-export async function program(argv: readonly string[], terminal: Terminal): Promise<number> {
+export async function program(argv: readonly string[], plain: Terminal): Promise<number> {
+  const terminal = argv.includes('--json') ? plain : hinting(plain)
   const asked = langFlag(argv)
   const language = chooseLanguage(isLanguage(asked) ? asked : undefined, terminal.env)
   const words = wordsIn(language)
   try {
     const folder = defaultFolder('edge', terminal.env)
     const line = await readLine(argv, { words, columns: terminal.columns, folder })
-    if ('help' in line) terminal.out(line.help)
+    if ('help' in line) plain.out(line.help)
     if ('version' in line) terminal.out(argv.includes('--json') ? jsonLine({ version: version() }) : `${version()}\n`)
     if (!('command' in line)) return EXIT.done
     const { flags } = line
@@ -49,6 +53,17 @@ export async function program(argv: readonly string[], terminal: Terminal): Prom
     // What was typed, or stands in a file, is told as text.
     terminal.err(`edge: ${printableLines(told(error, language))}\n`)
     return exitOf(error)
+  }
+}
+
+/** Hints name a command as it can be typed here. */
+function hinting(terminal: Terminal): Terminal {
+  const called = calledAs('edge')
+  const commands = Object.keys(COMMANDS)
+  return {
+    ...terminal,
+    out: (text) => terminal.out(typeable(text, 'edge', commands, called)),
+    err: (text) => terminal.err(typeable(text, 'edge', commands, called)),
   }
 }
 

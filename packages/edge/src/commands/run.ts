@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { serviceManager } from '@engawa/shared/manager'
 import { type RunningEdge, startEdge } from '../edge.ts'
 import type { EdgeEvent, ReadyEvent } from '../events.ts'
 import { createLog } from '../log.ts'
@@ -27,13 +28,16 @@ export async function run(context: Context): Promise<number> {
   // Without a listener it would end the process, as it should when a terminal closes; logrotate sends it to services.
   let running: RunningEdge | undefined
   if (!terminal.outIsTty && !terminal.errIsTty) terminal.onHangup(() => running?.reopenLogs())
+  const manager = serviceManager(terminal.env, (err) => log.warn({ err }, 'the service manager cannot be told'))
   const edge = await startEdge(read.settings, {
     folder,
     log,
     onEvent: (event) => terminal.out(flags.json === true ? jsonLine(event) : told(event, context, read)),
   })
   running = edge
+  manager.ready()
   await aborted(stopping.signal)
+  manager.stopping()
   log.info({ drainMs: read.drainMs }, 'stopping')
   if (flags.json !== true) terminal.out(`${words.runStopping(Math.ceil(read.drainMs / 1000))}\n`)
   await edge.stop(signals > 1 ? 0 : read.drainMs, hurry.promise)

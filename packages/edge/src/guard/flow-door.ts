@@ -1,5 +1,5 @@
+import { addressKey } from '@engawa/shared/address-key'
 import type { Millis } from '@engawa/shared/mux/events'
-import { addressKey } from './address.ts'
 import { TokenBuckets } from './bucket.ts'
 import type { VisitorLimits } from './limits.ts'
 

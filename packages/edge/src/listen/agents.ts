@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
+import { addressKey } from '@engawa/shared/address-key'
 import type { CarrierDoor, Outcome } from '@engawa/shared/carrier/handshake-edge'
 import { rowOf } from '@engawa/shared/errors'
 import type { Millis } from '@engawa/shared/mux/events'
 import type { Logger } from 'pino'
-import { addressKey } from '../guard/address.ts'
 import type { EdgeLimits } from '../limits.ts'
 import { Pending } from './pending.ts'
 

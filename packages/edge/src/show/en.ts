@@ -18,6 +18,8 @@ export const en = {
     check: 'Check flags and edge.yaml without starting',
     ca: "Print the visitors' root certificate",
     dns: 'Print the DNS records to set, and check them',
+    backup: 'Write all state into one file, also while it runs',
+    restore: 'Put a backup in the place of the state',
   },
   flags: {
     data: 'folder of state and secrets (default {default})',
@@ -203,5 +205,9 @@ export const en = {
   checkFine: 'The settings are right.',
   checkTcpPorts: 'TCP ports',
   checkUdpPorts: 'UDP ports',
+  backedUp: (file: string) => `All state is in ${file}. It holds keys: keep it where nobody else can read it.`,
+  restored: (folder: string) =>
+    `${folder} is as it was when the backup was made. Open invitations are void; what was revoked or used since stays so.`,
+  restoredBefore: (ending: string) => `What was there lies beside it, with the ending ${ending}.`,
   caNone: 'HTTPS is off here (--https off), so there is no certificate to trust.',
 }

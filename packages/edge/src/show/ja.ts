@@ -19,6 +19,8 @@ export const ja: Words = {
     check: '起動せずにオプションと edge.yaml を調べる',
     dns: '設定すべき DNS レコードを表示して確かめる',
     ca: '訪問者向けルート証明書を表示する',
+    backup: '状態をすべて 1 つのファイルに書き出す(動作中でも可)',
+    restore: 'バックアップから状態を戻す',
   },
   flags: {
     data: '状態と秘密鍵を置くフォルダー(既定は {default})',
@@ -196,5 +198,10 @@ export const ja: Words = {
   checkFine: '設定に誤りはありません。',
   checkTcpPorts: 'TCP ポート',
   checkUdpPorts: 'UDP ポート',
+  backedUp: (file) =>
+    `状態をすべて ${file} に書き出しました。鍵が入っているので、他の人が読めない場所に保管してください。`,
+  restored: (folder) =>
+    `${folder} をバックアップ時の状態に戻しました。未使用の招待は無効になり、その後の失効と使用済みの招待はそのまま残ります。`,
+  restoredBefore: (ending) => `元の状態は、名前の末尾に ${ending} を付けて残してあります。`,
   caNone: 'HTTPS が無効(--https off)なので、信頼させる証明書はありません。',
 }

@@ -70,3 +70,8 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE leases ADD COLUMN balance INTEGER NOT NULL DEFAULT 0;
   `,
 ]
+
+/** The version of the schema that this edge writes, as `user_version`. */
+export function storeVersion(): number {
+  return MIGRATIONS.length
+}

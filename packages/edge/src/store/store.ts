@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync, renameSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { EngawaError } from '@engawa/shared/errors'
 import { demandNoLink, keepOwner } from '@engawa/shared/folder'
@@ -57,7 +57,9 @@ function open(path: string): DatabaseSync {
 }
 
 function migrate(database: DatabaseSync, path: string): void {
-  if (version(database) === MIGRATIONS.length) return
+  const before = version(database)
+  if (before === MIGRATIONS.length) return
+  if (before > 0 && before < MIGRATIONS.length) keepCopy(database, `${path}.v${before}`)
   transact(database, () => {
     // Another process may have been here between the look and the lock.
     const done = version(database)
@@ -67,6 +69,17 @@ function migrate(database: DatabaseSync, path: string): void {
     for (const step of MIGRATIONS.slice(done)) database.exec(step)
     database.exec(`PRAGMA user_version = ${MIGRATIONS.length}`)
   })
+}
+
+/** Who goes back to an older edge after all needs the state in the form that it knows. */
+function keepCopy(database: DatabaseSync, copy: string): void {
+  if (existsSync(copy)) return
+  const temporary = `${copy}.${process.pid}.tmp`
+  rmSync(temporary, { force: true })
+  closeSync(openSync(temporary, 'wx', 0o600))
+  database.prepare('VACUUM INTO ?').run(temporary)
+  keepOwner(temporary)
+  renameSync(temporary, copy)
 }
 
 function version(database: DatabaseSync): number {

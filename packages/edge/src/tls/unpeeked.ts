@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
+import { addressKey } from '@engawa/shared/address-key'
 import { breakOff } from '@engawa/shared/stream/splice'
-import { addressKey } from '../guard/address.ts'
 
 /**
  * Sockets that have not yet said who they are.

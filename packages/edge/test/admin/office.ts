@@ -31,6 +31,7 @@ export function paperOffice(): Office & { calls: unknown[][] } {
       sent: 0,
       memoryBytes: 1,
     }),
+    metrics: async () => 'engawa_edge_sessions 0\n',
     invite(request) {
       calls.push(['invite', request])
       if (request.name === 'bad name') throw new EngawaError('NAME_INVALID', 'no name')

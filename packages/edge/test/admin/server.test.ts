@@ -134,6 +134,7 @@ t.test('the API describes itself', async (t) => {
     '/api/invitations',
     '/api/status',
     '/api/tunnels',
+    '/metrics',
   ])
 })
 

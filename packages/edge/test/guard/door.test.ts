@@ -1,5 +1,5 @@
+import { addressKey } from '@engawa/shared/address-key'
 import t from 'tap'
-import { addressKey } from '../../src/guard/address.ts'
 import { TokenBuckets } from '../../src/guard/bucket.ts'
 import { blockListOf, Door, type Pass } from '../../src/guard/door.ts'
 

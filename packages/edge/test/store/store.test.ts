@@ -133,3 +133,18 @@ t.test('kill -9 while writing leaves whole transactions', async (t) => {
     names.filter((name) => name.startsWith('b')).map((name) => name.slice(1)),
   )
 })
+
+t.test('a migration keeps a copy in the form that the older edge knows', async (t) => {
+  const path = pathOf(t)
+  const old = new DatabaseSync(path)
+  old.exec(`${MIGRATIONS[0]} PRAGMA user_version = 1; INSERT INTO meta VALUES ('generation', '7')`)
+  old.close()
+  const store = openStore(path)
+  t.equal(store.meta.nextGeneration(), 8)
+  store.close()
+  t.equal(statSync(`${path}.v1`).mode & 0o777, 0o600)
+  const copy = new DatabaseSync(`${path}.v1`)
+  t.teardown(() => copy.close())
+  t.equal(copy.prepare('PRAGMA user_version').get()?.['user_version'], 1)
+  t.equal(copy.prepare('SELECT value FROM meta').get()?.['value'], '7')
+})

@@ -13,9 +13,10 @@ const LINGER_MS = 60_000
  *
  * Emits 'accepted' when the agent has reached the service. Fails with an EngawaError of the code that reset it.
  * Buffers that are written must not be changed afterwards: they are kept until the peer has them.
+ * `onBytes` hears of each payload.
  */
-export function toDuplex(stream: Stream): StreamDuplex {
-  return new StreamDuplex(stream)
+export function toDuplex(stream: Stream, onBytes?: (fromPeer: number, toPeer: number) => void): StreamDuplex {
+  return new StreamDuplex(stream, onBytes)
 }
 
 export class StreamDuplex extends Duplex {
@@ -24,10 +25,12 @@ export class StreamDuplex extends Duplex {
   #credited = 0
   #peerEnded = false
   #blocked: (() => void) | undefined
+  readonly #onBytes: ((fromPeer: number, toPeer: number) => void) | undefined
 
-  constructor(stream: Stream) {
+  constructor(stream: Stream, onBytes?: (fromPeer: number, toPeer: number) => void) {
     super({ allowHalfOpen: true })
     this.stream = stream
+    this.#onBytes = onBytes
     stream.handler = {
       data: (bytes) => this.#take(bytes),
       end: () => {
@@ -80,6 +83,7 @@ export class StreamDuplex extends Duplex {
 
   override _write(chunk: Buffer, _: BufferEncoding, done: (error?: Error | null) => void): void {
     this.stream.write(chunk)
+    this.#onBytes?.(0, chunk.length)
     this.#pace(done)
   }
 
@@ -88,6 +92,7 @@ export class StreamDuplex extends Duplex {
     const total = buffers.reduce((sum, { length }) => sum + length, 0)
     if (total <= JOIN_BYTES) this.stream.write(Buffer.concat(buffers, total))
     else for (const buffer of buffers) if (buffer.length > 0) this.stream.write(buffer)
+    this.#onBytes?.(0, total)
     this.#pace(done)
   }
 
@@ -108,6 +113,7 @@ export class StreamDuplex extends Duplex {
   }
 
   #take(bytes: Uint8Array): void {
+    this.#onBytes?.(bytes.length, 0)
     const waits = this.readableFlowing !== true || this.readableLength > 0
     this.#pushed += bytes.length
     this.push(waits ? unpinned(bytes) : bytes)

@@ -1,4 +1,4 @@
-import { endpoint } from '@engawa/shared/wire/opening'
+import { endpoint } from './wire/opening.ts'
 
 /**
  * What limits count by: an IPv4 address, or the /64 of an IPv6 one, since whoever has one address there has all of them.

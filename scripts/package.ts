@@ -1,0 +1,84 @@
+// Builds the programs as single executables for Linux, their Debian packages and SHA256SUMS, into dist/.
+// Options: --arch x64,arm64  --programs edge,agent  --version V  --out DIR  --no-deb
+import { createHash } from 'node:crypto'
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join, relative, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { bundle } from './package/bundle.ts'
+import { debianPackage } from './package/deb.ts'
+import { licences } from './package/licences.ts'
+import { bashCompletion, helpPages, manualPage } from './package/manual.ts'
+import { ARCHITECTURES, type Build, PROGRAMS } from './package/parts.ts'
+import { placeRuntime } from './package/runtime.ts'
+import { singleFile } from './package/single.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+
+const { values } = parseArgs({
+  options: {
+    arch: { type: 'string', default: ARCHITECTURES.join(',') },
+    programs: { type: 'string', default: PROGRAMS.join(',') },
+    version: { type: 'string', default: ownVersion() },
+    out: { type: 'string', default: join(ROOT, 'dist') },
+    'no-deb': { type: 'boolean', default: false },
+  },
+})
+
+const scratch = mkdtempSync(join(tmpdir(), 'engawa-package-'))
+try {
+  await make({ root: ROOT, out: resolve(values.out), scratch, version: values.version })
+} finally {
+  rmSync(scratch, { recursive: true, force: true })
+}
+
+async function make(build: Build): Promise<void> {
+  const { out } = build
+  mkdirSync(out, { recursive: true })
+  const architectures = chosen(values.arch, ARCHITECTURES)
+  const runtimes = new Map(architectures.map((architecture) => [architecture, join(scratch, `node-${architecture}`)]))
+  for (const [architecture, path] of runtimes) placeRuntime(ROOT, architecture, path)
+  const made: string[] = []
+  for (const program of chosen(values.programs, PROGRAMS)) {
+    // oxlint-disable-next-line no-await-in-loop -- two of them at a time would not be faster
+    const { main, inputs } = await bundle(program, build)
+    const pages = helpPages(main, program)
+    const papers = {
+      manual: manualPage(program, pages, build),
+      completion: bashCompletion(program, pages),
+      licences: licences(ROOT, inputs),
+    }
+    for (const [architecture, runtime] of runtimes) {
+      const executable = singleFile(program, { main, runtime, architecture }, build)
+      made.push(executable)
+      if (!values['no-deb']) made.push(debianPackage(program, { executable, architecture, papers }, build))
+    }
+  }
+  for (const file of made) console.log(relative(process.cwd(), file))
+  writeFileSync(join(out, 'SHA256SUMS'), checksums(out))
+}
+
+/** As `sha256sum --check` reads them, of all that lies in the folder by now. */
+function checksums(out: string): string {
+  const files = globSync(['linux-*/engawa-*', 'engawa-*.deb'], { cwd: out }).toSorted()
+  return files
+    .map(
+      (file) =>
+        `${createHash('sha256')
+          .update(readFileSync(join(out, file)))
+          .digest('hex')}  ${file}\n`,
+    )
+    .join('')
+}
+
+function chosen<Known extends string>(typed: string, known: readonly Known[]): Known[] {
+  const wanted = typed.split(',')
+  const unknown = wanted.find((name) => !known.some((each) => each === name))
+  if (unknown !== undefined)
+    throw new Error(`${basename(import.meta.filename)}: ${unknown}? There are ${known.join(', ')}`)
+  return known.filter((name) => wanted.includes(name))
+}
+
+function ownVersion(): string {
+  return (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version
+}

@@ -45,6 +45,8 @@ export interface AgentSettings {
   readonly greetingMs?: number
   /** As in DialSettings. */
   readonly yields?: boolean
+  /** As in DialSettings. */
+  readonly plain?: boolean
   readonly sight?: Sight
 }
 
@@ -89,7 +91,7 @@ export class Agent implements Holder {
   #waiters: (() => void)[] = []
 
   constructor(settings: AgentSettings) {
-    const { folder, identity, log, carriers = CARRIERS, yields = false, sight } = settings
+    const { folder, identity, log, carriers = CARRIERS, yields = false, plain = false, sight } = settings
     this.#settings = settings
     this.#memory = new Memory(folder, (error) => log.warn({ err: error }, 'names.json cannot be used'))
     this.#tunnels = new Tunnels({
@@ -114,7 +116,7 @@ export class Agent implements Holder {
       onTried: (published, failure) => this.#watch.tried(published, failure),
     })
     this.#dialler = new Dialler(
-      { identity, carriers, yields, log },
+      { identity, carriers, yields, plain, log },
       {
         opened: (stream) => this.#server.opened(stream),
         message: (json) => this.#receive(json),

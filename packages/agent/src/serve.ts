@@ -136,7 +136,7 @@ export class Server {
     }
     // What comes before the service is reached waits here: at most the stream's first credit.
     stream.handler = {
-      data: (bytes) => void early.push(bytes.slice()),
+      data: (bytes) => void early.push(new Uint8Array(bytes)),
       end: () => {
         ended = true
       },

@@ -19,19 +19,21 @@ export interface Target {
   readonly secure: boolean
   /** HTTP: put before each request's path; without a final slash. */
   readonly path?: string | undefined
+  /** It speaks HTTP/2 from the first byte: `h2c://`. */
+  readonly h2c: boolean
   readonly text: string
 }
 
-/** Every scheme of contract.md, and what today's version does with it. */
-const SCHEMES: Readonly<Record<string, Target['protocol'] | 'later'>> = {
+/** Every scheme of contract.md, and what it is published as. */
+const SCHEMES: Readonly<Record<string, Target['protocol']>> = {
   http: 'http',
   tcp: 'tcp',
   https: 'http',
-  h2c: 'later',
+  h2c: 'http',
   udp: 'udp',
   tls: 'tls',
 }
-const USUAL_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443 }
+const USUAL_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443, h2c: 80 }
 /** No empty part, no `.` or `..`, no query. */
 const PATH = /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~!$&'()*+,;=:@%-]+)*\/?$/
 /** sockaddr_un holds 108 bytes with its final NUL. */
@@ -58,20 +60,20 @@ export function parseTarget(typed: string, base: string = process.cwd()): Target
   const authority = slash === -1 ? rest : rest.slice(0, slash)
   const path = slash === -1 ? '' : rest.slice(slash)
   const place = placeOf(scheme ?? 'http', scheme !== undefined, authority, wrong)
-  const use = SCHEMES[scheme ?? 'http']
-  if (use === 'later' || use === undefined) throw later(typed, () => `${scheme}://`)
+  const use = SCHEMES[scheme ?? 'http'] ?? 'http'
   if (path !== '' && path !== '/') {
     if (use !== 'http' || !path.startsWith('/')) throw wrong((words) => words.targetPathTcp)
     if (!PATH.test(path)) throw wrong((words) => words.targetPath)
   }
   if ((use === 'http' || use === 'tls') && place.count > 1) throw wrong((words) => words.targetRangeHttp)
-  const secure = scheme === 'https'
+  const [secure, h2c] = [scheme === 'https', scheme === 'h2c']
   const prefix = path.replace(/\/+$/, '')
   return {
     protocol: use,
     place,
     secure,
-    text: `${secure ? 'https' : use}://${spell(place)}${prefix}`,
+    h2c,
+    text: `${secure || h2c ? scheme : use}://${spell(place)}${prefix}`,
     ...(prefix !== '' && { path: prefix }),
   }
 }
@@ -93,7 +95,7 @@ function folderTarget(typed: string, base: string): Target {
   if (path.includes('\0')) {
     throw complaint('TARGET_INVALID', (words) => words.targetWrong(typed, words.targetSpace))
   }
-  return { protocol: 'http', place: { kind: 'folder', path }, secure: false, text: path }
+  return { protocol: 'http', place: { kind: 'folder', path }, secure: false, h2c: false, text: path }
 }
 
 function socketTarget(scheme: string, path: string, wrong: Wrong): Target {
@@ -104,6 +106,7 @@ function socketTarget(scheme: string, path: string, wrong: Wrong): Target {
     protocol: tcp ? 'tcp' : 'http',
     place: { kind: 'socket', path },
     secure: false,
+    h2c: false,
     text: `${tcp ? 'tcp+unix' : 'unix'}:${path}`,
   }
 }

@@ -154,6 +154,7 @@ function bindOf({ service, name, wish }: Published): AgentMessage {
     ...(bare === true && { bare: true }),
     ...(balance === true && { balance: true }),
     ...(health !== undefined && { health }),
+    ...(target.h2c && { h2c: true }),
     target: target.text,
   }
 }

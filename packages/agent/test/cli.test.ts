@@ -18,7 +18,6 @@ const ROWS: readonly (readonly [args: string, code: number, says: RegExp])[] = [
   ['expose 8080', 2, /edge invite NAME.*agent join/],
   ['expose 99999', 2, /ports are 1 to 65535/],
   ['expose htp://80', 2, /did you mean http/],
-  ['expose h2c://nas.local:50051', 2, /in this version yet/],
   ['expose 8080 --nmae x', 2, /did you mean --name\?/],
   ['expose 8080 --refuse 10.0.0.0/8', 2, /unknown flag --refuse/],
   ['expose 8080 --name', 2, /--name needs a value/],

@@ -43,7 +43,6 @@ const WRONG: readonly (readonly [text: string, place: string, says: RegExp])[] =
   ['tunnels:\n  - name: x', '2:5 tunnels[0]', /./],
   ['tunnels:\n  - target: 99999', '2:5 tunnels[0].target', /65535/],
   ['tunnels:\n  - target: [1]', '2:5 tunnels[0].target', /./],
-  ['tunnels:\n  - target: h2c://53', '2:5 tunnels[0].target', /version/],
   ['tunnels:\n  - target: 8080\n    nmae: x', '3:5 tunnels[0].nmae', /unknown key/],
   ['tunnels:\n  - target: 8080\n    name: a.b', '3:5 tunnels[0].name', /no name/],
   ['tunnels:\n  - target: 8080\n    host: nowhere', '3:5 tunnels[0].host', /no domain/],

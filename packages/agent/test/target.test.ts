@@ -42,6 +42,8 @@ const GOOD: readonly (readonly [typed: string, text: string])[] = [
   ['https://nas.local:5001', 'https://nas.local:5001'],
   ['https://nas.local', 'https://nas.local:443'],
   ['https://5001', 'https://127.0.0.1:5001'],
+  ['h2c://:50051', 'h2c://127.0.0.1:50051'],
+  ['h2c://nas.local', 'h2c://nas.local:80'],
   ['udp://nas.local:27000-27010', 'udp://nas.local:27000-27010'],
   ['8080/app', 'http://127.0.0.1:8080/app'],
   ['localhost:8080/app/', 'http://localhost:8080/app'],
@@ -103,13 +105,12 @@ const BAD: readonly (readonly [typed: string, says: RegExp])[] = [
   [`unix:/${'a'.repeat(107)}`, /107 bytes/],
 ]
 
-const LATER = ['h2c://:50051']
-
 for (const [typed, text] of GOOD) {
   t.test(`${JSON.stringify(typed)} means ${text}`, async (t) => {
     const target = parseTarget(typed)
     t.equal(target.text, text)
     t.equal(target.secure, text.startsWith('https'))
+    t.equal(target.h2c, text.startsWith('h2c'))
     t.equal(target.protocol, /^(tcp|udp|tls)/.exec(text)?.[0] ?? 'http')
     t.same(parseTarget(text), target, 'its canonical spelling reads the same')
   })
@@ -118,12 +119,6 @@ for (const [typed, text] of GOOD) {
 for (const [typed, says] of BAD) {
   t.test(`${JSON.stringify(typed.slice(0, 40))} is refused`, async (t) => {
     t.throws(() => parseTarget(typed), { code: 'TARGET_INVALID', message: says })
-  })
-}
-
-for (const typed of LATER) {
-  t.test(`${typed} is not in this version`, async (t) => {
-    t.throws(() => parseTarget(typed), { code: 'PROTOCOL_UNSUPPORTED' })
   })
 }
 

@@ -42,6 +42,8 @@ export interface EdgeOptions {
   readonly folder: string
   readonly log: Logger
   readonly onEvent: (event: EdgeEvent) => void
+  /** Carriers without TLS: for the bench alone, no flag reaches it. */
+  readonly plainCarriers?: boolean
 }
 
 export interface RunningEdge {
@@ -70,7 +72,7 @@ export async function startEdge(settings: EdgeSettings, options: EdgeOptions): P
 }
 
 async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo): Promise<RunningEdge> {
-  const { folder, log, onEvent } = options
+  const { folder, log, onEvent, plainCarriers = false } = options
   makeFolder(folder)
   const lock = lockFolder(folder)
   undo.add(() => lock.release())
@@ -97,7 +99,8 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
     figures,
     leased: () => wake.certificates?.(),
   })
-  const door = new CarrierDoor({ gatekeeper, tls: ca.leaf, timeoutMs: settings.limits.carriers.handshakeMs })
+  const { handshakeMs: timeoutMs } = settings.limits.carriers
+  const door = new CarrierDoor({ gatekeeper, tls: plainCarriers ? 'plain' : ca.leaf, timeoutMs })
   // A carrier that comes early waits until the edge knows how it looks from outside.
   const readiness = Promise.withResolvers<void>()
   const agents = new AgentListener({ door, limits: settings.limits.carriers, log, ready: readiness.promise })

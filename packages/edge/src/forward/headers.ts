@@ -99,14 +99,23 @@ export function answerFields(raw: RawFields, options: { status: number; domain: 
   return fields
 }
 
-/** Trailers as they may be passed on, as pairs for `addTrailers`. */
-export function trailerFields(raw: RawFields): [string, string][] {
+/** Trailers as they may be passed on, as pairs for `addTrailers`. `toService`: where some take `_` for `-`. */
+export function trailerFields(raw: RawFields, { toService = false } = {}): [string, string][] {
   const fields: [string, string][] = []
   eachField(raw, (name, value, lower) => {
-    if (HOP.has(lower) || isOurs(lower) || NEVER_TRAILER.has(lower) || name.includes('_')) return
+    if (HOP.has(lower) || isOurs(lower) || NEVER_TRAILER.has(lower) || (toService && name.includes('_'))) return
     fields.push([name, value])
   })
   return fields
+}
+
+/** The values of a field, as they came. `lower`: its name in lower case. */
+export function valuesOf(raw: RawFields, lower: string): string[] {
+  const values: string[] = []
+  eachField(raw, (_, value, name) => {
+    if (name === lower) values.push(value)
+  })
+  return values
 }
 
 /** In any spelling that a service may take for it: some servers turn every odd letter of a name into `_` for CGI. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import type { IncomingHttpHeaders } from 'node:http'
 import { constants, type ServerHttp2Stream } from 'node:http2'
@@ -8,6 +9,8 @@ export interface Http2Head {
   readonly method: string
   readonly url: string
   readonly rawHeaders: string[]
+  /** It asks for a WebSocket; this is the Sec-WebSocket-Key for a service over HTTP/1.1. RFC 8441 §4 */
+  readonly webSocketKey: string | undefined
 }
 
 /** Fields that do not exist in HTTP/2. RFC 9113 §8.2.2 */
@@ -60,10 +63,24 @@ export function readHead(
   if (pseudo.get(':scheme') !== options.scheme) return undefined
   for (const name of pseudo.keys())
     if (![':method', ':path', ':scheme', ':authority', ':protocol'].includes(name)) return undefined
+  const protocol = pseudo.get(':protocol')
+  if (protocol !== undefined) {
+    // An Upgrade has neither body nor key over HTTP/2, where the stream itself is switched.
+    if (method !== 'CONNECT' || protocol !== 'websocket' || options.bodiless || length) return undefined
+    const key = randomBytes(16).toString('base64')
+    const asked = fields.filter((_, at) => fields[at - (at % 2)] !== 'sec-websocket-key')
+    if (cookies.length > 0) asked.push('cookie', cookies.join('; '))
+    return {
+      method: 'GET',
+      url,
+      rawHeaders: ['Host', authority, ...asked, 'Sec-WebSocket-Key', key],
+      webSocketKey: key,
+    }
+  }
   // §8.2.3: one field, as an HTTP/1.1 service expects it.
   if (cookies.length > 0) fields.push('cookie', cookies.join('; '))
   if (!options.bodiless && !length) fields.push('transfer-encoding', 'chunked')
-  return { method, url, rawHeaders: ['Host', authority, ...fields] }
+  return { method, url, rawHeaders: ['Host', authority, ...fields], webSocketKey: undefined }
 }
 
 /** What a visitor asks on a stream of HTTP/2. */
@@ -148,8 +165,8 @@ export class Http2Response extends EventEmitter implements VisitorResponse {
     return this.#stream.writableFinished && !this.#stream.aborted
   }
 
-  writeHead(status: number, _: string | undefined, fields: readonly string[]): void {
-    const without = this.#head || status === 204 || status === 304
+  writeHead(status: number, _: string | undefined, fields: readonly string[], ended = false): void {
+    const without = ended || this.#head || status === 204 || status === 304
     const sent: string[] = [':status', String(status)]
     let length = false
     for (let at = 0; at + 1 < fields.length; at += 2) {

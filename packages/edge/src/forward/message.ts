@@ -29,8 +29,8 @@ export interface VisitorResponse {
   readonly writableFinished: boolean
   /** Trailers can follow the body. */
   readonly chunkedEncoding: boolean
-  /** `fields`: names and values in turn. Throws for what can't be sent. */
-  writeHead(status: number, message: string | undefined, fields: string[]): unknown
+  /** `fields`: names and values in turn; `ended`: nothing will follow, which only HTTP/2 can say. Throws for what can't be sent. */
+  writeHead(status: number, message: string | undefined, fields: string[], ended?: boolean): unknown
   write(chunk: Buffer): boolean
   end(body?: string): unknown
   addTrailers(fields: [string, string][]): void

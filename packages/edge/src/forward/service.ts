@@ -2,6 +2,7 @@ import { Agent, type AgentOptions, type ClientRequest, type ClientRequestArgs } 
 import type { Duplex } from 'node:stream'
 import type { Stream } from '@engawa/shared/mux/events'
 import { type StreamDuplex, toDuplex } from '@engawa/shared/stream/duplex'
+import { H2cPool } from './h2c.ts'
 
 /** Beside what http.request wants: which service, and how to get a new stream to it. */
 export interface ServiceOptions extends ClientRequestArgs {
@@ -27,6 +28,7 @@ export class ServiceAgent extends Agent {
   readonly #idle = new Map<Duplex, NodeJS.Timeout>()
   readonly #tied = new WeakSet<Duplex>()
   readonly #kept: number
+  #h2c: H2cPool | undefined
   #idleMs = IDLE_MS
 
   /** `kept`: how many may rest. */
@@ -34,6 +36,12 @@ export class ServiceAgent extends Agent {
     const maxSockets = kept === 1 ? 1 : Number.POSITIVE_INFINITY
     super({ keepAlive: true, maxSockets, maxFreeSockets: kept, scheduling: 'lifo' } satisfies AgentOptions)
     this.#kept = kept
+  }
+
+  /** The connections to services that speak HTTP/2. */
+  get h2c(): H2cPool {
+    this.#h2c ??= new H2cPool()
+    return this.#h2c
   }
 
   /** The Keep-Alive field of the latest answer. */
@@ -79,6 +87,7 @@ export class ServiceAgent extends Agent {
     for (const connection of Object.values(this.freeSockets).flat())
       if (connection !== undefined) this.#letGo(connection)
     for (const connection of Object.values(this.sockets).flat()) connection?.destroy()
+    this.#h2c?.destroy()
   }
 
   #wake(connection: Duplex): void {

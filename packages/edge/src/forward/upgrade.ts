@@ -1,9 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import type { StreamDuplex } from '@engawa/shared/stream/duplex'
+import { StreamDuplex } from '@engawa/shared/stream/duplex'
 import { splice } from '@engawa/shared/stream/splice'
-import { answerFields } from './headers.ts'
+import { answerFields, valuesOf } from './headers.ts'
 import type { Exchange } from './http.ts'
+import { relay, serviceEnd } from './relay.ts'
+import { acceptOf, type Switched } from './switched.ts'
 
 /** h2c and TLS would hand the service bytes that no check has seen as requests: smuggling by upgrade. */
 const REFUSED = /^(?:h2c?|http\/|tls\/)/i
@@ -18,26 +20,37 @@ export function upgradeOf(request: IncomingMessage): string | undefined {
 }
 
 /**
- * After the service's 101: passes it on, then the bytes both ways, outside HTTP.
+ * Joins a visitor over HTTP/1.1 and a service that has switched: the 101, then the bytes both ways, outside HTTP.
  *
- * `early` is what the visitor sent before it; it goes only now. `rest` came from the service together with its 101.
+ * `early` is what the visitor sent before the 101; it goes only now. `key`: of its Sec-WebSocket-Key.
  */
 export function join(
   visitor: Socket,
-  service: StreamDuplex,
-  {
-    answer,
-    rest,
-    early,
-    exchange,
-    domain,
-  }: { answer: IncomingMessage; rest: Buffer; early: Buffer; exchange: Exchange; domain: string },
+  switched: Switched,
+  { protocol, early, key, cut }: { protocol: string; early: Buffer; key: string; cut: () => void },
 ): void {
+  const { answer, service, rest, exchange, domain } = switched
   const fields = answerFields(answer.rawHeaders, { status: 101, domain, trailers: false })
-  fields.push('Connection', 'Upgrade', 'Upgrade', String(answer.headers.upgrade))
-  let head = `HTTP/1.1 101 ${answer.statusMessage ?? ''}\r\n`
+  fields.push('Connection', 'Upgrade', 'Upgrade', valuesOf(answer.rawHeaders, 'upgrade')[0] ?? protocol)
+  // Over HTTP/2 there is no such proof, so the edge gives it.
+  if (answer.status !== 101) fields.push('Sec-WebSocket-Accept', acceptOf(key))
+  let head = `HTTP/1.1 101 ${answer.message ?? 'Switching Protocols'}\r\n`
   for (let at = 0; at < fields.length; at += 2) head += `${fields[at] ?? ''}: ${fields[at + 1] ?? ''}\r\n`
   visitor.write(`${head}\r\n`, 'latin1')
+  if (service instanceof StreamDuplex) return spliceRest(visitor, service, { rest, early, exchange })
+  if (early.length > 0) service.write(early)
+  if (visitor.readableEnded) service.end()
+  return relay(
+    { duplex: visitor, whole: () => visitor.readableEnded, cut, onBytes: (count) => exchange.received(count) },
+    { ...serviceEnd(service), onBytes: (count) => exchange.sent(count) },
+  )
+}
+
+function spliceRest(
+  visitor: Socket,
+  service: StreamDuplex,
+  { rest, early, exchange }: { rest: Buffer; early: Buffer; exchange: Exchange },
+): void {
   // The Duplex is left behind: what it still holds goes first, then the stream itself is spliced.
   const first = Buffer.concat([rest, (service.read() as Buffer | null) ?? Buffer.alloc(0)])
   if (first.length > 0) visitor.write(first)

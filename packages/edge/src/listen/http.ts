@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { Code } from '@engawa/shared/errors'
 import { type Admission, type Ends, endsOf } from '../admit.ts'
 import { rawAnswer } from '../forward/answers.ts'
+import { isAgreed } from '../forward/switched.ts'
 import { join, upgradeOf } from '../forward/upgrade.ts'
 import { Conversation } from './conversation.ts'
 import { unwrap } from './proxied.ts'
@@ -130,12 +131,16 @@ export class HttpFront {
     conversation.take(request, response, {
       protocol,
       switched: (answer, service, rest, exchange) => {
+        if (!isAgreed(answer, protocol)) return false
         socket.off('drain', drained)
         socket.off('data', hold)
         const early = Buffer.concat(held)
         const { domain } = this.#admission.settings
         conversation.leave()
-        join(socket, service, { answer, rest, early, exchange, domain })
+        const key = request.headers['sec-websocket-key'] ?? ''
+        const cut = (): void => conversation.cut()
+        join(socket, { answer, service, rest, exchange, domain }, { protocol, early, key, cut })
+        return true
       },
     })
   }

@@ -3,9 +3,12 @@ import type { Socket } from 'node:net'
 import { refusedEntry } from '../access/asked.ts'
 import { type Admission, endsOf, type Visitor } from '../admit.ts'
 import { answer } from '../forward/answers.ts'
-import { Exchange } from '../forward/http.ts'
+import { type Asked, Exchange } from '../forward/http.ts'
+import { resetHttp2, watchEnd } from '../forward/http2-end.ts'
 import { type Http2Head, Http2Request, Http2Response, readHead } from '../forward/http2-message.ts'
+import { joinHttp2 } from '../forward/http2-switch.ts'
 import { ServiceAgent } from '../forward/service.ts'
+import { isAgreed } from '../forward/switched.ts'
 import { TokenBuckets } from '../guard/bucket.ts'
 import { checkHead } from '../guard/head.ts'
 import type { Arrival } from './http.ts'
@@ -68,6 +71,8 @@ class Visit {
         maxHeaderListSize: limits.requestHeadBytes,
         initialWindowSize: STREAM_WINDOW,
         enablePush: false,
+        // RFC 8441 §3
+        enableConnectProtocol: true,
       },
       // Pseudo-fields are pairs, too.
       maxHeaderListPairs: limits.requestFields + 5,
@@ -117,9 +122,10 @@ class Visit {
     const request = new Http2Request(stream, read)
     const response = new Http2Response(stream, { head: read.method === 'HEAD' })
     // An answer before the end of the request: the rest of its body is unwanted. RFC 9113 §8.1
-    response.once('finish', () => {
+    const finished = (): void => {
       if (!request.complete) this.#close(stream, constants.NGHTTP2_NO_ERROR)
-    })
+    }
+    response.once('finish', finished)
     const head = checkHead(request, limits, VERSIONS)
     if (typeof head === 'string') {
       const { peer, secure } = this.#visitor
@@ -136,7 +142,28 @@ class Visit {
       idleMs: limits.http2IdleMs,
       cut: () => this.#close(stream, constants.NGHTTP2_INTERNAL_ERROR),
       fallBack: () => this.#close(stream, constants.NGHTTP2_HTTP_1_1_REQUIRED),
+      ...this.#upgrade(stream, read, () => response.off('finish', finished)),
     }).run()
+  }
+
+  /** `left`: the stream is no request any more. */
+  #upgrade(stream: ServerHttp2Stream, { webSocketKey: key }: Http2Head, left: () => void): Pick<Asked, 'upgrade'> {
+    if (key === undefined) return {}
+    watchEnd(stream)
+    const { domain } = this.#admission.settings
+    const cut = (): void => this.#close(stream, constants.NGHTTP2_CANCEL)
+    return {
+      upgrade: {
+        protocol: 'websocket',
+        refuses2xx: true,
+        switched: (said, service, rest, exchange) => {
+          const switched = { answer: said, service, rest, exchange, domain }
+          if (!isAgreed(said, 'websocket') || !joinHttp2(stream, switched, { key, cut })) return false
+          left()
+          return true
+        },
+      },
+    }
   }
 
   /** A malformed request is an error of its stream. RFC 9113 §8.1.1 */
@@ -148,9 +175,7 @@ class Visit {
 
   #close(stream: ServerHttp2Stream, code: number): void {
     this.#closed.add(stream)
-    // Node ends a stream before it resets it, and a cut answer would look whole.
-    if (!stream.writableEnded) Object.assign(stream, { _final: (done: () => void) => done() })
-    stream.close(code)
+    resetHttp2(stream, code)
   }
 
   /** Streams opened and reset at once make work for the service and none for the visitor (rapid reset, CVE-2023-44487). */

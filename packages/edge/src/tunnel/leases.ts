@@ -24,6 +24,14 @@ export interface LeaseRules {
   portPerHttp(): boolean
 }
 
+/** What is known of the edge's machine beyond the leases. */
+export interface KnownPorts {
+  /** Other programs have these. */
+  readonly busy?: readonly number[]
+  /** Nobody had these a moment ago: these or none. */
+  readonly tried?: PortRange
+}
+
 /**
  * Names that mean something to programs: whoever held them could lead other people's machines astray
  * (proxy and mail set-up), or speak for the edge.
@@ -62,13 +70,13 @@ export class Leases {
   }
 
   /**
-   * What `agent` would hold by this bind; nothing changes yet. `busy`: ports that other programs have.
+   * What `agent` would hold by this bind; nothing changes yet.
    * Throws the codes of bindings: NAME_…, HOST_…, PORT_…, TUNNEL_LIMIT, PROTOCOL_UNSUPPORTED.
    */
   claim(
     agent: AgentRow,
     bind: Bind,
-    { busy = [], inUse = () => false }: { busy?: readonly number[]; inUse?: (name: string) => boolean } = {},
+    { inUse = () => false, ...ports }: KnownPorts & { inUse?: (name: string) => boolean } = {},
   ): Lease {
     if (!this.#rules.protocols.has(bind.protocol)) {
       throw new EngawaError('PROTOCOL_UNSUPPORTED', `this edge does not publish ${bind.protocol}`)
@@ -94,7 +102,7 @@ export class Leases {
       ports:
         byHost && !(bind.protocol === 'http' && this.#rules.portPerHttp())
           ? undefined
-          : this.#claimPorts(agent, bind, name, busy),
+          : this.#claimPorts(agent, bind, name, ports),
       target: bind.target,
       rules: parseRules(bind),
       bare: bind.protocol === 'http' && bind.bare === true && this.#mayBeBare(agent),
@@ -247,7 +255,7 @@ export class Leases {
     return protocol === 'http' || protocol === 'tls' ? [`${baseName(name)}.${this.#rules.domain}`, ...hosts] : []
   }
 
-  #claimPorts(agent: AgentRow, bind: Bind, name: string, busy: readonly number[]): PortRange {
+  #claimPorts(agent: AgentRow, bind: Bind, name: string, { busy = [], tried }: KnownPorts): PortRange {
     const { limits } = this.#rules
     const udp = bind.protocol === 'udp'
     const wished = bind.protocol === 'http' ? undefined : bind.port
@@ -258,8 +266,8 @@ export class Leases {
     const held = this.#byName.get(name)
     return choosePorts(
       {
-        want: wished,
-        exact: bind.exact === true && wished !== undefined,
+        want: tried ?? wished,
+        exact: tried !== undefined || (bind.exact === true && wished !== undefined),
         count,
         held: held?.protocol === bind.protocol ? held.ports : undefined,
       },

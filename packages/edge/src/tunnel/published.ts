@@ -39,6 +39,7 @@ export class Published implements Tunnel {
   told = ''
   hostHeader: string | undefined
   rewrite: Rewrite = { strip: false, prefix: '' }
+  h2c = false
   lastLiveAt = 0
   /** Its ports are to listen. */
   listening = false

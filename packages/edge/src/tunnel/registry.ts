@@ -141,6 +141,7 @@ export class Registry implements TunnelTable {
     tunnel.service = bind.service
     tunnel.hostHeader = bind.hostHeader
     tunnel.rewrite = { strip: bind.strip === true, prefix: bind.prefix ?? '' }
+    tunnel.h2c = bind.h2c === true
     tunnel.check = randomBytes(16).toString('base64url')
     tunnel.unwatch?.()
     tunnel.well = true
@@ -253,27 +254,14 @@ export class Registry implements TunnelTable {
       const { ports } = lease
       if (ports === undefined || this.#hasOpen(lease, ports)) return lease
       const stolen = await probe(transportOf(lease), settings.bind, ports)
-      if (stolen === undefined) return this.#stillFree(lease)
+      // Others may have been quicker while these ports were tried: the same question again, for just what came of it.
+      if (stolen === undefined) return this.#leases.claim(agent, bind, { tried: ports })
       if (bind.exact === true) {
         throw new EngawaError('PORT_UNAVAILABLE', `another program on the edge’s machine has port ${stolen}`)
       }
       busy.push(stolen)
     }
     throw new EngawaError('PORT_UNAVAILABLE', 'other programs on the edge’s machine have every port that was tried')
-  }
-
-  /** While ports were probed another agent may have been quicker. */
-  #stillFree(lease: Lease): Lease {
-    const holder = this.#leases.get(lease.name)
-    if (holder !== undefined && holder.agent !== lease.agent) {
-      throw new EngawaError('NAME_TAKEN', `the name ${lease.name} is held by another agent`)
-    }
-    for (let port = lease.ports?.[0] ?? 1; port <= (lease.ports?.[1] ?? 0); port++) {
-      const other = this.#routes.byPort(transportOf(lease), port)
-      if (other === undefined || other.name === lease.name) continue
-      throw new EngawaError('PORT_TAKEN', `port ${port} is held by another tunnel`)
-    }
-    return lease
   }
 
   #hasOpen(lease: Lease, ports: PortRange): boolean {

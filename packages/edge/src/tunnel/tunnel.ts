@@ -79,6 +79,8 @@ export interface Tunnel {
   readonly hostHeader: string | undefined
   /** What becomes of a request's path. */
   readonly rewrite: Rewrite
+  /** The service speaks HTTP/2 with prior knowledge. */
+  readonly h2c: boolean
   /** Whom it takes; undefined: everybody. */
   readonly rules: AddressRules | undefined
   /** Answered at `/.well-known/engawa/TOKEN`. */

@@ -6,6 +6,7 @@ export interface FakeTunnel extends Tunnel {
   live: Live | undefined
   rules: AddressRules | undefined
   hostHeader: string | undefined
+  h2c: boolean
   readonly traffic: Traffic
 }
 
@@ -22,6 +23,7 @@ export function fakeTunnel(over: Partial<Tunnel> & Pick<Tunnel, 'name'>): FakeTu
     hostHeader: undefined,
     rewrite: { strip: false, prefix: '' },
     balanced: false,
+    h2c: false,
     rules: undefined,
     check: undefined,
     live: undefined,

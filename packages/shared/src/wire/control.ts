@@ -30,6 +30,8 @@ export interface Bind {
   /** HTTP: others may stand behind the same name, and `health` says how each is looked at: `tcp` or `http:/PATH`. */
   readonly balance?: boolean
   readonly health?: string
+  /** HTTP: the service speaks HTTP/2 with prior knowledge instead of HTTP/1.1. */
+  readonly h2c?: boolean
   /** For people: what stands behind, as typed. */
   readonly target: string
 }
@@ -131,6 +133,7 @@ const AGENT_SHAPES: Record<AgentMessage['type'], Shape> = {
     bare: maybe(flag),
     balance: maybe(flag),
     health: maybe(text(1024)),
+    h2c: maybe(flag),
     target: text(1024),
   },
   unbind: { service: SERVICE },

@@ -75,23 +75,41 @@ export function wishSchema(base: string): z.ZodType<Wish> {
       target: z
         .union([z.number().int(), z.string()])
         .transform(String)
-        .pipe(parsedText((text) => parseTarget(text, base))),
-      name: parsedText(parseTunnelName).optional(),
-      host: oneOrMore(parsedText(parseTunnelHost)).optional(),
-      path: parsedText(parsePrefix).optional(),
-      'strip-path': z.boolean().optional(),
-      default: z.boolean().optional(),
-      balance: z.boolean().optional(),
-      health: parsedText(parseHealth).optional(),
-      port: z.union([z.number().int(), z.string()]).transform(String).pipe(parsedText(parsePortRange)).optional(),
-      reach: oneOrMore(parsedText(parseNetwork)).optional(),
-      allow: oneOrMore(parsedText(parseNetwork)).optional(),
-      deny: oneOrMore(parsedText(parseNetwork)).optional(),
-      'host-header': parsedText(parseHostHeader).optional(),
-      'insecure-target': z.boolean().optional(),
-      listing: z.boolean().optional(),
-      'proxy-protocol': z.enum(PROXY_VERSIONS).optional(),
-      'visitor-address': z.enum(VISITOR_ADDRESSES).optional(),
+        .pipe(parsedText((text) => parseTarget(text, base)))
+        .describe('PORT, HOST:PORT, https://HOST, tcp://HOST:PORT[-PORT], udp://…, tls://…, unix:/path or a folder'),
+      name: parsedText(parseTunnelName).optional().describe('Public name; without it, what this target had before.'),
+      host: oneOrMore(parsedText(parseTunnelHost))
+        .optional()
+        .describe('Domains of your own that lead here too (HTTP, TLS).'),
+      path: parsedText(parsePrefix).optional().describe('Only requests below this path (HTTP).'),
+      'strip-path': z.boolean().optional().describe('Ask the service without that path (HTTP).'),
+      default: z.boolean().optional().describe("Answer at the edge's bare address, too (HTTP)."),
+      balance: z.boolean().optional().describe('Share the name with other targets or agents (HTTP).'),
+      health: parsedText(parseHealth)
+        .optional()
+        .describe('How the edge looks whether the service is well: tcp or http:/PATH.'),
+      port: z
+        .union([z.number().int(), z.string()])
+        .transform(String)
+        .pipe(parsedText(parsePortRange))
+        .optional()
+        .describe("Public port N or N-M (TCP, UDP); without it, the target's own if that is free."),
+      reach: oneOrMore(parsedText(parseNetwork))
+        .optional()
+        .describe('Link-local or metadata networks that this target may lie in.'),
+      allow: oneOrMore(parsedText(parseNetwork)).optional().describe('Networks whose visitors alone are taken.'),
+      deny: oneOrMore(parsedText(parseNetwork)).optional().describe('Networks whose visitors are not taken.'),
+      'host-header': parsedText(parseHostHeader).optional().describe('The Host that the service is asked by (HTTP).'),
+      'insecure-target': z.boolean().optional().describe('Take any certificate of an https:// target.'),
+      listing: z.boolean().optional().describe('Show what is in a folder that has no index.html.'),
+      'proxy-protocol': z
+        .enum(PROXY_VERSIONS)
+        .optional()
+        .describe('Tell the service who visits by the PROXY protocol.'),
+      'visitor-address': z
+        .enum(VISITOR_ADDRESSES)
+        .optional()
+        .describe('Let each visitor come from an address of its own in 127.0.0.0/8 (services of this machine, Linux).'),
     })
     .transform(
       ({

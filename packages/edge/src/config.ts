@@ -85,7 +85,8 @@ const hosts = z.union([
   z.array(parsedText(parsePublicHost)).min(1).max(16),
 ])
 
-const FILE = z.strictObject({
+/** edge.yaml. */
+export const EDGE_FILE = z.strictObject({
   domain: parsedText(parseEdgeDomain).optional(),
   http: parsedText(parseAddress).optional(),
   https: parsedText(parseOr('off', parseAddress)).optional(),
@@ -112,7 +113,7 @@ const FILE = z.strictObject({
  * Throws CONFIG_INVALID or FLAG_INVALID, in the language asked for.
  */
 export function edgeSettings({ flags, file, language, mayBindLow }: EdgeConfigSource): EdgeSettings {
-  const read = readConfig({ file: file?.path ?? 'edge.yaml', text: file?.text ?? '', language }, FILE)
+  const read = readConfig({ file: file?.path ?? 'edge.yaml', text: file?.text ?? '', language }, EDGE_FILE)
   const domain = flag('domain', flags.domain, parseEdgeDomain) ?? read.domain ?? 'localhost'
   const http = flag('http', flags.http, parseAddress) ?? read.http ?? { host: '', port: mayBindLow ? 80 : 8080 }
   const https = flag('https', flags.https, parseOr('off', parseAddress)) ??

@@ -106,6 +106,7 @@ export const en: Words = {
   serviceSilent: (target) => `nothing answers at ${target} yet: start the service, it is published already`,
   serviceCertificate: (target) =>
     `${target} answers, but its certificate is not trusted: mend it, or use --insecure-target`,
+  serviceLoop: (target) => `${target} is this tunnel's own public port: start the service, or choose another --port`,
   serviceNoFolder: (target) => `${target} is not there or cannot be read; it is published already`,
   serviceBack: (target) => `${target} answers now`,
   checkOk: (address) => `checked from here: ${address} answers`,

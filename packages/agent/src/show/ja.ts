@@ -109,6 +109,8 @@ export const ja: Words = {
   serviceSilent: (target) => `${target} がまだ応答しません。公開はできているので、サービスを起動してください`,
   serviceCertificate: (target) =>
     `${target} は応答しますが、証明書を信頼できません。証明書を直すか、--insecure-target を使ってください`,
+  serviceLoop: (target) =>
+    `${target} はこの公開自身のポートです。サービスを起動するか、--port で別のポートを選んでください`,
   serviceNoFolder: (target) => `${target} がないか、読めません。公開はできています`,
   serviceBack: (target) => `${target} が応答するようになりました`,
   checkOk: (address) => `ここから確かめました: ${address} は応答します`,

@@ -101,6 +101,7 @@ export interface Words {
   readonly configRefused: (message: string) => string
   readonly serviceSilent: (target: string) => string
   readonly serviceCertificate: (target: string) => string
+  readonly serviceLoop: (target: string) => string
   readonly serviceNoFolder: (target: string) => string
   readonly serviceBack: (target: string) => string
   readonly checkOk: (address: string) => string

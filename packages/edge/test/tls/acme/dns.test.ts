@@ -19,14 +19,14 @@ t.test('Cloudflare’s API, by a stand-in: the record of the right zone comes an
   const asked: string[] = []
   const api = createServer((request, response) => {
     let body = ''
+    const answer = (result: unknown, success = true): void =>
+      void response.end(
+        JSON.stringify({ success, result, errors: success ? [] : [{ message: 'Invalid access token' }] }),
+      )
     request.setEncoding('utf8').on('data', (part: string) => (body += part))
     request.on('end', () => {
       const url = new URL(request.url ?? '', 'http://api')
       asked.push(`${request.method} ${url.pathname} ${request.headers.authorization}`)
-      const answer = (result: unknown, success = true): void =>
-        void response.end(
-          JSON.stringify({ success, result, errors: success ? [] : [{ message: 'Invalid access token' }] }),
-        )
       if (request.headers.authorization !== 'Bearer secret') return answer(null, false)
       if (url.pathname === '/zones') return answer(url.searchParams.get('name') === 'example.com' ? [{ id: 'z1' }] : [])
       if (url.pathname !== '/zones/z1/dns_records' && request.method !== 'DELETE') return answer(null, false)

@@ -394,7 +394,7 @@ t.test('what a network does wrong is told apart', async (t) => {
 })
 
 t.test('the edge closes who is not done in time, wherever it stopped [H8]', async (t) => {
-  const { port, outcome } = await world(t, {}, { timeoutMs: 60 })
+  const { port, outcome } = await world(t, {}, { timeoutMs: 800 })
   const stops = [
     async () => connect(port, '127.0.0.1'),
     async () => connectTls({ port, host: '127.0.0.1', ca: edge.ca, servername: SERVERNAME }),

@@ -24,9 +24,12 @@ export interface Store {
   close(): void
 }
 
-/** Opens or makes the database. Throws STATE_BROKEN when it is none, or one of a newer edge. */
-export function openStore(path: string): Store {
-  const database = open(path)
+/**
+ * Opens or makes the database. Throws STATE_BROKEN when it is none, or one of a newer edge. An older form is brought up
+ * to date, and kept beside it unless `keepsOld` is false.
+ */
+export function openStore(path: string, keepsOld: boolean = true): Store {
+  const database = open(path, keepsOld)
   return {
     meta: new MetaRows(database),
     agents: new AgentRows(database),
@@ -39,7 +42,7 @@ export function openStore(path: string): Store {
   }
 }
 
-function open(path: string): DatabaseSync {
+function open(path: string, keepsOld: boolean): DatabaseSync {
   // SQLite gives its side files the mode and owner of the database: so that is made first, closed to others.
   demandNoLink(path)
   closeSync(openSync(path, 'a', 0o600))
@@ -47,7 +50,7 @@ function open(path: string): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: PATIENCE_MS, enableForeignKeyConstraints: true })
   try {
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
-    migrate(database, path)
+    migrate(database, path, keepsOld)
     return database
   } catch (cause) {
     database.close()
@@ -56,10 +59,10 @@ function open(path: string): DatabaseSync {
   }
 }
 
-function migrate(database: DatabaseSync, path: string): void {
+function migrate(database: DatabaseSync, path: string, keepsOld: boolean): void {
   const before = version(database)
   if (before === MIGRATIONS.length) return
-  if (before > 0 && before < MIGRATIONS.length) keepCopy(database, `${path}.v${before}`)
+  if (keepsOld && before > 0 && before < MIGRATIONS.length) keepCopy(database, `${path}.v${before}`)
   transact(database, () => {
     // Another process may have been here between the look and the lock.
     const done = version(database)

@@ -86,10 +86,6 @@ export function spell(place: { host: string; port: number; count: number }): str
 
 type Wrong = (why: Phrase) => EngawaError
 
-function later(typed: string, what: Phrase): EngawaError {
-  return complaint('PROTOCOL_UNSUPPORTED', (words) => words.targetLater(typed, what(words)))
-}
-
 function folderTarget(typed: string, base: string): Target {
   const path = resolve(base, typed)
   if (path.includes('\0')) {

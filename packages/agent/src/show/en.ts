@@ -3,7 +3,6 @@ import type { Words } from './words.ts'
 
 export const en: Words = {
   targetWrong: (target, why) => `${quoted(target)} is no target: ${why}`,
-  targetLater: (target, what) => `${quoted(target)}: ${what} cannot be published in this version yet`,
   targetEmpty: 'it is empty; write a port such as 8080',
   targetSpace: 'it holds a space or a control character',
   targetUser: 'a user name or password does not belong here',

@@ -3,7 +3,6 @@ import type { Words } from './words.ts'
 
 export const ja: Words = {
   targetWrong: (target, why) => `${quoted(target)} は公開対象として読めません: ${why}`,
-  targetLater: (target, what) => `${quoted(target)}: ${what}の公開は、この版ではまだできません`,
   targetEmpty: '空です。8080 のようにポート番号を書いてください',
   targetSpace: '空白や制御文字が入っています',
   targetUser: 'ユーザー名やパスワードは書けません',

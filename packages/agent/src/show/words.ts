@@ -4,7 +4,6 @@ import type { Code } from '@engawa/shared/errors'
 export interface Words {
   // Targets
   readonly targetWrong: (target: string, why: string) => string
-  readonly targetLater: (target: string, what: string) => string
   readonly targetEmpty: string
   readonly targetSpace: string
   readonly targetUser: string

@@ -162,7 +162,7 @@ export class Pebble {
 
   async #ready(): Promise<void> {
     const ca = readFileSync(this.caFile, 'utf8')
-    const deadline = performance.now() + 20_000
+    const deadline = performance.now() + 60_000
     for (;;) {
       // oxlint-disable-next-line no-await-in-loop -- until it listens
       const root = await ask(`https://127.0.0.1:${this.#ports.admin}/roots/0`, { ca }).catch(() => undefined)

@@ -10,6 +10,8 @@ import { type World, world } from '../support/world.ts'
 
 const skip = without('pebble', 'pebble-challtestsrv', 'curl')
 
+/** A CA, its DNS, an edge and an agent start and talk: a busy machine takes its time. */
+const PATIENCE = { deadlineMs: 60_000 }
 /** No agent can look `tunnel.test` up. */
 const DIALLED = ['--public-host', '127.0.0.1']
 
@@ -60,12 +62,12 @@ t.test('HTTP-01: the domain, a leased name and an own domain; public becomes htt
   const told = await agent.until(
     ({ event, public: address }) => event === 'tunnel' && String(address).startsWith('https:'),
     {
-      deadlineMs: 30_000,
+      ...PATIENCE,
       witnesses: [here.edge],
     },
   )
-  await here.edge.untilLogged(isIssued('blog.tunnel.test'), { deadlineMs: 30_000 })
-  await here.edge.untilLogged(isIssued('tunnel.test'), { deadlineMs: 30_000 })
+  await here.edge.untilLogged(isIssued('blog.tunnel.test'), PATIENCE)
+  await here.edge.untilLogged(isIssued('tunnel.test'), PATIENCE)
   t.equal(told['public'], `https://www.shop.test:${here.https.split(':')[1]}`)
   for (const name of ['tunnel.test', 'blog.tunnel.test', 'www.shop.test']) {
     // oxlint-disable-next-line no-await-in-loop -- one after the other
@@ -109,7 +111,7 @@ t.test('HTTP-01: the domain, a leased name and an own domain; public becomes htt
 t.test('TLS-ALPN-01 issues where port 80 is closed', { skip }, async (t) => {
   const { pebble, here } = await scene(t, { acme: ['challenges: [tls-alpn-01]'] })
   pebble.http.refuse()
-  await here.edge.untilLogged(isIssued('tunnel.test'), { deadlineMs: 30_000 })
+  await here.edge.untilLogged(isIssued('tunnel.test'), PATIENCE)
   t.equal((await shown(here, 'tunnel.test', pebble.root)).subjectaltname, 'DNS:tunnel.test')
 })
 
@@ -125,7 +127,7 @@ esac
   writeFileSync(hook, script, { mode: 0o755 })
   const config = pebble.config(['dns:', `  hook: ${hook}`, '  wait: 0s'])
   const here = await world(t, { domain: 'tunnel.test', edgeFlags: [...DIALLED, '--config', config] })
-  await here.edge.untilLogged(isIssued('tunnel.test'), { deadlineMs: 30_000 })
+  await here.edge.untilLogged(isIssued('tunnel.test'), PATIENCE)
   const services = await here.services()
   await here.join('home')
   const { tunnel } = await here.publish('home', String(services.http), '--name', 'blog')
@@ -138,7 +140,7 @@ esac
 t.test('handshakes with made-up names order nothing and slow nobody', { skip }, async (t) => {
   const limits = 'limits: { perAddress: { connections: 20000, newPerSecond: 100000, burst: 100000 } }'
   const { pebble, here } = await scene(t, { rest: [limits] })
-  await here.edge.untilLogged(isIssued('tunnel.test'), { deadlineMs: 30_000 })
+  await here.edge.untilLogged(isIssued('tunnel.test'), PATIENCE)
   const orders = pebble.said(/Added order/)
   const visit = async (): Promise<number> => {
     const since = performance.now()
@@ -168,7 +170,7 @@ t.test('handshakes with made-up names order nothing and slow nobody', { skip }, 
 if (LONG) {
   t.test('renewal under load, by the CA itself: certificates of 30 s', { skip }, async (t) => {
     const { pebble, here } = await scene(t, { validS: 30 })
-    await here.edge.untilLogged(isIssued('tunnel.test'), { deadlineMs: 30_000 })
+    await here.edge.untilLogged(isIssued('tunnel.test'), PATIENCE)
     const seen = new Set<string>()
     let handshakes = 0
     // A third of a life is left when it is renewed: three lives show two renewals.

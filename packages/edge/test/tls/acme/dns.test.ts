@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { cloudflareProvider, dnsSolver, hookProvider } from '@engawa/edge/tls/acme/dns'
 import t from 'tap'
@@ -12,6 +12,10 @@ interface TxtRecord {
   content: string
 }
 
+function reply(response: ServerResponse, result: unknown, success = true): void {
+  response.end(JSON.stringify({ success, result, errors: success ? [] : [{ message: 'Invalid access token' }] }))
+}
+
 t.test('Cloudflare’s API, by a stand-in: the record of the right zone comes and goes', async (t) => {
   const records: TxtRecord[] = [
     { id: 'other', type: 'TXT', name: '_acme-challenge.lab.example.com', content: '"another"' },
@@ -19,23 +23,23 @@ t.test('Cloudflare’s API, by a stand-in: the record of the right zone comes an
   const asked: string[] = []
   const api = createServer((request, response) => {
     let body = ''
-    const answer = (result: unknown, success = true): void =>
-      void response.end(
-        JSON.stringify({ success, result, errors: success ? [] : [{ message: 'Invalid access token' }] }),
-      )
     request.setEncoding('utf8').on('data', (part: string) => (body += part))
     request.on('end', () => {
       const url = new URL(request.url ?? '', 'http://api')
       asked.push(`${request.method} ${url.pathname} ${request.headers.authorization}`)
-      if (request.headers.authorization !== 'Bearer secret') return answer(null, false)
-      if (url.pathname === '/zones') return answer(url.searchParams.get('name') === 'example.com' ? [{ id: 'z1' }] : [])
-      if (url.pathname !== '/zones/z1/dns_records' && request.method !== 'DELETE') return answer(null, false)
+      if (request.headers.authorization !== 'Bearer secret') return reply(response, null, false)
+      if (url.pathname === '/zones')
+        return reply(response, url.searchParams.get('name') === 'example.com' ? [{ id: 'z1' }] : [])
+      if (url.pathname !== '/zones/z1/dns_records' && request.method !== 'DELETE') return reply(response, null, false)
       if (request.method === 'POST') records.push({ ...(JSON.parse(body) as TxtRecord), id: 'made' })
       if (request.method === 'DELETE') {
         const at = records.findIndex(({ id }) => url.pathname === `/zones/z1/dns_records/${id}`)
         records.splice(at, 1)
       }
-      return answer(request.method === 'GET' ? records.filter(({ name }) => name === url.searchParams.get('name')) : {})
+      return reply(
+        response,
+        request.method === 'GET' ? records.filter(({ name }) => name === url.searchParams.get('name')) : {},
+      )
     })
   })
   const port = await listen(t, api)

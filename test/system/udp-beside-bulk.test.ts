@@ -53,7 +53,7 @@ t.test('fifty datagrams a second beside a bulk transfer', async (t) => {
   t.comment(
     `p99 ${alone.p99.toFixed(1)} ms alone, ${beside.p99.toFixed(1)} ms beside; lost ${alone.lost} and ${beside.lost} of ${COUNT}`,
   )
-  t.ok(beside.lost <= COUNT / 2, `${beside.lost} lost`)
+  t.ok(beside.lost <= COUNT / (LONG ? 10 : 2), `${beside.lost} lost`)
   // The short form runs beside other tests: its figures are theirs as well.
-  if (LONG) t.ok(beside.p99 - alone.p99 <= 30)
+  t.ok(beside.p99 - alone.p99 <= (LONG ? 30 : 3000))
 })

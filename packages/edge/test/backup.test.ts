@@ -29,6 +29,8 @@ const lease = (name: string, agent: number): Parameters<Store['leases']['put']>[
   path: undefined,
   ports: undefined,
   target: '8080',
+  bare: false,
+  balance: false,
   published: true,
   rules: NO_RULES,
 })

@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { EngawaError } from '@engawa/shared/errors'
 import { demandNoLink, keepOwner } from '@engawa/shared/folder'
 import { AgentRows } from './agents.ts'
+import { AccountRows, CertificateRows } from './certificates.ts'
 import { InvitationRows } from './invitations.ts'
 import { LeaseRows } from './leases.ts'
 import { MetaRows } from './meta.ts'
@@ -17,6 +18,8 @@ export interface Store {
   readonly agents: AgentRows
   readonly invitations: InvitationRows
   readonly leases: LeaseRows
+  readonly accounts: AccountRows
+  readonly certificates: CertificateRows
   transaction<Result>(work: () => Result): Result
   close(): void
 }
@@ -32,6 +35,8 @@ export function openStore(path: string, keepsOld: boolean = true): Store {
     agents: new AgentRows(database),
     invitations: new InvitationRows(database),
     leases: new LeaseRows(database),
+    accounts: new AccountRows(database),
+    certificates: new CertificateRows(database),
     transaction: (work) => transact(database, work),
     close: () => database.close(),
   }

@@ -77,7 +77,7 @@ export function debianPackage(
   write('DEBIAN/control', control(program, architecture, version, sizeOf(tree)))
   const file = join(out, `${name}_${version}_${DEBIAN[architecture]}.deb`)
   // zstd: Debian 12 and Ubuntu 22.04 read it, and xz takes a minute.
-  execFileSync('dpkg-deb', ['--root-owner-group', '-Zzstd', '-z12', '--build', tree, file], {
+  execFileSync('dpkg-deb', ['--root-owner-group', '-Zzstd', '-z6', '--build', tree, file], {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   rmSync(tree, { recursive: true })

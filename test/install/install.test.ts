@@ -158,7 +158,7 @@ t.test(
     // By its number inside: a signal to the program that entered would not reach who it started.
     await succeed('sh', '-c', `kill ${String((await statusOf(debian, 'engawa-agent'))['pid'])}`)
     await agent.exited
-    await succeed('sh', '-c', `kill ${String((await statusOf(debian, 'engawa-edge'))['pid'])}`)
+    await succeed('sh', '-c', STOP, 'sh', String((await statusOf(debian, 'engawa-edge'))['pid']))
     await edge.exited
     await succeed('apt-get', 'remove', '--yes', 'engawa-edge', 'engawa-agent')
     t.not((await debian.do('sh', '-c', 'command -v edge || command -v engawa-edge')).code, 0, 'removed')
@@ -202,6 +202,12 @@ async function servicesIn(
 /** Short: a socket lies in it. */
 const data = (of: string): string[] => ['--data', join('/tmp', `engawa-new-${process.pid}-${of}`)]
 
+/** Ends the edge whose serving process is $1: by the one that started that, where it is one of ours, else by itself. */
+const STOP = `
+pid=$1
+parent=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status")
+case "$(readlink "/proc/$parent/exe")" in */engawa-edge*) pid=$parent ;; esac
+kill "$pid"`
 const STATE = ['--data', '/var/lib/engawa/agent']
 const COMPLETE =
   '. /usr/share/bash-completion/completions/engawa-edge; COMP_WORDS=(edge inv); COMP_CWORD=1; _engawa_edge; echo "${COMPREPLY[@]}"'

@@ -63,9 +63,9 @@ export class Faults {
 
   /** SIGSTOP: the process keeps its sockets and does nothing. */
   async freeze(program: Program, ms: number): Promise<Moment> {
-    program.signal('SIGSTOP')
+    program.freeze()
     await wait(ms)
-    program.signal('SIGCONT')
+    program.thaw()
     return moment()
   }
 

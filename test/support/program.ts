@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { familyOf } from './process.ts'
 import { findTool } from './tools.ts'
 
 /** One line of a program's `--json` output. */
@@ -145,6 +146,15 @@ export class Program {
 
   signal(signal: NodeJS.Signals): void {
     this.child.kill(signal)
+  }
+
+  /** Stops it, and all that it has started, in the middle of whatever they do; `thaw` lets them go on. */
+  freeze(): void {
+    for (const pid of familyOf(this.pid)) process.kill(pid, 'SIGSTOP')
+  }
+
+  thaw(): void {
+    for (const pid of familyOf(this.pid)) process.kill(pid, 'SIGCONT')
   }
 
   /** Ends it at once, as a power cut would. */

@@ -3,6 +3,7 @@ import http from 'node:http'
 import { stripVTControlCharacters } from 'node:util'
 import t from 'tap'
 import { run } from '../support/command.ts'
+import { familyOf } from '../support/process.ts'
 import { LONG, PATIENCE, without } from '../support/tools.ts'
 import { world } from '../support/world.ts'
 
@@ -48,7 +49,7 @@ function ask(): Promise<number> {
 }
 
 function descriptors(): number {
-  return readdirSync(`/proc/${here.edge.pid}/fd`).length
+  return familyOf(here.edge.pid).reduce((sum, pid) => sum + readdirSync(`/proc/${pid}/fd`).length, 0)
 }
 
 t.test(

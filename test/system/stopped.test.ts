@@ -23,10 +23,10 @@ t.test(
       { name: 'edge', program: here.edge },
       { name: 'service', program: services.program },
     ]) {
-      program.signal('SIGSTOP')
+      program.freeze()
       socket.write(name)
       await setTimeoutPromise(STOPPED_MS)
-      program.signal('SIGCONT')
+      program.thaw()
       const from = performance.now()
       t.equal(String(await read(socket, name.length)), name)
       const tookMs = performance.now() - from

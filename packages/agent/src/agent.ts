@@ -11,7 +11,7 @@ import type { Holder } from './control/server.ts'
 import { Loopback, type SeatedVisitor } from './deliver/loopback.ts'
 import { ownFolders } from './deliver/own.ts'
 import { refusalOf } from './deliver/refusal.ts'
-import { CARRIERS, Dialler } from './dial.ts'
+import { CARRIERS, type DialHandler, Dialler, newInstance } from './dial.ts'
 import type { ShownEvent } from './events.ts'
 import { AgentFigures } from './figures.ts'
 import { Flows } from './flows.ts'
@@ -50,6 +50,16 @@ export interface AgentSettings {
   readonly sight?: Sight
 }
 
+/** Sessions that the edge finishes after an upgrade, at most: past that it is no upgrade that it is about. */
+const MOST_FORMER = 32
+
+/** One session with the edge. */
+interface Line {
+  readonly dialler: Dialler
+  /** Undefined: none stands. */
+  pump: Pump | undefined
+}
+
 /** The one holder of a folder's session: what it publishes, and everything that happens to that. Composition root. */
 export class Agent implements Holder {
   readonly #settings: AgentSettings
@@ -65,7 +75,11 @@ export class Agent implements Holder {
     away: () => this.#awaySince !== undefined,
     tunnels: () => this.#tunnels.list(),
   })
-  readonly #dialler: Dialler
+  readonly #instance: string = newInstance()
+  /** The session that new visitors come by. */
+  #line: Line
+  /** Sessions with processes of the edge that have been upgraded: what runs there goes on until the edge ends them. */
+  readonly #former: Set<Line> = new Set()
   readonly #network: NetworkWatch
   readonly #questions: Questions = new Questions()
   readonly #visitors: Loopback
@@ -91,7 +105,7 @@ export class Agent implements Holder {
   #waiters: (() => void)[] = []
 
   constructor(settings: AgentSettings) {
-    const { folder, identity, log, carriers = CARRIERS, yields = false, plain = false, sight } = settings
+    const { folder, identity, log, yields = false, sight } = settings
     this.#settings = settings
     this.#memory = new Memory(folder, (error) => log.warn({ err: error }, 'names.json cannot be used'))
     this.#tunnels = new Tunnels({
@@ -115,23 +129,10 @@ export class Agent implements Holder {
       close: (flow) => this.#pump?.session.closeFlow(flow),
       onTried: (published, failure) => this.#watch.tried(published, failure),
     })
-    this.#dialler = new Dialler(
-      { identity, carriers, yields, plain, log },
-      {
-        opened: (stream) => this.#server.opened(stream),
-        message: (json) => this.#receive(json),
-        datagram: (flow, opening, bytes) => this.#flows.received(flow, opening, bytes),
-        flowClosed: (flow) => this.#flows.closed(flow),
-        away: () => this.#away(),
-        resumed: (awayMs, streams) => this.#resumed(awayMs, streams),
-        up: (pump, edge) => this.#up(pump, edge),
-        settled: () => this.#greet(),
-        carrierLost: (left) => this.#carrierLost(left),
-        retrying: (retryMs, address, error) => this.#retrying(retryMs, address, error),
-        down: (code, reason, final) => this.#down(code, reason, final),
-      },
-    )
-    this.#network = new NetworkWatch((present) => this.#dialler.networkChanged(present), sight)
+    this.#line = this.#newLine(yields)
+    this.#network = new NetworkWatch((present) => {
+      for (const { dialler } of this.#lines) dialler.networkChanged(present)
+    }, sight)
     this.#ticker = setInterval(() => this.#tellTraffic(), TRAFFIC_MS)
   }
 
@@ -141,7 +142,7 @@ export class Agent implements Holder {
   }
 
   start(): void {
-    this.#dialler.start()
+    this.#line.dialler.start()
     this.#network.start()
   }
 
@@ -153,7 +154,7 @@ export class Agent implements Holder {
   /** Finishes what runs, at most `drainMs`, then ends the session. */
   async stop(drainMs: number): Promise<void> {
     if (this.#pump !== undefined && drainMs > 0) {
-      this.#send({ type: 'drain' })
+      for (const { pump } of this.#lines) sendOn(pump, { type: 'drain' })
       await this.#server.drain(drainMs)
     }
     this.end()
@@ -166,7 +167,7 @@ export class Agent implements Holder {
     this.#watch.close()
     this.#checks.close()
     this.#network.close()
-    this.#dialler.stop()
+    for (const { dialler } of this.#lines) dialler.stop()
     this.#server.close()
     this.#flows.close()
     this.#questions.end(new EngawaError('NOT_RUNNING'))
@@ -252,13 +253,14 @@ export class Agent implements Holder {
 
   async status(): Promise<Status> {
     const askedAt = performance.now()
-    await this.#dialler.ask(ASK_MS)
+    await Promise.all(this.#lines.map(({ dialler }) => dialler.ask(ASK_MS)))
     return measure({
       askedAt,
       agent: this.#settings.identity.agent,
       edge: this.#edge,
       session: this.#pump?.session,
       carrier: (number) => this.#pump?.carrier(number),
+      former: [...this.#former].flatMap(({ pump }) => pump ?? []),
       awayMs: this.#awaySince === undefined ? undefined : performance.now() - this.#awaySince,
       ending: this.#ending,
       upMs: performance.now() - this.#startedAt,
@@ -290,7 +292,7 @@ export class Agent implements Holder {
     } finally {
       this.#leaving = false
     }
-    this.#dialler.stop()
+    for (const { dialler } of this.#lines) dialler.stop()
     forgetIdentity(this.#settings.folder)
     this.#finish(complaint('SESSION_CLOSED', (words) => words.left(this.#settings.identity.agent)))
   }
@@ -303,14 +305,86 @@ export class Agent implements Holder {
 
   // The session
 
+  get #lines(): Line[] {
+    return [this.#line, ...this.#former]
+  }
+
+  #newLine(yields: boolean): Line {
+    const { identity, log, carriers = CARRIERS, plain = false } = this.#settings
+    const line: Line = {
+      dialler: new Dialler(
+        { identity, carriers, yields, plain, instance: this.#instance, log },
+        this.#hears(() => line),
+      ),
+      pump: undefined,
+    }
+    return line
+  }
+
+  /** What is told of a session that has been left for another one is between it and its streams. */
+  #hears(line: () => Line): DialHandler {
+    const ifPresent =
+      <Args extends unknown[]>(act: (...args: Args) => void) =>
+      (...args: Args): void => {
+        if (line() === this.#line) act(...args)
+      }
+    return {
+      opened: (stream) => this.#server.opened(stream),
+      message: (json) => (line() === this.#line ? this.#receive(json) : this.#receiveLate(json)),
+      datagram: ifPresent((flow, opening, bytes) => this.#flows.received(flow, opening, bytes)),
+      flowClosed: ifPresent((flow) => this.#flows.closed(flow)),
+      away: ifPresent(() => this.#away()),
+      resumed: ifPresent((awayMs, streams) => this.#resumed(awayMs, streams)),
+      up: ifPresent((pump, edge) => {
+        line().pump = pump
+        this.#up(pump, edge)
+      }),
+      settled: ifPresent(() => this.#greet()),
+      carrierLost: ifPresent((left) => this.#carrierLost(left)),
+      retrying: ifPresent((retryMs, address, error) => this.#retrying(retryMs, address, error)),
+      down: (code, reason, final) => {
+        const { pump } = line()
+        line().pump = undefined
+        if (line() === this.#line) return this.#down(code, reason, final)
+        this.#former.delete(line())
+        this.#settings.log.info({ code, reason }, 'a former session has ended')
+        // The next one does not stand yet.
+        if (pump === this.#pump) this.#down(code, reason, false)
+      },
+    }
+  }
+
+  /** The edge is being upgraded: new visitors come by a session with its new process, those inside stay. protocol.md [G1] */
+  #moveTo(generation: number): void {
+    const { generation: present } = this.#line.dialler
+    if (present === 0 || generation <= present || this.#former.size >= MOST_FORMER) return
+    this.#settings.log.info({ from: present, to: generation }, 'the edge is being upgraded')
+    this.#line.dialler.retire()
+    this.#former.add(this.#line)
+    // Until it stands, the former one is what there is.
+    this.#line = this.#newLine(false)
+    this.#line.dialler.start()
+  }
+
+  /** From a session that was left: only what it still tells of its visitors. */
+  #receiveLate(json: string): void {
+    if (!this.#rate.take(performance.now())) throw new EngawaError('MESSAGE_FLOOD')
+    const message = parseEdgeMessage(json)
+    if (message.type === 'request') this.#tunnels.receive(message)
+  }
+
   #up(pump: Pump, edge: string): void {
+    const moved = this.#pump !== undefined
     this.#pump = pump
     this.#edge = edge
     this.#awaySince = undefined
     this.#toldFailure = undefined
     this.#server.resume()
+    this.#flows.clear()
     this.#tunnels.bindAll()
     clearTimeout(this.#greeting)
+    // It was connected all the time: there is nothing to tell.
+    if (moved) return
     this.#early = []
     this.#greeting = setTimeout(() => this.#greet(), this.#settings.greetingMs ?? GREETING_MS)
     for (const resolve of this.#waiters.splice(0)) resolve()
@@ -395,12 +469,15 @@ export class Agent implements Holder {
       const { code, message: reason } = error as EngawaError
       return this.#pump?.end(code, reason)
     }
-    if (!this.#questions.answered(message)) this.#tunnels.receive(message)
+    if (message.type === 'drain') {
+      if (message.to !== undefined) this.#moveTo(message.to)
+    } else if (!this.#questions.answered(message)) this.#tunnels.receive(message)
   }
 
   #send(message: AgentMessage): void {
-    this.#pump?.session.sendMessage(Buffer.from(JSON.stringify(message)))
-    this.#pump?.flush()
+    sendOn(this.#pump, message)
+    // What is taken off is to be reached by nobody, also not by those who came before.
+    if (message.type === 'unbind') for (const { pump } of this.#former) if (pump !== this.#pump) sendOn(pump, message)
   }
 
   async #ask(question: (id: number) => AgentMessage): Promise<void> {
@@ -425,6 +502,11 @@ export class Agent implements Holder {
       if (traffic !== undefined) published.owner.tell({ event: 'traffic', name: published.name, ...traffic })
     }
   }
+}
+
+function sendOn(pump: Pump | undefined, message: AgentMessage): void {
+  pump?.session.sendMessage(Buffer.from(JSON.stringify(message)))
+  pump?.flush()
 }
 
 /** What makes a tunnel another one; its address rules change while it stands. */

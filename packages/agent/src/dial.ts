@@ -76,6 +76,8 @@ export interface DialSettings {
   readonly carriers?: number
   /** Leaves another process with this identity in peace: the login is refused while that has a session. protocol.md [H9] */
   readonly yields?: boolean
+  /** Tells this process from another one with the same identity; one for all its sessions. protocol.md [H9] */
+  readonly instance?: string
   readonly log: Logger
   readonly lookup?: Lookup
   /** Carriers without TLS: for the bench alone, no flag reaches it. */
@@ -95,8 +97,7 @@ export class Dialler {
   readonly #wanted: number
   readonly #routes: Routes
   readonly #plain: boolean
-  /** Tells this process from another one with the same identity. protocol.md [H9] */
-  readonly #instance: string = randomBytes(16).toString('base64url')
+  readonly #instance: string
   readonly #backoff: Backoff = new Backoff()
   readonly #furtherBackoff: Backoff = new Backoff()
   readonly #dials: Set<Dial> = new Set()
@@ -112,9 +113,11 @@ export class Dialler {
   /** Sessions so far. */
   #begun = 0
   #stopped = false
+  #retired = false
 
   constructor(settings: DialSettings, handler: DialHandler) {
     const { identity, carriers = CARRIERS, yields = false, log, lookup, plain = false } = settings
+    this.#instance = settings.instance ?? newInstance()
     this.#identity = identity
     this.#handler = handler
     this.#log = log
@@ -128,8 +131,18 @@ export class Dialler {
     return this.#standing?.pump
   }
 
+  /** Of the edge's process that holds the session; 0 without one. */
+  get generation(): number {
+    return this.#standing?.generation ?? 0
+  }
+
   start(): void {
     this.#dial()
+  }
+
+  /** Keeps the session for as long as the edge does, and logs in no more. protocol.md [G1] */
+  retire(): void {
+    this.#retired = true
   }
 
   /** Ends the session with a word to the edge, and dials no more. */
@@ -185,7 +198,8 @@ export class Dialler {
   /** How many carriers that answer are missing. */
   get #lacking(): number {
     if (this.#stopped) return 0
-    return this.#standing === undefined ? 1 : this.#wanted - this.#trusted.length
+    if (this.#standing === undefined) return this.#retired ? 0 : 1
+    return this.#wanted - this.#trusted.length
   }
 
   get #urgent(): boolean {
@@ -274,7 +288,7 @@ export class Dialler {
       if (await this.#attach(challenge, standing, dial)) return
     }
     // Another dial may have brought a new session meanwhile.
-    if (this.#standing !== undefined || this.#stopped || this.#loggingIn) return challenge.close()
+    if (this.#standing !== undefined || this.#stopped || this.#loggingIn || this.#retired) return challenge.close()
     await this.#login(challenge, dial)
   }
 
@@ -394,6 +408,10 @@ export class Dialler {
 function spreadOf({ startedAt }: Dial): number {
   const took = performance.now() - startedAt
   return Math.random() * Math.min(MOST_SPREAD_MS, Math.max(SPREAD_MS, SPREAD_TIMES * took))
+}
+
+export function newInstance(): string {
+  return randomBytes(16).toString('base64url')
 }
 
 /** Loopback is always there, and `networkInterfaces` names but one address of it. */

@@ -1,5 +1,6 @@
 import { formatAddress } from '@engawa/shared/addresses'
 import type { Carrier } from '@engawa/shared/carrier/carrier'
+import type { Pump } from '@engawa/shared/carrier/pump'
 import type { EngawaError } from '@engawa/shared/errors'
 import type { Session } from '@engawa/shared/mux/session'
 import type { Endpoint } from '@engawa/shared/wire/opening'
@@ -22,6 +23,8 @@ export interface Status {
   readonly ended?: { readonly code: string; readonly message: string; readonly ja?: string | undefined } | undefined
   readonly streams: number
   readonly carriers: readonly StatusCarrier[]
+  /** Sessions with processes of the edge that were upgraded: they end with the streams that run there. */
+  readonly former: readonly { readonly streams: number; readonly carriers: readonly StatusCarrier[] }[]
   readonly tunnels: readonly StatusTunnel[]
 }
 
@@ -64,6 +67,7 @@ export interface Measured {
   readonly edge: string | undefined
   readonly session: Session | undefined
   readonly carrier: (number: number) => Carrier | undefined
+  readonly former: readonly Pump[]
   readonly awayMs: number | undefined
   readonly ending: EngawaError | undefined
   readonly upMs: number
@@ -73,20 +77,7 @@ export interface Measured {
 /** Measures: tries every service and every public address now, and tells a carrier's last sign of life, not its last known state. */
 export async function measure(of: Measured): Promise<Status> {
   const tunnels = await Promise.all(of.tunnels.map((published) => measureTunnel(published, of)))
-  const carriers = (of.session?.carriers ?? []).map((state): StatusCarrier => {
-    const carrier = of.carrier(state.number)
-    return {
-      carrier: state.number,
-      family: carrier && familyOf(carrier.remote),
-      remote: carrier && formatEndpoint(carrier.remote),
-      local: carrier && formatEndpoint(carrier.local),
-      rtt_ms: state.rttMs === undefined ? undefined : Math.round(state.rttMs * 10) / 10,
-      in_flight_bytes: state.inFlightBytes,
-      resent_bytes: state.resentBytes,
-      heard_ms: Math.round(performance.now() - state.lastReadAt),
-      suspect: state.suspect,
-    }
-  })
+  const carriers = carriersOf(of.session, of.carrier)
   const { ending } = of
   return {
     agent: of.agent,
@@ -99,8 +90,29 @@ export async function measure(of: Measured): Promise<Status> {
     ended: ending && { code: ending.code, message: ending.message, ja: ending.ja },
     streams: of.session?.figures.streams ?? 0,
     carriers,
+    former: of.former.map((pump) => ({
+      streams: pump.session.figures.streams,
+      carriers: carriersOf(pump.session, (number) => pump.carrier(number)),
+    })),
     tunnels,
   }
+}
+
+function carriersOf(session: Session | undefined, find: Measured['carrier']): StatusCarrier[] {
+  return (session?.carriers ?? []).map((state): StatusCarrier => {
+    const carrier = find(state.number)
+    return {
+      carrier: state.number,
+      family: carrier && familyOf(carrier.remote),
+      remote: carrier && formatEndpoint(carrier.remote),
+      local: carrier && formatEndpoint(carrier.local),
+      rtt_ms: state.rttMs === undefined ? undefined : Math.round(state.rttMs * 10) / 10,
+      in_flight_bytes: state.inFlightBytes,
+      resent_bytes: state.resentBytes,
+      heard_ms: Math.round(performance.now() - state.lastReadAt),
+      suspect: state.suspect,
+    }
+  })
 }
 
 function linkOf({ ending, edge, awayMs, askedAt }: Measured, carriers: readonly StatusCarrier[]): Status['link'] {

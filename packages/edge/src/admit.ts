@@ -87,15 +87,14 @@ export class Admission {
   readonly settings: VisitorSettings
   readonly log: Logger
   readonly door: Door
-  readonly trusted: BlockList
   /** Told of each request that is over. */
   readonly account: Account
   /** What certificates that browsers trust change for visitors. */
   readonly publicWeb: PublicWeb
-  /** What stands in place of the edge's own pages. */
-  readonly pages: Pages
   /** Whether a certificate shown for one name is good for another. */
   sharing: (serverName: string, host: string) => boolean = () => false
+  #trusted: BlockList
+  #pages: Pages
   readonly #memory: Memory
   readonly #guards: readonly Guard[]
   readonly #open = new OpenStreams()
@@ -123,13 +122,28 @@ export class Admission {
     this.settings = settings
     this.log = log
     this.account = account
-    this.pages = pages
+    this.#pages = pages
     this.publicWeb = publicWeb
     this.#memory = memory
     this.#guards = [byAddress, ...guards]
     table.onRules((tunnel) => this.#open.enforce(tunnel))
-    this.trusted = blockListOf(settings.trustedProxies)
-    this.door = new Door(settings.limits, this.trusted, undefined, memory)
+    this.#trusted = blockListOf(settings.trustedProxies)
+    this.door = new Door(settings.limits, () => this.#trusted, undefined, memory)
+  }
+
+  get trusted(): BlockList {
+    return this.#trusted
+  }
+
+  /** What stands in place of the edge's own pages. */
+  get pages(): Pages {
+    return this.#pages
+  }
+
+  /** The settings have changed: for who comes from now on. */
+  renew(pages: Pages): void {
+    this.#pages = pages
+    this.#trusted = blockListOf(this.settings.trustedProxies)
   }
 
   /** Which tunnel, if any. Throws HOST_UNKNOWN, MISDIRECTED, EDGE_BUSY (for requests) or what a guard says. */

@@ -2,8 +2,7 @@ import { resolve } from 'node:path'
 import { type Address, familyOf, formatAddress } from '@engawa/shared/addresses'
 import { REAL_CLOCK } from '@engawa/shared/carrier/clock'
 import { CarrierDoor } from '@engawa/shared/carrier/handshake-edge'
-import { exposedFiles, makeFolder } from '@engawa/shared/folder'
-import { lockFolder } from '@engawa/shared/lock'
+import { exposedFiles } from '@engawa/shared/folder'
 import type { Protocol } from '@engawa/shared/wire/opening'
 import type { Account } from './access/entry.ts'
 import { openAccessLog } from './access/log.ts'
@@ -13,6 +12,8 @@ import { Admission } from './admit.ts'
 import type { EdgeSettings, PublicHost } from './config.ts'
 import type { EdgeEvent, ReadyEvent } from './events.ts'
 import { Pages, readPages } from './forward/pages.ts'
+import { SharedOffice } from './generation/office.ts'
+import { ALONE, type Peers } from './generation/peers.ts'
 import { type CarrierCa, openCarrierCa } from './identity/carrier-ca.ts'
 import { Gatekeeper } from './identity/gatekeeper.ts'
 import { openVisitorsCa, type VisitorsCa } from './identity/visitors-ca.ts'
@@ -22,6 +23,7 @@ import { listening } from './listen/problem.ts'
 import type { Logger } from './log.ts'
 import { EdgeFigures } from './metrics/figures.ts'
 import { dialHosts, effective, nearest, ownAddresses } from './reach.ts'
+import { adopt, type ReloadReport } from './reload.ts'
 import { report } from './report.ts'
 import { storePath } from './state.ts'
 import { openStore, type Store } from './store/store.ts'
@@ -35,6 +37,8 @@ import { Registry } from './tunnel/registry.ts'
 import { Undo } from './undo.ts'
 import { version } from './version.ts'
 
+/** How long a process that has been relieved waits for its agents to go over, ms; one that is away comes by itself. */
+const MOVE_MS = 10_000
 const STOPPING = 'the edge stops'
 
 export interface EdgeOptions {
@@ -44,6 +48,12 @@ export interface EdgeOptions {
   readonly onEvent: (event: EdgeEvent) => void
   /** Carriers without TLS: for the bench alone, no flag reaches it. */
   readonly plainCarriers?: boolean
+  /** The other processes of this edge; without a front there are none. */
+  readonly peers?: Peers
+  /** How long this process finishes what runs after another has taken over. */
+  readonly handOverMs?: number
+  /** Reads the configuration anew and takes up what can be taken up. Throws CONFIG_INVALID. */
+  readonly reload?: () => ReloadReport
 }
 
 export interface RunningEdge {
@@ -52,6 +62,12 @@ export interface RunningEdge {
   stop(drainMs: number, hurried?: Promise<unknown>): Promise<void>
   /** The access log has been moved away: the next line goes to a new file. */
   reopenLogs(): void
+  /** Takes up what can be taken up of a changed configuration. Throws CONFIG_INVALID; nothing has changed then. */
+  reload(fresh: EdgeSettings): ReloadReport
+  /** False once another process has taken over. */
+  readonly serves: boolean
+  /** Resolves when another process has taken over and nothing runs here any more: `stop` then. */
+  readonly relieved: Promise<void>
 }
 
 /** Files of the data folder that nobody else may read; the admin token is seen to where it is read. */
@@ -72,10 +88,9 @@ export async function startEdge(settings: EdgeSettings, options: EdgeOptions): P
 }
 
 async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo): Promise<RunningEdge> {
-  const { folder, log, onEvent, plainCarriers = false } = options
-  makeFolder(folder)
-  const lock = lockFolder(folder)
-  undo.add(() => lock.release())
+  const { folder, log, onEvent, plainCarriers = false, peers = ALONE, handOverMs = 0 } = options
+  const leave = await peers.enter(folder)
+  undo.add(leave)
   const exposed = exposedFiles(folder, SECRETS)
   if (exposed.length > 0) log.warn({ files: exposed }, 'others may read these secrets: chmod 600 them')
   const ca = openCarrierCa(folder)
@@ -97,17 +112,19 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
     onEvent,
     undo,
     figures,
+    peers,
     leased: () => wake.certificates?.(),
   })
   const { handshakeMs: timeoutMs } = settings.limits.carriers
   const door = new CarrierDoor({ gatekeeper, tls: plainCarriers ? 'plain' : ca.leaf, timeoutMs })
   // A carrier that comes early waits until the edge knows how it looks from outside.
   const readiness = Promise.withResolvers<void>()
-  const agents = new AgentListener({ door, limits: settings.limits.carriers, log, ready: readiness.promise })
+  const { carriers } = settings.limits
+  const agents = new AgentListener({ door, limits: carriers, log, ready: readiness.promise, others: peers })
   undo.add(() => agents.close())
   const addresses = hosts.map(({ host }) => host).filter((host) => familyOf(host) !== 0)
   const visitorsCa = https === 'off' ? undefined : openVisitorsCa(folder, { domain, addresses }, new Date())
-  const pages = settings.pages === undefined ? new Pages() : readPages(resolve(folder, settings.pages))
+  const pages = pagesOf(settings, folder)
   const access = openAccessLog(settings.accessLog, { folder, log, stderr: (line) => process.stderr.write(line) })
   undo.add(() => access.close())
   const publicTls = openPublicTls({
@@ -126,13 +143,16 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
     access.account(entry)
   }
   const admission = new Admission({ table: registry, settings, log, account, pages, publicWeb: web })
+  const turn = Promise.withResolvers<void>()
   const listeners = await startListeners({
     settings,
     admission,
     visitorsCa,
     publicTls,
     hosts,
-    onCarrier: (socket, since) => agents.take(socket, since),
+    onCarrier: (socket, since, serverName) => agents.take(socket, since, serverName),
+    source: peers.sockets,
+    openUdp: turn.promise,
     undo,
   })
 
@@ -147,7 +167,7 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
       new Map([['carrier', ca.certificate], ...(visitorsCa ? [['visitors', visitorsCa.certificate] as const] : [])]),
     draining: () => draining,
   })
-  const office = new LiveOffice({
+  const own = new LiveOffice({
     figures,
     store,
     pin: ca.pin,
@@ -158,17 +178,47 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
     certificates: publicTls,
     ready: () => ready,
     draining: () => draining,
+    reload: options.reload,
   })
+  const office = new SharedOffice(own, peers)
   const address = adminAddress === 'off' ? undefined : adminAddress
-  const admin = await listening('--admin', address, startAdmin({ folder, address, office, log }))
+  const starting = startAdmin({ folder, address, office, log, source: peers.sockets })
+  const admin = await listening('--admin', address, starting)
   undo.add(() => admin.close())
 
   const { http, carrier } = listeners
-  store.meta.effective = { ...effective(domain, hosts, carrier?.port ?? 0), ...issuerOf(settings.tls) }
   const real = { http, https: listeners.https, carrier, admin: admin.address }
   httpsPort = real.https?.port
   registry.show(faceOf(settings, hosts, real, visitorsCa && { own: visitorsCa, publics: publicTls.publics }))
-  await listeners.settled()
+  await listeners.settled('tcp')
+  const relieved = Promise.withResolvers<void>()
+  await peers.stand(generation, {
+    handOver: async (to) => {
+      draining = true
+      registry.retire()
+      publicTls.close()
+      const left = listeners.closeVisitors(handOverMs, { gently: true })
+      listeners.closeCarriers()
+      admin.retire()
+      gatekeeper.drain(to)
+      log.info({ to, handOverMs }, 'another process has taken over; this one finishes what runs')
+      const moved = gatekeeper.moved(MOVE_MS)
+      void Promise.all([left, moved])
+        .then(() => admin.answered())
+        .then(() => relieved.resolve())
+    },
+    take: (socket, since, serverName) => agents.take(socket, since, serverName),
+    heard: (news) => gatekeeper.heard(news),
+    answer: (question) =>
+      question.question === 'instances' ? gatekeeper.instancesOf(question.agent) : own[question.question](),
+  })
+  // What the former process has bound or let go of since this one began.
+  registry.refresh()
+  turn.resolve()
+  await listeners.settled('udp')
+  store.meta.effective = { ...effective(domain, hosts, carrier?.port ?? 0), ...issuerOf(settings.tls) }
+  admin.open()
+  peers.serve()
   readiness.resolve()
   wake.certificates = () => publicTls.look()
   wake.certificates()
@@ -178,6 +228,17 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
   return {
     ready,
     reopenLogs: () => access.reopen(),
+    get serves() {
+      return !registry.retired
+    },
+    relieved: relieved.promise,
+    reload: (fresh) => {
+      const renewed = pagesOf(fresh, folder)
+      const outcome = adopt(settings, fresh)
+      admission.renew(renewed)
+      log.info({ ...outcome }, 'the configuration was read again')
+      return outcome
+    },
     stop: async (drainMs, hurried) => {
       draining = true
       publicTls.close()
@@ -192,6 +253,10 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
   }
 }
 
+function pagesOf({ pages }: EdgeSettings, folder: string): Pages {
+  return pages === undefined ? new Pages() : readPages(resolve(folder, pages))
+}
+
 interface SessionParts {
   readonly store: Store
   readonly ca: CarrierCa
@@ -202,12 +267,13 @@ interface SessionParts {
   readonly figures: EdgeFigures
   /** A name may have been leased, or let go. */
   readonly leased: () => void
+  readonly peers: Peers
 }
 
 /** Who is published where, and who gets in. */
 function composeSessions(
   settings: EdgeSettings,
-  { store, ca, generation, log, onEvent, undo, figures, leased }: SessionParts,
+  { store, ca, generation, log, onEvent, undo, figures, leased, peers }: SessionParts,
 ): { registry: Registry; gatekeeper: Gatekeeper } {
   const observer = figures.watching(report(log, onEvent))
   const registry = new Registry({
@@ -237,6 +303,7 @@ function composeSessions(
     addresses: () => store.meta.effective?.addresses ?? [],
     observer,
     clock: REAL_CLOCK,
+    others: peers,
   })
   // Agents log in again when the edge is back: nothing of theirs is gone.
   undo.add(() => gatekeeper.close('SESSION_CLOSED', STOPPING))

@@ -15,6 +15,10 @@ export async function status({ line, folder, say, sayJson }: Context): Promise<n
   say(linkText(measured, line))
   for (const carrier of measured.carriers) carrierText(carrier, line).forEach(say)
   say(words.statusStreams(measured.streams))
+  for (const former of measured.former) {
+    say(words.statusFormer(former.streams))
+    for (const carrier of former.carriers) carrierText(carrier, line).forEach(say)
+  }
   for (const tunnel of measured.tunnels) tunnelText(tunnel, line).forEach(say)
   return 0
 }

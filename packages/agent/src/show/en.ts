@@ -165,6 +165,7 @@ export const en: Words = {
   statusCarrierFigures: ({ rtt, inFlight, resent, age }) =>
     `round trip ${rtt}, ${inFlight} in flight, ${resent} resent, heard ${age} ago`,
   statusStreams: (streams) => `Open connections: ${streams}`,
+  statusFormer: (streams) => `Before the edge’s upgrade: ${streams} open connections, until they end`,
   statusReachable: (ms) => `answers (${ms} ms)`,
   statusUnreachable: (why) => `does not answer (${why})`,
   suspect: 'silent',

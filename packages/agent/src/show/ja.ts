@@ -169,6 +169,7 @@ export const ja: Words = {
   statusCarrierFigures: ({ rtt, inFlight, resent, age }) =>
     `往復 ${rtt}、送信中 ${inFlight}、再送 ${resent}、最後の受信 ${age} 前`,
   statusStreams: (streams) => `今の通信: ${streams} 件`,
+  statusFormer: (streams) => `エッジ更新前からの通信: ${streams} 件 (終わるまで続きます)`,
   statusReachable: (ms) => `応答あり (${ms} ms)`,
   statusUnreachable: (why) => `応答なし (${why})`,
   suspect: '無応答',

@@ -147,6 +147,7 @@ export interface Words {
   readonly statusCarrier: (of: { carrier: number; family: string; local: string; remote: string }) => string
   readonly statusCarrierFigures: (of: { rtt: string; inFlight: string; resent: string; age: string }) => string
   readonly statusStreams: (streams: number) => string
+  readonly statusFormer: (streams: number) => string
   readonly statusReachable: (ms: number) => string
   readonly statusUnreachable: (why: string) => string
   readonly suspect: string

@@ -1,8 +1,10 @@
-import { rmSync } from 'node:fs'
+import { renameSync, rmSync } from 'node:fs'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import type { Address } from '@engawa/shared/addresses'
 import { keepOwner } from '@engawa/shared/folder'
 import type { Logger } from 'pino'
+import { OWN_SOCKETS, type SocketSource } from '../generation/peers.ts'
 import { accessByToken, adminToken } from './access.ts'
 import type { Office } from './office.ts'
 import { adminServer } from './server.ts'
@@ -14,35 +16,62 @@ export interface AdminOptions {
   readonly address: Address | undefined
   readonly office: Office
   readonly log: Logger
+  readonly source?: SocketSource
 }
 
 export interface RunningAdmin {
   /** The real port of the TCP listener. */
   readonly address: Address | undefined
+  /** Takes the place of `DIR/admin.sock`: commands come here from now on. */
+  open(): void
+  /** The place is another process's now: what has been asked here is still answered. */
+  retire(): void
+  /** Resolves when nobody waits for an answer. */
+  answered(): Promise<void>
   close(): Promise<void>
 }
 
 /** Serves the API on `DIR/admin.sock`, and on TCP with the token. Only the holder of the folder's lock may call it. Throws as `listen` does. */
-export async function startAdmin({ folder, address, office, log }: AdminOptions): Promise<RunningAdmin> {
+export async function startAdmin({
+  folder,
+  address,
+  office,
+  log,
+  source = OWN_SOCKETS,
+}: AdminOptions): Promise<RunningAdmin> {
   const token = adminToken(folder, log)
   const inner = await adminServer(office, log, undefined)
   const path = join(folder, 'admin.sock')
-  rmSync(path, { force: true })
+  // Made aside and put in its place at once: while an edge is upgraded there is always somebody who answers.
+  const aside = join(folder, 'admin.new')
+  rmSync(aside, { force: true })
   // Closed to others from its first moment on, also in a folder that is not.
   const before = process.umask(0o177)
   try {
-    await inner.listen({ path: socketPath(folder) })
+    await inner.listen({ path: socketPath(folder, 'admin.new') })
   } finally {
     process.umask(before)
   }
-  keepOwner(path)
+  const questions = new Questions()
+  questions.count(inner.server)
+  let placed = false
   try {
-    const outer = address && (await listenTcp(office, log, token, address))
+    keepOwner(aside)
+    const outer = address && (await listenTcp(office, { log, token, address, source, questions }))
     return {
       address: outer?.address,
+      open: () => {
+        renameSync(aside, path)
+        placed = true
+      },
+      retire: () => {
+        placed = false
+        outer?.retire()
+      },
+      answered: () => questions.answered(),
       close: async () => {
+        rmSync(placed ? path : aside, { force: true })
         await Promise.all([inner.close(), outer?.close()])
-        rmSync(path, { force: true })
       },
     }
   } catch (error) {
@@ -51,10 +80,51 @@ export async function startAdmin({ folder, address, office, log }: AdminOptions)
   }
 }
 
-async function listenTcp(office: Office, log: Logger, token: string, address: Address): Promise<RunningAdmin> {
+interface TcpParts {
+  readonly log: Logger
+  readonly token: string
+  readonly address: Address
+  readonly source: SocketSource
+  readonly questions: Questions
+}
+
+async function listenTcp(
+  office: Office,
+  { log, token, address, source, questions }: TcpParts,
+): Promise<{ address: Address; retire(): void; close(): Promise<void> }> {
   const app = await adminServer(office, log, accessByToken(token, [address.host]))
-  await app.listen({ host: address.host === '' ? '::' : address.host, port: address.port })
+  questions.count(app.server)
+  const end = await source.listen(app.server, { ...address, host: address.host === '' ? '::' : address.host }, 'admin')
   const bound = app.server.address()
   const port = typeof bound === 'object' && bound !== null ? bound.port : address.port
-  return { address: { host: address.host, port }, close: () => app.close() }
+  return {
+    address: { host: address.host, port },
+    retire: end,
+    close: async () => {
+      end()
+      app.server.closeAllConnections()
+      await app.close()
+    },
+  }
+}
+
+/** Requests that wait for their answer. */
+class Questions {
+  readonly #open = new Set<ServerResponse>()
+  #waiting: (() => void)[] = []
+
+  count(server: Server): void {
+    server.on('request', (_request: IncomingMessage, response: ServerResponse) => {
+      this.#open.add(response)
+      response.once('close', () => {
+        this.#open.delete(response)
+        if (this.#open.size === 0) for (const resolve of this.#waiting.splice(0)) resolve()
+      })
+    })
+  }
+
+  answered(): Promise<void> {
+    if (this.#open.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
 }

@@ -1,10 +1,13 @@
+import { EngawaError } from '@engawa/shared/errors'
 import type { ReadyEvent } from '../events.ts'
 import type { Gatekeeper } from '../identity/gatekeeper.ts'
 import type { EdgeFigures } from '../metrics/figures.ts'
+import type { ReloadReport } from '../reload.ts'
 import { remoteOf } from '../report.ts'
 import type { Store } from '../store/store.ts'
 import type { PublicTls } from '../tls/open.ts'
 import type { TunnelTable } from '../tunnel/tunnel.ts'
+import { version } from '../version.ts'
 import { carriersOf } from './carriers.ts'
 import type { Office } from './office.ts'
 import { type Presence, StorePeople } from './people.ts'
@@ -15,6 +18,7 @@ import type {
   InvitationRequest,
   StatusReport,
   TunnelReport,
+  UpgradeReport,
 } from './schemas.ts'
 
 export interface LiveOfficeOptions {
@@ -29,6 +33,7 @@ export interface LiveOfficeOptions {
   /** Undefined until it is ready. */
   readonly ready: () => ReadyEvent | undefined
   readonly draining: () => boolean
+  readonly reload?: (() => ReloadReport) | undefined
 }
 
 /** Answers for a running edge. */
@@ -115,6 +120,17 @@ export class LiveOffice implements Office {
       received: moved('received'),
       sent: moved('sent'),
       memoryBytes: process.memoryUsage.rss(),
+      generations: [
+        {
+          generation,
+          pid: process.pid,
+          version: version(),
+          state: draining ? 'draining' : ready === undefined ? 'starting' : 'serving',
+          agents: sessions.length,
+          streams: sessions.reduce((sum, { figures }) => sum + figures.streams, 0),
+          memoryBytes: process.memoryUsage.rss(),
+        },
+      ],
     }
   }
 
@@ -131,6 +147,16 @@ export class LiveOffice implements Office {
       problem: { kind: 'file' as const, host: name, detail: problem },
     }))
     return [...kept, ...files]
+  }
+
+  reload(): ReloadReport {
+    const { reload } = this.#options
+    if (reload === undefined) throw new EngawaError('INTERNAL', 'this edge has no configuration to read again')
+    return reload()
+  }
+
+  upgrade(): Promise<UpgradeReport> {
+    return Promise.reject(new EngawaError('INTERNAL', 'this edge runs without a front'))
   }
 
   #carriers(session: string | undefined): CarrierReport[] {

@@ -10,9 +10,11 @@ import {
   invitationReport,
   invitationRequest,
   nameParameter,
+  reloadReport,
   renameRequest,
   statusReport,
   tunnelReport,
+  upgradeReport,
 } from './schemas.ts'
 
 const refusals = { '4xx': errorReport, '5xx': errorReport }
@@ -26,7 +28,7 @@ export const routes: (office: Office) => FastifyPluginAsyncZod = (office) => asy
       schema: { summary: 'Whether it serves', security: [], response: { 200: healthReport, 503: healthReport } },
     },
     async (_request, reply) => {
-      const serves = office.status().serves
+      const { serves } = await office.status()
       return reply.code(serves ? 200 : 503).send({ status: serves ? ('serving' as const) : ('stopping' as const) })
     },
   )
@@ -59,7 +61,7 @@ export const routes: (office: Office) => FastifyPluginAsyncZod = (office) => asy
         response: { 201: invitationReport, ...refusals },
       },
     },
-    async (request, reply) => reply.code(201).send(office.invite(request.body)),
+    async (request, reply) => reply.code(201).send(await office.invite(request.body)),
   )
   app.post(
     '/api/agents/:name/revoke',
@@ -70,8 +72,8 @@ export const routes: (office: Office) => FastifyPluginAsyncZod = (office) => asy
         response: { 200: doneReport, ...refusals },
       },
     },
-    ({ params: { name } }) => {
-      office.revoke(name)
+    async ({ params: { name } }) => {
+      await office.revoke(name)
       return { name }
     },
   )
@@ -85,6 +87,23 @@ export const routes: (office: Office) => FastifyPluginAsyncZod = (office) => asy
         response: { 200: doneReport, ...refusals },
       },
     },
-    ({ params, body }) => ({ name: office.rename(params.name, body.name) }),
+    async ({ params, body }) => ({ name: await office.rename(params.name, body.name) }),
+  )
+  app.post(
+    '/api/reload',
+    { schema: { summary: 'Read the configuration again', response: { 200: reloadReport, ...refusals } } },
+    async () => {
+      const { applied, later } = await office.reload()
+      return { applied: [...applied], later: [...later] }
+    },
+  )
+  app.post(
+    '/api/upgrade',
+    { schema: { summary: 'Let the installed file take over', response: { 200: upgradeReport, ...refusals } } },
+    (request) => {
+      // A slow machine takes its time; whoever asked is told.
+      request.raw.socket.setTimeout(0)
+      return office.upgrade()
+    },
   )
 }

@@ -89,6 +89,18 @@ export const statusReport = z.object({
   received: z.int(),
   sent: z.int(),
   memoryBytes: z.int(),
+  /** The processes that serve: more than one while one that was upgraded finishes what runs. */
+  generations: z.array(
+    z.object({
+      generation: z.int(),
+      pid: z.int(),
+      version: z.string(),
+      state: z.enum(['starting', 'serving', 'draining']),
+      agents: z.int(),
+      streams: z.int(),
+      memoryBytes: z.int(),
+    }),
+  ),
 })
 export type StatusReport = z.infer<typeof statusReport>
 
@@ -119,6 +131,9 @@ export type InvitationReport = z.infer<typeof invitationReport>
 
 export const renameRequest = z.strictObject({ name: z.string().min(1).max(253) })
 export const nameParameter = z.object({ name: z.string().min(1).max(253) })
+export const reloadReport = z.object({ applied: z.array(z.string()), later: z.array(z.string()) })
+export const upgradeReport = z.object({ generation: z.int(), pid: z.int() })
+export type UpgradeReport = z.infer<typeof upgradeReport>
 export const doneReport = z.object({ name: z.string() })
 export const healthReport = z.object({ status: z.enum(['serving', 'stopping']) })
 export const errorReport = z.object({ code: z.string(), message: z.string() })

@@ -1,5 +1,6 @@
 import { jsonText } from '@engawa/shared/json'
 import type { Language } from '@engawa/shared/say'
+import type { FrontPeers } from '../generation/front-peers.ts'
 import type { Words } from '../show/words.ts'
 import type { Flags } from './grammar.ts'
 
@@ -16,6 +17,8 @@ export interface Terminal {
   readonly onSignal: (listener: () => void) => void
   /** Calls back on SIGHUP, each time. */
   readonly onHangup: (listener: () => void) => void
+  /** Undefined: this process serves without a front. */
+  readonly peers?: FrontPeers
 }
 
 /** What a command gets to work with. */

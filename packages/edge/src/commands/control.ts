@@ -5,8 +5,9 @@ import { socketPath } from '../admin/socket.ts'
 import { openExisting } from '../state.ts'
 import type { Context } from './context.ts'
 
-/** A running edge answers at once; past this it hangs, ms. */
+/** A running edge answers at once; past this it hangs, ms. A new process makes itself ready first. */
 const PATIENCE_MS = 10_000
+const WORK_MS = 90_000
 
 /**
  * Asks the edge that runs in the folder, over `DIR/admin.sock`. Undefined: none runs.
@@ -39,7 +40,12 @@ export async function askEdge<Answer>(
 
 /** As `askEdge`, for commands that are of no use without an edge. Throws NO_STATE, NOT_RUNNING. */
 export async function askRunning<Answer>(context: Context, path: string): Promise<Answer> {
-  const answer = await askEdge<Answer>(context, 'GET', path)
+  return demandRunning<Answer>(context, 'GET', path)
+}
+
+/** As `askRunning`, for what may take a while, too. */
+export async function demandRunning<Answer>(context: Context, method: 'GET' | 'POST', path: string): Promise<Answer> {
+  const answer = await askEdge<Answer>(context, method, path)
   if (answer !== undefined) return answer
   openExisting(context.folder).close()
   const text = context.words.notRunning(context.folder)
@@ -59,7 +65,7 @@ function exchange(
         ? {}
         : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
     }
-    const signal = AbortSignal.timeout(PATIENCE_MS)
+    const signal = AbortSignal.timeout(method === 'GET' ? PATIENCE_MS : WORK_MS)
     const asking = request({ socketPath: path, method, path: target, headers, signal }, (response) => {
       let text = ''
       response.setEncoding('utf8')

@@ -26,6 +26,7 @@ export const FLAGS = {
   bind: { kind: 'value', hint: 'HOST' },
   grace: { kind: 'value', hint: 'TIME' },
   drain: { kind: 'value', hint: 'TIME' },
+  'handover-drain': { kind: 'value', hint: 'TIME' },
   expires: { kind: 'value', hint: 'TIME' },
   names: { kind: 'values', hint: 'PATTERNS' },
   ports: { kind: 'values', hint: 'RANGES' },
@@ -58,6 +59,7 @@ export const RUN_FLAGS = [
   'bind',
   'grace',
   'drain',
+  'handover-drain',
 ] as const satisfies readonly Flag[]
 
 export interface CommandShape {
@@ -80,6 +82,8 @@ export const COMMANDS = {
   dns: { wants: [], flags: ['address', 'resolver'] },
   backup: { wants: ['FILE'], flags: [] },
   restore: { wants: ['FILE'], flags: [] },
+  reload: { wants: [], flags: [] },
+  upgrade: { wants: [], flags: [] },
 } as const satisfies Record<string, CommandShape>
 
 export type Command = keyof typeof COMMANDS

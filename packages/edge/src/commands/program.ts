@@ -28,6 +28,8 @@ const COMMANDS: Record<Command, () => Promise<Handler>> = {
   dns: async () => (await import('./dns.ts')).dns,
   backup: async () => (await import('./backup.ts')).backup,
   restore: async () => (await import('./backup.ts')).restore,
+  reload: async () => (await import('./reload.ts')).reload,
+  upgrade: async () => (await import('./upgrade.ts')).upgrade,
 }
 
 /** Runs one command line and answers its exit code. Whatever goes wrong is one message on stderr. */
@@ -51,6 +53,7 @@ export async function program(argv: readonly string[], plain: Terminal): Promise
     return await handle({ terminal, words, language, args: line.words, flags, folder: data })
   } catch (error) {
     // What was typed, or stands in a file, is told as text.
+    terminal.peers?.fail(error)
     terminal.err(`edge: ${printableLines(told(error, language))}\n`)
     return exitOf(error)
   }

@@ -1,15 +1,17 @@
 import { styleText } from 'node:util'
+import { EngawaError } from '@engawa/shared/errors'
 import { serviceManager } from '@engawa/shared/manager'
 import { type RunningEdge, startEdge } from '../edge.ts'
 import type { EdgeEvent, ReadyEvent } from '../events.ts'
 import { createLog } from '../log.ts'
+import type { ReloadReport } from '../reload.ts'
 import { eventLine } from '../show/events.ts'
 import { facts } from '../show/table.ts'
 import { type Context, jsonLine } from './context.ts'
 import { EXIT } from './exits.ts'
 import { type ReadSettings, readSettings } from './settings.ts'
 
-/** `edge run`: serves until SIGTERM or SIGINT. The first one drains, the second stops at once. */
+/** `edge run`, one serving process of it: until SIGTERM or SIGINT, or until another one has taken over and what ran here has finished. */
 export async function run(context: Context): Promise<number> {
   const { terminal, words, flags, folder } = context
   const read = readSettings(context)
@@ -27,16 +29,37 @@ export async function run(context: Context): Promise<number> {
   })
   // Without a listener it would end the process, as it should when a terminal closes; logrotate sends it to services.
   let running: RunningEdge | undefined
-  if (!terminal.outIsTty && !terminal.errIsTty) terminal.onHangup(() => running?.reopenLogs())
+  const reload = (): ReloadReport => {
+    if (running === undefined) throw new EngawaError('EDGE_BUSY', 'the edge is still starting')
+    return running.reload(readSettings(context).settings)
+  }
+  if (!terminal.outIsTty && !terminal.errIsTty) {
+    terminal.onHangup(() => {
+      running?.reopenLogs()
+      try {
+        if (running?.serves === true) reload()
+      } catch (err) {
+        log.error({ err }, 'the configuration is wrong; the old one stays in force')
+      }
+    })
+  }
   const manager = serviceManager(terminal.env, (err) => log.warn({ err }, 'the service manager cannot be told'))
   const edge = await startEdge(read.settings, {
     folder,
     log,
+    handOverMs: read.handOverMs,
+    reload,
+    ...(terminal.peers && { peers: terminal.peers }),
     onEvent: (event) => terminal.out(flags.json === true ? jsonLine(event) : told(event, context, read)),
   })
   running = edge
   manager.ready()
-  await aborted(stopping.signal)
+  const relieved = edge.relieved.then(() => true)
+  if (await Promise.race([relieved, aborted(stopping.signal)])) {
+    await edge.stop(0)
+    log.info('what ran has finished; another process serves')
+    return EXIT.done
+  }
   manager.stopping()
   log.info({ drainMs: read.drainMs }, 'stopping')
   if (flags.json !== true) terminal.out(`${words.runStopping(Math.ceil(read.drainMs / 1000))}\n`)
@@ -45,9 +68,9 @@ export async function run(context: Context): Promise<number> {
   return EXIT.done
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+function aborted(signal: AbortSignal): Promise<false> {
+  if (signal.aborted) return Promise.resolve(false)
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(false), { once: true }))
 }
 
 function told(event: EdgeEvent, context: Context, read: ReadSettings): string {

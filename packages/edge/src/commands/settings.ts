@@ -8,11 +8,14 @@ import { mayBindLow } from '../privilege.ts'
 import type { Context } from './context.ts'
 
 const DRAIN_MS = 30_000
+const HANDOVER_DRAIN_MS = 600_000
 
 export interface ReadSettings {
   readonly settings: EdgeSettings
   /** How long a stop waits for open streams. */
   readonly drainMs: number
+  /** How long an upgraded edge finishes what runs on its former process. */
+  readonly handOverMs: number
   /** A usual port was wanted that this user may not open. */
   readonly fallback: boolean
 }
@@ -42,8 +45,14 @@ export function readSettings({ flags, folder, language, words }: Context): ReadS
     language,
   }
   const settings = edgeSettings({ ...source, mayBindLow: low })
-  const drainMs = flags.drain === undefined ? DRAIN_MS : parseDrain(flags.drain)
-  return { settings, drainMs, fallback: !low && fellBack(settings, edgeSettings({ ...source, mayBindLow: true })) }
+  const drainMs = parseDrain('--drain', flags.drain) ?? DRAIN_MS
+  const handOverMs = parseDrain('--handover-drain', flags['handover-drain']) ?? HANDOVER_DRAIN_MS
+  return {
+    settings,
+    drainMs,
+    handOverMs,
+    fallback: !low && fellBack(settings, edgeSettings({ ...source, mayBindLow: true })),
+  }
 }
 
 function fellBack(real: EdgeSettings, wanted: EdgeSettings): boolean {
@@ -66,13 +75,14 @@ function readFile(path: string): string | undefined {
   }
 }
 
-function parseDrain(text: string): number {
+function parseDrain(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
   try {
     return parseDuration(text)
   } catch (cause) {
-    throw new EngawaError('FLAG_INVALID', `--drain: ${told(cause, 'en')}`, {
+    throw new EngawaError('FLAG_INVALID', `${flag}: ${told(cause, 'en')}`, {
       cause,
-      ja: `--drain: ${told(cause, 'ja')}`,
+      ja: `${flag}: ${told(cause, 'ja')}`,
     })
   }
 }

@@ -5,6 +5,11 @@ interface Level {
   at: Millis
 }
 
+export interface Rates {
+  readonly perSecond: number
+  readonly burst: number
+}
+
 /**
  * Token buckets by key, in bounded memory.
  *
@@ -13,14 +18,13 @@ interface Level {
  */
 export class TokenBuckets {
   readonly #levels = new Map<string, Level>()
-  readonly #perSecond: number
-  readonly #burst: number
+  readonly #rates: Rates
   readonly #most: number
 
-  constructor({ perSecond, burst, most = 65_536 }: { perSecond: number; burst: number; most?: number }) {
-    this.#perSecond = perSecond
-    this.#burst = burst
-    this.#most = most
+  /** `rates` are looked at each time: they may change. */
+  constructor(rates: Rates & { readonly most?: number }) {
+    this.#rates = rates
+    this.#most = rates.most ?? 65_536
   }
 
   get size(): number {
@@ -29,8 +33,9 @@ export class TokenBuckets {
 
   /** Takes one token; false if there is none. */
   take(key: string, now: Millis): boolean {
-    const level = this.#levels.get(key) ?? { tokens: this.#burst, at: now }
-    const tokens = Math.min(this.#burst, level.tokens + (Math.max(0, now - level.at) * this.#perSecond) / 1000)
+    const { perSecond, burst } = this.#rates
+    const level = this.#levels.get(key) ?? { tokens: burst, at: now }
+    const tokens = Math.min(burst, level.tokens + (Math.max(0, now - level.at) * perSecond) / 1000)
     const granted = tokens >= 1
     // Set anew, so that the map's order is that of use.
     this.#levels.delete(key)
@@ -40,7 +45,8 @@ export class TokenBuckets {
   }
 
   #shrink(now: Millis): void {
-    const fullAfter = (this.#burst * 1000) / this.#perSecond
+    const { perSecond, burst } = this.#rates
+    const fullAfter = (burst * 1000) / perSecond
     for (const [key, { at }] of this.#levels) {
       if (now - at < fullAfter && this.#levels.size < this.#most) return
       this.#levels.delete(key)

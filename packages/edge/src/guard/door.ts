@@ -17,7 +17,7 @@ export interface Pass {
 /** Counts visitors' connections, on HTTP, TLS and TCP ports alike: one door for the whole edge. */
 export class Door {
   readonly #limits: Pick<VisitorLimits, 'connections' | 'perAddress'>
-  readonly #trusted: BlockList
+  readonly #trusted: () => BlockList
   readonly #buckets: TokenBuckets
   readonly #now: () => Millis
   readonly #memory: Pick<Memory, 'pressure'> | undefined
@@ -27,16 +27,22 @@ export class Door {
 
   constructor(
     limits: Pick<VisitorLimits, 'connections' | 'perAddress'>,
-    trusted: BlockList = new BlockList(),
+    trusted: BlockList | (() => BlockList) = new BlockList(),
     now: () => Millis = () => performance.now(),
     memory?: Pick<Memory, 'pressure'>,
   ) {
     this.#memory = memory
     this.#limits = limits
-    this.#trusted = trusted
+    this.#trusted = typeof trusted === 'function' ? trusted : () => trusted
     this.#now = now
-    const { newPerSecond, burst } = limits.perAddress
-    this.#buckets = new TokenBuckets({ perSecond: newPerSecond, burst })
+    this.#buckets = new TokenBuckets({
+      get perSecond() {
+        return limits.perAddress.newPerSecond
+      },
+      get burst() {
+        return limits.perAddress.burst
+      },
+    })
   }
 
   get total(): number {
@@ -46,7 +52,7 @@ export class Door {
   /** A pass, or why there is none. A trusted proxy speaks for many: only the sum counts for it. */
   enter(address: string | undefined): Pass | Refusal {
     if (this.#total >= this.#limits.connections || this.#memory?.pressure === 'full') return 'EDGE_BUSY'
-    const counted = isTrusted(this.#trusted, address) ? undefined : this.#count(address)
+    const counted = isTrusted(this.#trusted(), address) ? undefined : this.#count(address)
     if (counted === 'TOO_MANY') return counted
     this.#total++
     return once(() => {

@@ -6,6 +6,8 @@ import type { AttachBody, JoinBody, Joined, LoginBody, Welcome } from '@engawa/s
 import { type Code, EngawaError } from '@engawa/shared/errors'
 import { STREAM_FLOOR } from '@engawa/shared/wire/limits'
 import type { Endpoint } from '@engawa/shared/wire/opening'
+import type { News } from '../front/calls.ts'
+import { ALONE, type Peers } from '../generation/peers.ts'
 import { TokenBuckets } from '../guard/bucket.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { AgentRow } from '../store/agents.ts'
@@ -39,6 +41,8 @@ export interface GatekeeperOptions {
   readonly addresses: () => readonly string[]
   readonly observer: GateObserver
   readonly clock: Clock
+  /** The other generations of this edge. */
+  readonly others?: Pick<Peers, 'tell' | 'ask'>
 }
 
 /** Failed attempts of one address that are answered in full: ten, then one every 6 s. */
@@ -62,6 +66,9 @@ export class Gatekeeper implements Deciding {
   /** Keys of agents that were revoked, as long as the store does not know it. */
   readonly #barred = new Set<string>()
 
+  /** Of no meaning before this generation is relieved. */
+  readonly #allMoved: PromiseWithResolvers<void> = Promise.withResolvers()
+
   constructor(options: GatekeeperOptions) {
     this.#options = options
     this.edge = options.ca.pin
@@ -79,12 +86,21 @@ export class Gatekeeper implements Deciding {
     return this.#sessions.get(session)
   }
 
-  login(body: LoginBody, remote: Endpoint): Admission {
+  /** Throws EDGE_DRAINING where another generation takes what is new. */
+  login(body: LoginBody, remote: Endpoint): Admission | Promise<Admission> {
+    if (this.#options.registry.retired) {
+      throw new EngawaError('EDGE_DRAINING', 'another process of this edge has taken over')
+    }
+    if (body.yields !== true) return this.#login(body, remote)
+    return this.#demandVacancy(body, remote).then(() => this.#login(body, remote))
+  }
+
+  #login(body: LoginBody, remote: Endpoint): Admission {
     const { limits } = this.#options
     const agent = this.#demandAgent(Buffer.from(body.key, 'base64url'), remote)
     const session = randomBytes(16).toString('base64url')
-    if (body.yields === true) this.#demandVacancy(agent, body.instance)
     this.#replaceSessions(agent, { session, instance: body.instance, remote })
+    this.#others.tell({ news: 'login', agent: agent.id, instance: body.instance, address: remote.address })
     const secret = randomBytes(32)
     const maxStreams = Math.min(body.maxStreams, limits.streams)
     const link = this.#begin(agent, body, { session, secret, maxStreams })
@@ -128,7 +144,11 @@ export class Gatekeeper implements Deciding {
         key,
         now: Date.now(),
       })
-      if (replaced) this.#endAll(agent.id, 'REVOKED', 'another machine has joined in its place')
+      const reason = 'another machine has joined in its place'
+      if (replaced) {
+        this.#endAll(agent.id, 'REVOKED', reason)
+        this.#others.tell({ news: 'rekeyed', agent: agent.id, reason })
+      }
       return {
         agent: agent.name,
         edge: Buffer.from(this.edge).toString('base64url'),
@@ -149,8 +169,10 @@ export class Gatekeeper implements Deciding {
     const agent = demandAgent(store, name)
     const key = textOf(agent.key)
     this.#barred.add(key)
-    this.#endAll(agent.id, 'REVOKED', 'revoked on the edge')
+    const reason = 'revoked on the edge'
+    this.#endAll(agent.id, 'REVOKED', reason)
     registry.dropAgent(agent.id)
+    this.#others.tell({ news: 'revoked', agent: agent.id, reason })
     try {
       revokeAgent(store, name, Date.now())
     } catch (cause) {
@@ -163,12 +185,54 @@ export class Gatekeeper implements Deciding {
   rename(from: string, to: string): string {
     const agent = renameAgent(this.#options.store, from, to)
     this.#options.registry.renamed(agent.id)
+    this.#others.tell({ news: 'renamed', agent: agent.id })
     return agent.name
   }
 
-  /** Asks every agent to open nothing new. */
-  drain(): void {
-    for (const link of this.sessions) link.drain()
+  /** What another generation has seen or done. */
+  heard(news: News): void {
+    const { registry } = this.#options
+    if (news.news === 'renamed') return registry.renamed(news.agent)
+    if (news.news !== 'login') {
+      this.#endAll(news.agent, 'REVOKED', news.reason)
+      if (news.news === 'revoked') registry.dropAgent(news.agent)
+      return
+    }
+    const { agent, instance, address } = news
+    registry.moved(agent)
+    this.#lookMoved()
+    // The same instance has come in addition: what runs here goes on. protocol.md [H9]
+    for (const link of this.sessions) {
+      if (link.agentId !== agent || link.instance === instance) continue
+      link.end('REPLACED', replacement(link, { address, instance }))
+    }
+  }
+
+  /** Which processes of this agent have a session here. */
+  instancesOf(agent: number): readonly string[] {
+    return this.sessions.flatMap((link) => (link.agentId === agent ? [link.instance] : []))
+  }
+
+  /** Asks every agent to open nothing new; with `to`, to go to that generation. */
+  drain(to?: number): void {
+    for (const link of this.sessions) link.drain(to)
+  }
+
+  /** Resolves when every agent that is here has a session with the generation that has taken over, at the latest after `mostMs`. */
+  moved(mostMs: number): Promise<void> {
+    const { clock } = this.#options
+    const timer = clock.setTimer(() => this.#allMoved.resolve(), mostMs)
+    this.#lookMoved()
+    return this.#allMoved.promise.then(() => clock.clearTimer(timer))
+  }
+
+  #lookMoved(): void {
+    const { registry } = this.#options
+    if (registry.retired && this.sessions.every(({ agentId }) => registry.hasMoved(agentId))) this.#allMoved.resolve()
+  }
+
+  get #others(): Pick<Peers, 'tell' | 'ask'> {
+    return this.#options.others ?? ALONE
   }
 
   /** Ends every session, when the edge stops. */
@@ -220,9 +284,11 @@ export class Gatekeeper implements Deciding {
   }
 
   /** Throws REPLACED while another instance has a session, also one that is away for now. protocol.md [H9] */
-  #demandVacancy(agent: AgentRow, instance: string): void {
-    const other = this.sessions.find((link) => link.agentId === agent.id && link.instance !== instance)
-    if (other !== undefined) throw new EngawaError('REPLACED', `instance ${other.instance} is still there`)
+  async #demandVacancy({ key, instance }: LoginBody, remote: Endpoint): Promise<void> {
+    const agent = this.#demandAgent(Buffer.from(key, 'base64url'), remote)
+    const elsewhere = await this.#others.ask<string[]>({ question: 'instances', agent: agent.id })
+    const other = [...this.instancesOf(agent.id), ...elsewhere.flat()].find((one) => one !== instance)
+    if (other !== undefined) throw new EngawaError('REPLACED', `instance ${other} is still there`)
   }
 
   /** protocol.md [H9] */
@@ -230,7 +296,7 @@ export class Gatekeeper implements Deciding {
     for (const link of this.sessions) {
       if (link.agentId !== agent.id) continue
       if (link.instance === by.instance) link.end('SESSION_CLOSED', 'the same process has logged in anew')
-      else link.end('REPLACED', `by ${by.remote.address}, instance ${by.instance}, in place of session ${link.session}`)
+      else link.end('REPLACED', replacement(link, { address: by.remote.address, instance: by.instance }))
     }
   }
 
@@ -240,15 +306,19 @@ export class Gatekeeper implements Deciding {
 
   #linkObserver(): LinkObserver {
     const { observer, registry, store } = this.#options
+    const gone = (link: AgentLink, code: Code, reason: string): void => {
+      if (!registry.hasMoved(link.agentId)) observer.offline(link, code, reason)
+    }
     return {
       left: (link) => {
         forgetAgent(store, link.agentId)
         registry.dropAgent(link.agentId)
+        this.#others.tell({ news: 'revoked', agent: link.agentId, reason: 'the agent has left' })
       },
       carrierLost: (link, carrier, left, why) => observer.carrierLost(link, carrier, left, why),
       away: (link) => {
         this.#sightings.note(link.agentId)
-        if (this.#present.delete(link)) observer.offline(link, 'CARRIER_LOST', 'its last carrier is gone')
+        if (this.#present.delete(link)) gone(link, 'CARRIER_LOST', 'its last carrier is gone')
       },
       resumed: (link, awayMs, streams) => {
         this.#present.add(link)
@@ -256,8 +326,9 @@ export class Gatekeeper implements Deciding {
       },
       ended: (link, code, reason) => {
         this.#sessions.delete(link.session)
+        this.#lookMoved()
         this.#sightings.note(link.agentId)
-        if (this.#present.delete(link)) observer.offline(link, code, reason)
+        if (this.#present.delete(link)) gone(link, code, reason)
       },
       failed: (link, error) => observer.failed(link.agent, error),
     }
@@ -287,4 +358,9 @@ function unwritable(name: string, cause: unknown): EngawaError {
       ja: `${name} を切断しましたが、書き込めませんでした。このエッジを再起動すると戻ってくるおそれがあります。ディスクを空けて、もう一度実行してください`,
     },
   )
+}
+
+/** What REPLACED says of itself. protocol.md [H9] */
+function replacement({ session }: AgentLink, { address, instance }: { address: string; instance: string }): string {
+  return `by ${address}, instance ${instance}, in place of session ${session}`
 }

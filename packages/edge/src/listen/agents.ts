@@ -4,7 +4,9 @@ import type { CarrierDoor, Outcome } from '@engawa/shared/carrier/handshake-edge
 import { rowOf } from '@engawa/shared/errors'
 import type { Millis } from '@engawa/shared/mux/events'
 import type { Logger } from 'pino'
+import { ALONE, type Peers } from '../generation/peers.ts'
 import type { EdgeLimits } from '../limits.ts'
+import { peek } from '../tls/peek.ts'
 import { Pending } from './pending.ts'
 
 /** How often pending carriers are looked at, ms: who is silent, and who sends too much. */
@@ -16,6 +18,7 @@ export interface AgentListenerOptions {
   readonly log: Logger
   /** Who comes before this has resolved waits, counted like everyone whose handshake is under way. */
   readonly ready?: Promise<void>
+  readonly others?: Pick<Peers, 'several' | 'passOn'>
 }
 
 /** Takes sockets of agents, from the https port or a port of their own, and sees them through the handshake. */
@@ -24,14 +27,16 @@ export class AgentListener {
   readonly #pending: Pending
   readonly #limits: EdgeLimits['carriers']
   readonly #log: Logger
+  readonly #others: Pick<Peers, 'several' | 'passOn'>
   readonly #sockets = new Set<Socket>()
   #looking: NodeJS.Timeout | undefined
   #closed = false
 
-  constructor({ door, limits, log, ready = Promise.resolve() }: AgentListenerOptions) {
+  constructor({ door, limits, log, ready = Promise.resolve(), others = ALONE }: AgentListenerOptions) {
     this.#door = door
     this.#limits = limits
     this.#log = log
+    this.#others = others
     this.#pending = new Pending(limits, () => performance.now())
     void ready.then(() => this.#closed || this.#pending.open())
   }
@@ -41,8 +46,12 @@ export class AgentListener {
     return this.#pending.size
   }
 
-  /** Bytes that were peeked have been put back. `since`: when it connected. */
-  take(socket: Socket, since: Millis = performance.now()): void {
+  /**
+   * Bytes that were peeked have been put back. `since`: when it connected. `serverName`: SNI, where it is known.
+   * A carrier of another generation goes there.
+   */
+  take(socket: Socket, since: Millis = performance.now(), serverName?: string): void {
+    if (serverName !== undefined && this.#others.passOn(socket, serverName, since)) return
     if (this.#closed) return void socket.destroy()
     // Until the door looks after it: who is reset while it waits must not take the edge along.
     socket.on('error', () => {})
@@ -62,11 +71,26 @@ export class AgentListener {
       address: addressKey(socket.remoteAddress),
       received: () => socket.bytesRead,
       begin: () => {
-        if (!socket.destroyed) this.#door.accept(socket, finished, performance.now() - since)
+        if (socket.destroyed) return
+        const enter = (): void => void this.#door.accept(socket, finished, performance.now() - since)
+        if (serverName !== undefined || !this.#others.several) enter()
+        else this.#sort(socket, since, { enter, passed: () => socket.off('close', gone) && gone() })
       },
       evict: () => {
         this.#log.debug({ code: 'TOO_MANY_ATTEMPTS', remote }, 'a carrier made room for another')
         socket.destroy()
+      },
+    })
+  }
+
+  /** On a port of their own nobody has asked yet which generation the agent means. */
+  #sort(socket: Socket, since: Millis, { enter, passed }: { enter: () => void; passed: () => unknown }): void {
+    peek(socket, Math.max(1, this.#limits.handshakeMs - (performance.now() - since)), {
+      left: () => {},
+      invalid: () => void socket.destroy(),
+      hello: (hello) => {
+        if (this.#others.passOn(socket, hello.serverName ?? '', since)) passed()
+        else enter()
       },
     })
   }

@@ -5,16 +5,17 @@ import { type Admission, type Ends, endsOf } from '../admit.ts'
 import { rawAnswer } from '../forward/answers.ts'
 import { isAgreed } from '../forward/switched.ts'
 import { join, upgradeOf } from '../forward/upgrade.ts'
+import type { SocketSource } from '../generation/peers.ts'
 import { Conversation } from './conversation.ts'
 import { unwrap } from './proxied.ts'
-import { type ListenAddress, listenTcp } from './sockets.ts'
+import { type Closing, type ListenAddress, listenTcp } from './sockets.ts'
 
 /** What a listener gives back. */
 export interface RunningListener {
   readonly address: string
   readonly port: number
   /** Takes nothing new, lets what runs finish for `drainMs`, then cuts. */
-  close(drainMs: number): Promise<void>
+  close(drainMs: number, closing?: Closing): Promise<void>
 }
 
 /** A visitor's connection that is to speak HTTP. */
@@ -91,6 +92,11 @@ export class HttpFront {
     this.#server.closeIdleConnections()
   }
 
+  /** As `drain`, but a connection that is idle now, or in the middle of an answer, may have one more request: a visitor could be sending it. */
+  retire(): void {
+    this.#draining = true
+  }
+
   /** Ends the timers of a drained front. */
   close(): void {
     this.#server.close(() => {})
@@ -161,28 +167,32 @@ export class HttpFront {
 export async function startHttp({
   address,
   admission,
+  from,
 }: {
   address: ListenAddress
   admission: Admission
+  from?: SocketSource
 }): Promise<RunningListener> {
   const front = new HttpFront(admission)
   const { requestHeadMs } = admission.settings.limits
-  const listening = await listenTcp(address, (socket) => {
+  const accepted = (socket: Socket): void => {
     const pass = admission.door.enter(socket.remoteAddress)
     socket.on('error', () => {})
     if (typeof pass === 'string') return refuse(socket, pass)
     socket.once('close', () => pass.leave())
-    unwrap(socket, { trusted: admission.trusted, deadlineMs: requestHeadMs }, (from) => {
-      if (from !== undefined && !admission.countBehind(socket, from)) return refuse(socket, 'TOO_MANY')
-      front.take(socket, { wire: socket, from })
+    unwrap(socket, { trusted: admission.trusted, deadlineMs: requestHeadMs }, (ends) => {
+      if (ends !== undefined && !admission.countBehind(socket, ends)) return refuse(socket, 'TOO_MANY')
+      front.take(socket, { wire: socket, from: ends })
       socket.resume()
     })
-  })
+  }
+  const listening = await listenTcp(address, accepted, { use: 'http', ...(from && { from }) })
   return {
     address: listening.host,
     port: listening.port,
-    close: async (drainMs) => {
-      front.drain()
+    close: async (drainMs, { gently = false } = {}) => {
+      if (gently) front.retire()
+      else front.drain()
       await listening.close(drainMs)
       front.close()
     },

@@ -3,13 +3,14 @@ import { type Address, familyOf } from '@engawa/shared/addresses'
 import type { Millis } from '@engawa/shared/mux/events'
 import type { Admission } from '../admit.ts'
 import type { EdgeSettings, PublicHost } from '../config.ts'
+import { OWN_SOCKETS, type SocketSource } from '../generation/peers.ts'
 import type { VisitorsCa } from '../identity/visitors-ca.ts'
 import { Certificates } from '../tls/certificates.ts'
 import type { PublicTls } from '../tls/open.ts'
 import type { Undo } from '../undo.ts'
 import { startHttp } from './http.ts'
 import { listening } from './problem.ts'
-import { listenTcp } from './sockets.ts'
+import { type Closing, type Listening, listenTcp } from './sockets.ts'
 import { startTcpPorts } from './tcp.ts'
 import { startTls } from './tls.ts'
 import { startUdpPorts } from './udp.ts'
@@ -23,7 +24,10 @@ export interface ListenerOptions {
   /** What the edge is called without a tunnel's name. */
   readonly hosts: readonly PublicHost[]
   /** An agent. `since`: when it connected. */
-  readonly onCarrier: (socket: Socket, since: Millis) => void
+  readonly onCarrier: (socket: Socket, since: Millis, serverName?: string) => void
+  readonly source?: SocketSource
+  /** UDP ports are bound after it. */
+  readonly openUdp?: Promise<void>
   /** Learns how to end each listener as soon as it has begun. */
   readonly undo: Undo
 }
@@ -34,23 +38,32 @@ export interface Listeners {
   readonly https: Address | undefined
   /** Where agents come in: a port of their own, else the https port. */
   readonly carrier: Address | undefined
-  /** Every leased port listens or has been tried. */
-  settled(): Promise<void>
+  /** Every leased port of this transport listens or has been tried. */
+  settled(transport: 'tcp' | 'udp'): Promise<void>
   /** Takes no visitor any more; resolves when those inside have gone, at the latest after `drainMs`. */
-  closeVisitors(drainMs: number): Promise<void>
+  closeVisitors(drainMs: number, closing?: Closing): Promise<void>
+  /** Takes no agent on a port of their own any more. */
+  closeCarriers(): void
+}
+
+interface Closable {
+  close(drainMs: number, closing?: Closing): Promise<void>
 }
 
 /** Begins to listen everywhere. Throws LISTEN_FAILED. */
 export async function startListeners(options: ListenerOptions): Promise<Listeners> {
   const { settings, admission, visitorsCa, publicTls, hosts, onCarrier, undo } = options
+  const { source = OWN_SOCKETS, openUdp } = options
   const { domain, bind } = settings
-  const visitors: { close(drainMs: number): Promise<void> }[] = []
-  const keep = <Listener extends { close(drainMs: number): Promise<void> }>(listener: Listener): Listener => {
+  const visitors: Closable[] = []
+  const keep = <Listener extends Closable>(listener: Listener): Listener => {
     visitors.push(listener)
     undo.add(() => listener.close(0))
     return listener
   }
-  const http = keep(await listening('--http', settings.http, startHttp({ address: settings.http, admission })))
+  const http = keep(
+    await listening('--http', settings.http, startHttp({ address: settings.http, admission, from: source })),
+  )
   let https: Address | undefined
   if (settings.https !== 'off' && visitorsCa !== undefined) {
     const bareHosts = hosts.map(({ host }) => host).filter((host) => familyOf(host) !== 0)
@@ -62,31 +75,36 @@ export async function startListeners(options: ListenerOptions): Promise<Listener
       admission,
       certificates,
       challenges,
-      onCarrier: (socket, _serverName, since) => onCarrier(socket, since),
+      onCarrier: (socket, serverName, since) => onCarrier(socket, since, serverName),
+      source,
     })
     const { port } = keep(await listening('--https', settings.https, starting))
     https = { ...settings.https, port }
   }
   let carrier = https
+  let ownCarriers: Listening | undefined
   if (settings.carrier !== undefined) {
-    const starting = listenTcp(settings.carrier, (socket) => {
+    const accepted = (socket: Socket): void => {
       // Agents are told that it is over, not cut.
       own.release(socket)
       onCarrier(socket, performance.now())
-    })
+    }
+    const starting = listenTcp(settings.carrier, accepted, { from: source, use: 'carrier' })
     const own = await listening('--carrier', settings.carrier, starting)
+    ownCarriers = own
     undo.add(() => own.close(0))
     carrier = { ...settings.carrier, port: own.port }
   }
-  const ports = keep(startTcpPorts({ bind, admission }))
-  const udpPorts = keep(startUdpPorts({ bind, admission }))
+  const ports = keep(startTcpPorts({ bind, admission, source }))
+  const udpPorts = keep(startUdpPorts({ bind, admission, open: openUdp }))
   return {
     http: { ...settings.http, port: http.port },
     https,
     carrier,
-    settled: async () => void (await Promise.all([ports.settled(), udpPorts.settled()])),
-    closeVisitors: async (drainMs) => {
-      await Promise.all(visitors.map((listener) => listener.close(drainMs)))
+    settled: (transport) => (transport === 'tcp' ? ports : udpPorts).settled(),
+    closeVisitors: async (drainMs, closing) => {
+      await Promise.all(visitors.map((listener) => listener.close(drainMs, closing)))
     },
+    closeCarriers: () => void ownCarriers?.close(0),
   }
 }

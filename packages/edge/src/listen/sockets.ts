@@ -1,11 +1,18 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { EngawaError } from '@engawa/shared/errors'
 import { breakOff } from '@engawa/shared/stream/splice'
+import { OWN_SOCKETS, type SocketSource } from '../generation/peers.ts'
 
 /** Where to listen; an empty host means every interface, both families. */
 export interface ListenAddress {
   readonly host: string
   readonly port: number
+}
+
+/** How a listener ends. */
+export interface Closing {
+  /** Nothing is taken away from those that are there: another generation takes what is new. */
+  readonly gently?: boolean
 }
 
 /** A listening port with the sockets it has accepted. */
@@ -19,11 +26,20 @@ export interface Listening {
   close(drainMs: number): Promise<void>
 }
 
+export interface ListenOptions {
+  readonly paused?: boolean
+  readonly cut?: (socket: Socket) => void
+  /** Where the listening socket comes from. */
+  readonly from?: SocketSource
+  /** Tells listeners apart that ask for the same address. */
+  readonly use?: string
+}
+
 /** Listens on TCP. Throws LISTEN_FAILED. Sockets come half-open-able and without delay. `cut`: how a close ends those that stay. */
 export async function listenTcp(
   address: ListenAddress,
   accepted: (socket: Socket) => void,
-  { paused = false, cut = breakOff }: { paused?: boolean; cut?: (socket: Socket) => void } = {},
+  { paused = false, cut = breakOff, from = OWN_SOCKETS, use = 'port' }: ListenOptions = {},
 ): Promise<Listening> {
   const sockets = new Set<Socket>()
   const waiting = new Set<() => void>()
@@ -36,7 +52,7 @@ export async function listenTcp(
     socket.once('close', () => release(socket))
     accepted(socket)
   })
-  await begin(server, address)
+  const end = await begin(server, { address, from, use })
   const bound = server.address()
   if (bound === null || typeof bound === 'string') throw new EngawaError('LISTEN_FAILED', 'no address after listening')
   return {
@@ -45,7 +61,7 @@ export async function listenTcp(
     sockets,
     release,
     close: async (drainMs) => {
-      server.close(() => {})
+      end()
       if (sockets.size === 0) return
       const empty = new Promise<void>((resolve) => waiting.add(resolve))
       const timer = setTimeout(() => {
@@ -57,16 +73,18 @@ export async function listenTcp(
   }
 }
 
-function begin(server: Server, { host, port }: ListenAddress): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const failed = (cause: Error): void =>
-      reject(new EngawaError('LISTEN_FAILED', `cannot listen on ${host}:${port}: ${cause.message}`, { cause }))
-    server.once('error', failed)
-    server.listen({ port, backlog: 1024, ...(host === '' ? {} : { host }) }, () => {
-      server.off('error', failed)
-      // EMFILE and its like: the next connection tries again.
-      server.on('error', () => {})
-      resolve()
-    })
-  })
+async function begin(
+  server: Server,
+  { address, from, use }: { address: ListenAddress; from: SocketSource; use: string },
+): Promise<() => void> {
+  try {
+    return await from.listen(server, address, use)
+  } catch (cause) {
+    const { host, port } = address
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new EngawaError('LISTEN_FAILED', `cannot listen on ${host}:${port}: ${why}`, { cause })
+  } finally {
+    // EMFILE and its like: the next connection tries again.
+    server.on('error', () => {})
+  }
 }

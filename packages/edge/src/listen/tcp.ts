@@ -2,9 +2,10 @@ import type { Socket } from 'node:net'
 import { breakOff } from '@engawa/shared/stream/splice'
 import type { Admission } from '../admit.ts'
 import { forwardTcp } from '../forward/tcp.ts'
+import { OWN_SOCKETS, type SocketSource } from '../generation/peers.ts'
 import { HttpFront, refuse } from './http.ts'
 import { Openings } from './openings.ts'
-import { type Listening, listenTcp } from './sockets.ts'
+import { type Closing, type Listening, listenTcp } from './sockets.ts'
 
 /** When a port was not free: whoever has it may let go. */
 const RETRY_MS = 5000
@@ -12,11 +13,19 @@ const RETRY_MS = 5000
 export interface TcpPorts {
   /** Resolves when every port that was wanted by now listens or has failed once. */
   settled(): Promise<void>
-  close(drainMs?: number): Promise<void>
+  close(drainMs?: number, closing?: Closing): Promise<void>
 }
 
 /** Listens on the ports of tunnels as they come and go; those of HTTP tunnels speak HTTP. `bind`: a host; empty for all interfaces. */
-export function startTcpPorts({ bind, admission }: { bind: string; admission: Admission }): TcpPorts {
+export function startTcpPorts({
+  bind,
+  admission,
+  source = OWN_SOCKETS,
+}: {
+  bind: string
+  admission: Admission
+  source?: SocketSource | undefined
+}): TcpPorts {
   const ports = new Map<number, TcpPort>()
   const front = new HttpFront(admission)
   const openings = new Openings()
@@ -32,7 +41,7 @@ export function startTcpPorts({ bind, admission }: { bind: string; admission: Ad
       // Its sockets go down in their own time, the port is free at once.
       void former?.close(0)
       if (!listen) return
-      const begun = new TcpPort({ admission, bind, port, front: speaks })
+      const begun = new TcpPort({ admission, bind, port, front: speaks, source })
       ports.set(port, begun)
       tried.push(begun.tried)
     })
@@ -43,9 +52,10 @@ export function startTcpPorts({ bind, admission }: { bind: string; admission: Ad
       await openings.settled()
       await Promise.all([...ports.values()].map((port) => port.tried))
     },
-    close: async (drainMs = 0) => {
+    close: async (drainMs = 0, { gently = false } = {}) => {
       openings.end()
-      front.drain()
+      if (gently) front.retire()
+      else front.drain()
       await Promise.all([...ports.values()].map((port) => port.close(drainMs)))
       front.close()
     },
@@ -58,6 +68,7 @@ interface PortOptions {
   readonly port: number
   /** For the port of an HTTP tunnel. */
   readonly front: HttpFront | undefined
+  readonly source: SocketSource
 }
 
 /** One port, for as long as it is wanted. */
@@ -79,10 +90,13 @@ class TcpPort {
   }
 
   async #listen(): Promise<void> {
-    const { admission, bind, port, front } = this.#options
+    const { admission, bind, port, front, source } = this.#options
     try {
       const paused = front === undefined
-      this.#listening = await listenTcp({ host: bind, port }, (socket) => this.#accept(socket), { paused })
+      this.#listening = await listenTcp({ host: bind, port }, (socket) => this.#accept(socket), {
+        paused,
+        from: source,
+      })
       if (this.#closed) await this.#listening.close(0)
     } catch (error) {
       admission.log.warn({ err: error, port }, 'port not available')

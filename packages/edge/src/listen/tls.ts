@@ -6,6 +6,7 @@ import { breakOff } from '@engawa/shared/stream/splice'
 import type { Admission, Ends } from '../admit.ts'
 import { rawAnswer } from '../forward/answers.ts'
 import { forwardTcp } from '../forward/tcp.ts'
+import { OWN_SOCKETS, type SocketSource } from '../generation/peers.ts'
 import { tunnelNamed } from '../route/route.ts'
 import { ACME_TLS, type Challenges } from '../tls/acme/challenges.ts'
 import type { Certificates } from '../tls/certificates.ts'
@@ -29,11 +30,12 @@ export interface TlsListener {
   readonly challenges?: Challenges | undefined
   /** An agent: its socket as it came, the peeked bytes unshifted, nothing flowing. `since`: when it connected. */
   readonly onCarrier: (socket: Socket, serverName: string, since: Millis) => void
+  readonly source?: SocketSource | undefined
 }
 
 /** The port that agents, visitors' HTTPS and passed-through TLS share, told apart by SNI. Throws LISTEN_FAILED. */
 export async function startTls(options: TlsListener): Promise<RunningListener> {
-  const { address, admission, certificates, challenges, onCarrier } = options
+  const { address, admission, certificates, challenges, onCarrier, source = OWN_SOCKETS } = options
   const { handshakeMs, unpeekedSockets } = admission.settings.limits
   const front = new HttpFront(admission)
   const front2 = new Http2Front(admission)
@@ -94,7 +96,7 @@ export async function startTls(options: TlsListener): Promise<RunningListener> {
   }
   // The socket below TLS does not know that TLS has sent its end: a reset then fails and leaks it.
   const cut = (socket: Socket): void => void (opened.get(socket)?.destroy() ?? breakOff(socket))
-  const listening = await listenTcp(address, accepted, { cut })
+  const listening = await listenTcp(address, accepted, { cut, from: source, use: 'https' })
 
   function sort(
     socket: Socket,
@@ -144,10 +146,13 @@ export async function startTls(options: TlsListener): Promise<RunningListener> {
   return {
     address: listening.host,
     port: listening.port,
-    close: async (drainMs) => {
-      front.drain()
+    close: async (drainMs, { gently = false } = {}) => {
+      if (gently) front.retire()
+      else {
+        front.drain()
+        waiting.clear()
+      }
       front2.drain()
-      waiting.clear()
       await listening.close(drainMs)
       front.close()
     },

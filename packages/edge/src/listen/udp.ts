@@ -19,10 +19,13 @@ export interface UdpPorts {
 export function startUdpPorts({
   bind,
   admission,
+  open = Promise.resolve(),
   addresses = () => localAddresses(bind),
 }: {
   bind: string
   admission: Admission
+  /** Nothing is bound before: an earlier generation still has the ports, and flows are not handed over. */
+  open?: Promise<void> | undefined
   addresses?: () => readonly string[]
 }): UdpPorts {
   const { log, table } = admission
@@ -39,7 +42,7 @@ export function startUdpPorts({
       ports.delete(number)
       former?.close()
       if (!change.listen) return
-      const port = new UdpPort({ number, forward, failed: (error) => tell(error, number) })
+      const port = new UdpPort({ number, forward, open, failed: (error) => tell(error, number) })
       ports.set(number, port)
       tried.push(port.follow(known))
     })
@@ -71,6 +74,7 @@ export function startUdpPorts({
 interface PortOptions {
   readonly number: number
   readonly forward: UdpForward
+  readonly open: Promise<void>
   /** Called once for each address that cannot be bound. */
   readonly failed: (error: unknown) => void
 }
@@ -80,11 +84,12 @@ class UdpPort {
   readonly #options: PortOptions
   readonly #sockets = new Map<string, UdpSocket>()
   readonly #told = new Set<string>()
-  #work: Promise<void> = Promise.resolve()
+  #work: Promise<void>
   #closed = false
 
   constructor(options: PortOptions) {
     this.#options = options
+    this.#work = options.open
   }
 
   /** Makes its sockets those of `addresses`; resolves when each is bound or has failed. */

@@ -20,6 +20,8 @@ export const en = {
     dns: 'Print the DNS records to set, and check them',
     backup: 'Write all state into one file, also while it runs',
     restore: 'Put a backup in the place of the state',
+    reload: 'Read edge.yaml again, without a restart',
+    upgrade: 'Let the installed version take over; what runs goes on',
   },
   flags: {
     data: 'folder of state and secrets (default {default})',
@@ -40,6 +42,7 @@ export const en = {
     bind: 'address where tunnel ports listen (default all)',
     grace: 'how long a session waits for its agent (default 120s)',
     drain: 'how long to wait for open streams when stopping (default 30s)',
+    'handover-drain': 'how long the former process may finish after an upgrade (default 10m)',
     expires: 'how long the join line is good (default 1h)',
     names: 'names that the agent may hold, for example blog,shop-* (default any)',
     ports: 'ports that the agent may hold, for example 22022,25565-25570 (default any)',
@@ -209,5 +212,9 @@ export const en = {
   restored: (folder: string) =>
     `${folder} is as it was when the backup was made. Open invitations are void; what was revoked or used since stays so.`,
   restoredBefore: (ending: string) => `What was there lies beside it, with the ending ${ending}.`,
+  reloaded: (keys: readonly string[]) =>
+    keys.length === 0 ? 'Nothing has changed that applies at once.' : `In force now: ${keys.join(', ')}`,
+  reloadLater: (keys: readonly string[]) => `In force after edge upgrade: ${keys.join(', ')}`,
+  upgraded: (pid: number) => `The installed version serves now (process ${pid}). What ran goes on until it ends.`,
   caNone: 'HTTPS is off here (--https off), so there is no certificate to trust.',
 }

@@ -21,6 +21,8 @@ export const ja: Words = {
     ca: '訪問者向けルート証明書を表示する',
     backup: '状態をすべて 1 つのファイルに書き出す(動作中でも可)',
     restore: 'バックアップから状態を戻す',
+    reload: '再起動せずに edge.yaml を読み直す',
+    upgrade: 'インストール済みの版に切り替える。進行中の通信は切れない',
   },
   flags: {
     data: '状態と秘密鍵を置くフォルダー(既定は {default})',
@@ -41,6 +43,7 @@ export const ja: Words = {
     bind: 'トンネルのポートを開くアドレス(既定はすべて)',
     grace: '切れたエージェントの復帰を待つ時間(既定は 120s)',
     drain: '停止のとき、通信中のものを待つ時間(既定は 30s)',
+    'handover-drain': '切り替え後、古いプロセスが通信の終わりを待つ最長の時間 (既定 10m)',
     expires: '参加用コマンドの有効期間(既定は 1h)',
     names: 'エージェントに使わせる名前。例: blog,shop-*(既定は制限なし)',
     ports: 'エージェントに使わせるポート。例: 22022,25565-25570(既定は制限なし)',
@@ -203,5 +206,8 @@ export const ja: Words = {
   restored: (folder) =>
     `${folder} をバックアップ時の状態に戻しました。未使用の招待は無効になり、その後の失効と使用済みの招待はそのまま残ります。`,
   restoredBefore: (ending) => `元の状態は、名前の末尾に ${ending} を付けて残してあります。`,
+  reloaded: (keys) => (keys.length === 0 ? 'すぐに反映される変更はありません。' : `反映しました: ${keys.join(', ')}`),
+  reloadLater: (keys) => `edge upgrade のあとで有効になります: ${keys.join(', ')}`,
+  upgraded: (pid) => `インストール済みの版に切り替えました (プロセス ${pid})。進行中の通信は終わるまで続きます。`,
   caNone: 'HTTPS が無効(--https off)なので、信頼させる証明書はありません。',
 }

@@ -168,9 +168,9 @@ export class AgentLink implements AgentSession {
     this.#send(bound)
   }
 
-  /** Asks the agent to open nothing new; what runs goes on. */
-  drain(): void {
-    this.#send({ type: 'drain' })
+  /** Asks the agent to count on this session for nothing new; what runs goes on. `to`: the generation to go to. protocol.md [G1] */
+  drain(to?: number): void {
+    this.#send({ type: 'drain', ...(to !== undefined && { to }) })
   }
 
   /** Whether an attach may take this carrier number. protocol.md [H6] */
@@ -286,6 +286,8 @@ export class AgentLink implements AgentSession {
 
   async #bind(message: Extract<AgentMessage, { type: 'bind' }>): Promise<void> {
     const { registry, observer } = this.#options
+    // It was on its way when the agent was told to go elsewhere, where it asks for everything again.
+    if (registry.retired) return
     try {
       const bound = await registry.bind(this, message)
       if (this.ended) registry.detach(this, this.#graceLeft())

@@ -15,8 +15,8 @@ import { choosePorts, intersect, sizeOf, subtract } from './ports.ts'
 export interface LeaseRules {
   readonly domain: string
   readonly protocols: ReadonlySet<Protocol>
-  readonly tcpPorts: readonly PortRange[]
-  readonly udpPorts: readonly PortRange[]
+  tcpPorts(): readonly PortRange[]
+  udpPorts(): readonly PortRange[]
   readonly limits: { readonly names: number; readonly ports: number }
   /** Ports that the edge itself listens on. */
   ownPorts(): readonly number[]
@@ -57,7 +57,14 @@ export class Leases {
   constructor(store: Store, rules: LeaseRules) {
     this.#store = store
     this.#rules = rules
-    for (const lease of store.leases.all()) this.#note(lease)
+    this.reload()
+  }
+
+  /** As the store has them: another generation may have written. */
+  reload(): void {
+    this.#byName.clear()
+    this.#byHost.clear()
+    for (const lease of this.#store.leases.all()) this.#note(lease)
   }
 
   /** The one taken first comes first. */
@@ -284,11 +291,10 @@ export class Leases {
   }
 
   #permitted(grant: Grant, udp: boolean): PortRange[] {
-    const { tcpPorts, udpPorts } = this.#rules
     const here = udp
-      ? udpPorts
+      ? this.#rules.udpPorts()
       : subtract(
-          tcpPorts,
+          this.#rules.tcpPorts(),
           this.#rules.ownPorts().map((port): PortRange => [port, port]),
         )
     return intersect(here, grant.ports ?? [[1, 65_535]])

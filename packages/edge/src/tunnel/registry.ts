@@ -44,19 +44,22 @@ export class Registry implements TunnelTable {
   readonly #listeners: ((change: PortChange) => unknown)[] = []
   readonly #ruleListeners: ((tunnel: Tunnel) => void)[] = []
   readonly #startedAt: number
+  /** Agents that have a session with the generation that has taken over. */
+  readonly #moved = new Set<number>()
+  #retired = false
   #face: Face
 
   constructor(options: RegistryOptions) {
     const { store, settings, protocols, clock } = options
-    const { domain, tcpPorts, udpPorts, limits } = settings
+    const { domain, limits } = settings
     this.#options = options
     this.#startedAt = clock.now()
     this.#face = { domain, http: 80, https: undefined, host: domain, portPerHttp: false, ownPorts: [] }
     this.#leases = new Leases(store, {
       domain,
       protocols,
-      tcpPorts,
-      udpPorts,
+      tcpPorts: () => settings.tcpPorts,
+      udpPorts: () => settings.udpPorts,
       limits: limits.perAgent,
       ownPorts: () => this.#face.ownPorts,
       portPerHttp: () => this.#face.portPerHttp,
@@ -184,6 +187,7 @@ export class Registry implements TunnelTable {
 
   /** The services that stood behind it: several where they shared it. Throws NAME_UNKNOWN. */
   release(session: AgentSession, name: string): readonly number[] {
+    if (this.#retired) throw new EngawaError('EDGE_DRAINING', 'another process of this edge has taken over')
     const wanted = name.toLowerCase()
     const held = this.all().filter((it) => baseName(it.name) === wanted && it.lease.agent === session.agentId)
     if (held.length === 0) throw new EngawaError('NAME_UNKNOWN', 'this agent holds no such name')
@@ -194,6 +198,36 @@ export class Registry implements TunnelTable {
       return service
     })
     return services
+  }
+
+  /** Takes up what an earlier generation has written since this one began. */
+  refresh(): void {
+    this.#leases.reload()
+    for (const tunnel of this.all()) if (this.#leases.get(tunnel.name) === undefined) this.#drop(tunnel)
+    for (const lease of this.#leases.all()) {
+      const former = this.#tunnels.get(lease.name)
+      if (JSON.stringify(former?.lease) === JSON.stringify(lease)) continue
+      const tunnel = this.#settle(former, lease)
+      if (lease.published) this.#listenFor(tunnel, this.#options.settings.graceMs)
+    }
+  }
+
+  /** Another generation takes what is new, and writes: from now on nothing is bound here, and the store is left alone. */
+  retire(): void {
+    this.#retired = true
+  }
+
+  get retired(): boolean {
+    return this.#retired
+  }
+
+  /** The agent has come to the generation that has taken over: what ends here is no news to anybody. */
+  moved(agent: number): void {
+    this.#moved.add(agent)
+  }
+
+  hasMoved(agent: number): boolean {
+    return this.#retired && this.#moved.has(agent)
   }
 
   /** The agent is away, or back: those who wait for it go on. */
@@ -299,6 +333,7 @@ export class Registry implements TunnelTable {
   #takeOff(tunnel: Published): void {
     void this.#listen(tunnel, false)
     this.#unplug(tunnel)
+    if (this.#retired) return
     try {
       this.#leases.keep({ ...tunnel.lease, published: false })
     } catch {
@@ -321,7 +356,7 @@ export class Registry implements TunnelTable {
     if (!tunnel.session.away) tunnel.lastLiveAt = this.#options.clock.now()
     tunnel.session = undefined
     tunnel.check = undefined
-    this.#options.closed(tunnel)
+    if (!this.hasMoved(tunnel.lease.agent)) this.#options.closed(tunnel)
   }
 
   #touch(tunnel: Published): void {

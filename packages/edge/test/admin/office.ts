@@ -30,8 +30,19 @@ export function paperOffice(): Office & { calls: unknown[][] } {
       received: 0,
       sent: 0,
       memoryBytes: 1,
+      generations: [
+        { generation: 1, pid: 1, version: '0.1.0', state: 'serving', agents: 1, streams: 0, memoryBytes: 1 },
+      ],
     }),
     metrics: async () => 'engawa_edge_sessions 0\n',
+    reload() {
+      calls.push(['reload'])
+      return { applied: ['pages'], later: ['domain'] }
+    },
+    async upgrade() {
+      calls.push(['upgrade'])
+      return { generation: 2, pid: 2 }
+    },
     invite(request) {
       calls.push(['invite', request])
       if (request.name === 'bad name') throw new EngawaError('NAME_INVALID', 'no name')

@@ -132,8 +132,10 @@ t.test('the API describes itself', async (t) => {
     '/api/agents/{name}/revoke',
     '/api/health',
     '/api/invitations',
+    '/api/reload',
     '/api/status',
     '/api/tunnels',
+    '/api/upgrade',
     '/metrics',
   ])
 })

@@ -18,7 +18,7 @@ const opening = (service: number) =>
 t.test('a login is welcomed with all it needs, its secret once', async (t) => {
   const { agent, keeper, store, clock } = gate(t)
   const home = agent('home')
-  const { welcome } = keeper.login(
+  const { welcome } = await keeper.login(
     { key: home.key, instance: home.instance, maxStreams: 5000, credit: 16_384, software: 'x' },
     endpoint('203.0.113.7', 1),
   )
@@ -293,4 +293,34 @@ t.test('who guesses is told to wait; a valid agent of the same address gets in',
   await t.rejects(elsewhere.login(), { code: 'AGENT_UNKNOWN' })
   await clock.advance(6000)
   await t.rejects(new FakeAgent({ keeper, clock }).login(), { code: 'AGENT_UNKNOWN' })
+})
+
+t.test('G2: who has been relieved answers no bind, takes no login and leaves the store alone', async (t) => {
+  const { agent, keeper, registry, store, told } = gate(t)
+  const home = await agent('home').login()
+  await home.bind({ name: 'blog' })
+  registry.retire()
+  keeper.drain(2)
+  await turns()
+  t.match(home.messages.at(-1), { type: 'drain', to: 2 })
+  const heard = home.messages.length
+  await home.send({ type: 'bind', service: 9, name: 'shop', protocol: 'http', target: '8080' })
+  await home.send({ type: 'unbind', service: 1 })
+  t.equal(home.messages.length, heard, 'no answer')
+  t.match(store.leases.all(), [{ name: 'blog', published: true }])
+  await t.rejects(agent('other').login(), { code: 'EDGE_DRAINING' })
+
+  told.length = 0
+  keeper.heard({ news: 'login', agent: 1, instance: home.instance, address: '203.0.113.7' })
+  t.equal(home.ended, undefined, 'the same instance comes in addition')
+  await home.cut()
+  t.same(told, [], 'it is where it went: nothing is told of its end here')
+})
+
+t.test('H9: a login of another instance in another generation ends the session here', async (t) => {
+  const { agent, keeper } = gate(t)
+  const home = await agent('home').login()
+  keeper.heard({ news: 'login', agent: 1, instance: 'another', address: '203.0.113.9' })
+  await turns()
+  t.match(home.ended, /^REPLACED by 203\.0\.113\.9, instance another, in place of session/)
 })

@@ -158,7 +158,7 @@ export class FakeAgent {
   /** A new session on its first carrier. */
   async login(): Promise<this> {
     const remote = endpoint(this.address, 1)
-    const admission = this.#keeper.login(
+    const admission = await this.#keeper.login(
       {
         key: this.key,
         instance: this.instance,

@@ -98,6 +98,8 @@ export interface RequestSummary {
 }
 export interface Drain {
   readonly type: 'drain'
+  /** From the edge: the generation that takes what is new. [G1] */
+  readonly to?: number
 }
 
 export type AgentMessage = Bind | Unbind | Release | Leave | Drain
@@ -166,7 +168,7 @@ const EDGE_SHAPES: Record<EdgeMessage['type'], Shape> = {
     visitor: text(64),
     code: maybe(code),
   },
-  drain: {},
+  drain: { to: maybe(whole(1, Number.MAX_SAFE_INTEGER)) },
 }
 
 /** Throws MESSAGE_INVALID. Unknown fields are ignored, so that a newer peer can say more. */

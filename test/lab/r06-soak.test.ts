@@ -36,6 +36,12 @@ t.test('R6: a soak with churn and faults', { skip: withoutLab(), timeout: LENGTH
   const here = await lab(t, { nodeFlags })
   const programs = { edge: here.here.edge, agent: here.agent }
   const heaps: Record<keyof typeof programs, number[]> = { edge: [], agent: [] }
+  // A second carrier that came later would be one more at the end.
+  for (let carriers = 0; carriers < 2; ) {
+    // oxlint-disable-next-line no-await-in-loop -- until both stand
+    const { stdout } = await here.here.agentDo('home', 'status', '--json')
+    carriers = (JSON.parse(stdout || '{}') as { carriers?: unknown[] }).carriers?.length ?? 0
+  }
   const start = await atRest(programs)
   const faults = Object.entries(FAULTS)
   let visitors = 0

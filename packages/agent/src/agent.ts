@@ -271,14 +271,13 @@ export class Agent implements Holder {
   }
 
   remove(name: string): void {
-    const published = this.#tunnels.named(name)
-    if (published === undefined) throw complaint('NAME_UNKNOWN', (words) => words.nameUnknown(name))
-    this.withdraw(published)
+    const named = this.#tunnels.named(name)
+    if (named.length === 0) throw complaint('NAME_UNKNOWN', (words) => words.nameUnknown(name))
+    for (const published of named) this.withdraw(published)
   }
 
   async release(name: string): Promise<void> {
-    const published = this.#tunnels.named(name)
-    if (published !== undefined) this.withdraw(published)
+    for (const published of this.#tunnels.named(name)) this.withdraw(published)
     await this.#ask((id) => ({ type: 'release', id, name }))
     this.#memory.forget(name)
   }

@@ -1,5 +1,5 @@
 import { parsedText } from '@engawa/shared/config'
-import { parseDomain, parseName } from '@engawa/shared/names'
+import { parseTunnelHost, parseTunnelName } from '@engawa/shared/names'
 import { parseNetwork } from '@engawa/shared/networks'
 import { formatRange, type PortRange, parsePortRange } from '@engawa/shared/ports'
 import { z } from 'zod'
@@ -14,6 +14,14 @@ export interface Wish {
   readonly name?: string | undefined
   readonly hosts?: readonly string[] | undefined
   readonly path?: string | undefined
+  /** The service is asked without `path`. */
+  readonly stripPath?: boolean | undefined
+  /** It answers at the edge's bare address, too. */
+  readonly bare?: boolean | undefined
+  /** Others may stand behind its name. */
+  readonly balance?: boolean | undefined
+  /** How the edge looks whether it is well: `tcp` or `http:/PATH`. */
+  readonly health?: string | undefined
   /** Insisted on. */
   readonly port?: PortRange | undefined
   /** CIDRs that this tunnel alone may reach besides what is always allowed. */
@@ -42,6 +50,10 @@ export interface TypedWish {
   readonly name?: string | undefined
   readonly host?: readonly string[] | undefined
   readonly path?: string | undefined
+  readonly stripPath?: boolean | undefined
+  readonly bare?: boolean | undefined
+  readonly balance?: boolean | undefined
+  readonly health?: string | undefined
   readonly port?: string | undefined
   readonly reach?: readonly string[] | undefined
   readonly allow?: readonly string[] | undefined
@@ -65,11 +77,17 @@ export function wishSchema(base: string): z.ZodType<Wish> {
         .transform(String)
         .pipe(parsedText((text) => parseTarget(text, base)))
         .describe('PORT, HOST:PORT, https://HOST, tcp://HOST:PORT[-PORT], udp://…, tls://…, unix:/path or a folder'),
-      name: parsedText(parseName).optional().describe('Public name; without it, what this target had before.'),
-      host: oneOrMore(parsedText(parseDomain))
+      name: parsedText(parseTunnelName).optional().describe('Public name; without it, what this target had before.'),
+      host: oneOrMore(parsedText(parseTunnelHost))
         .optional()
         .describe('Domains of your own that lead here too (HTTP, TLS).'),
       path: parsedText(parsePrefix).optional().describe('Only requests below this path (HTTP).'),
+      'strip-path': z.boolean().optional().describe('Ask the service without that path (HTTP).'),
+      default: z.boolean().optional().describe("Answer at the edge's bare address, too (HTTP)."),
+      balance: z.boolean().optional().describe('Share the name with other targets or agents (HTTP).'),
+      health: parsedText(parseHealth)
+        .optional()
+        .describe('How the edge looks whether the service is well: tcp or http:/PATH.'),
       port: z
         .union([z.number().int(), z.string()])
         .transform(String)
@@ -96,6 +114,8 @@ export function wishSchema(base: string): z.ZodType<Wish> {
     .transform(
       ({
         host,
+        'strip-path': stripPath,
+        default: bare,
         'host-header': hostHeader,
         'insecure-target': insecure,
         'proxy-protocol': proxyProtocol,
@@ -104,6 +124,8 @@ export function wishSchema(base: string): z.ZodType<Wish> {
       }): Wish => ({
         ...rest,
         hosts: host,
+        stripPath,
+        bare,
         hostHeader,
         insecure,
         proxyProtocol,
@@ -116,9 +138,13 @@ export function wishSchema(base: string): z.ZodType<Wish> {
 export function parseWish(typed: TypedWish): Wish {
   const wish: Wish = {
     target: parseTarget(typed.target),
-    name: typed.name === undefined ? undefined : parseName(typed.name),
-    hosts: typed.host?.map(parseDomain),
+    name: typed.name === undefined ? undefined : parseTunnelName(typed.name),
+    hosts: typed.host?.map(parseTunnelHost),
     path: typed.path === undefined ? undefined : parsePrefix(typed.path),
+    stripPath: typed.stripPath,
+    bare: typed.bare,
+    balance: typed.balance,
+    health: typed.health === undefined ? undefined : parseHealth(typed.health),
     port: typed.port === undefined ? undefined : parsePortRange(typed.port),
     reach: typed.reach?.map(parseNetwork),
     allow: typed.allow?.map(parseNetwork),
@@ -143,6 +169,8 @@ export function checkFit({
   target,
   hosts,
   path,
+  stripPath,
+  bare,
   port,
   hostHeader,
   insecure,
@@ -163,6 +191,9 @@ export function checkFit({
   }
   if (target.protocol !== 'http' && path !== undefined)
     throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--path'))
+  if (target.protocol !== 'http' && bare === true)
+    throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--default'))
+  if (stripPath === true && path === undefined) throw complaint('FLAG_INVALID', (words) => words.stripNeedsPath)
   if (target.protocol !== 'http' && hostHeader !== undefined) {
     throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--host-header'))
   }
@@ -186,6 +217,12 @@ export function checkFit({
 /** Published by a port of its own, not by a name. */
 export function isByPort({ protocol }: Target): boolean {
   return protocol === 'tcp' || protocol === 'udp'
+}
+
+/** `tcp` or `http:/PATH`. Throws FLAG_INVALID. */
+function parseHealth(text: string): string {
+  if (text === 'tcp' || /^http:\/[\w.~!$&'()*+,;=:@%/?-]*$/.test(text)) return text
+  throw complaint('FLAG_INVALID', (words) => words.healthWrong(text))
 }
 
 /** `HOST` or `HOST:PORT`, as in a Host field. Throws FLAG_INVALID. */

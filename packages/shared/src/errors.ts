@@ -104,6 +104,7 @@ export const CODES = {
   SERVICE_MANAGER: { scope: 'command', fault: 'user' },
   STATE_BROKEN: { scope: 'command', fault: 'edge' },
   STATE_UNWRITABLE: { scope: 'command', fault: 'edge' },
+  CERTIFICATE_FAILED: { scope: 'command', fault: 'user' },
   INTERNAL: { scope: 'command', fault: 'edge' },
 } as const
 CODES satisfies Record<string, CodeRow>

@@ -25,6 +25,8 @@ export interface Words {
   // Flags
   readonly portForHttp: string
   readonly onlyForHttp: (flag: string) => string
+  readonly healthWrong: (text: string) => string
+  readonly stripNeedsPath: string
   readonly onlyForHttps: (flag: string) => string
   readonly onlyForFolders: (flag: string) => string
   readonly notForFolders: (flag: string) => string
@@ -178,6 +180,10 @@ export interface Words {
   readonly helpName: string
   readonly helpHost: string
   readonly helpPath: string
+  readonly helpStripPath: string
+  readonly helpBalance: string
+  readonly helpHealth: string
+  readonly helpDefault: string
   readonly helpPort: string
   readonly helpAllow: string
   readonly helpDeny: string

@@ -24,7 +24,7 @@ for (let number = Number(first); ; number++) {
   said('joined', name)
   const { id = 0 } = store.agents.byName(name) ?? {}
   const lease = { name, agent: id, protocol: 'http', hosts: [], path: undefined, ports: undefined } as const
-  store.leases.put({ ...lease, target: '8080', published: true, rules: NO_RULES }, number)
+  store.leases.put({ ...lease, target: '8080', bare: false, balance: false, published: true, rules: NO_RULES }, number)
   said('leased', name)
   if (number % 2 === 0) {
     revokeAgent(store, name, number)

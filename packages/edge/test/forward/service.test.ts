@@ -1,7 +1,7 @@
 import { request } from 'node:http'
 import type { Stream } from '@engawa/shared/mux/events'
 import t from 'tap'
-import { ServiceAgent } from '../../src/forward/service.ts'
+import { ServiceAgent, type ServiceOptions } from '../../src/forward/service.ts'
 
 /** A stream that nothing comes of. */
 function silent(): Stream {
@@ -22,7 +22,8 @@ t.test('a service connection costs the same after a thousand requests as after o
   t.teardown(() => agent.destroy())
   const connection = agent.createConnection({ open: silent })
   t.teardown(() => connection.destroy())
-  const next = request({ agent, createConnection: () => agent.createConnection({ open: silent }) })
+  const options: ServiceOptions = { agent, service: 'one', open: silent }
+  const next = request(options)
   next.on('error', () => undefined)
   t.teardown(() => next.destroy())
   const after = (requests: number): number => {

@@ -6,7 +6,18 @@ export function cpuSecondsOfTrees(roots: readonly number[]): number {
   return treesOf(roots).reduce((sum, pid) => sum + cpuSecondsOf(pid), 0)
 }
 
-export function treesOf(roots: readonly number[]): number[] {
+/** Processes that this one has started, with all that they have. */
+export function endTrees(roots: readonly number[]): void {
+  for (const pid of treesOf(roots)) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It has ended by itself.
+    }
+  }
+}
+
+function treesOf(roots: readonly number[]): number[] {
   const children = new Map<number, number[]>()
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { World } from '../support/world.ts'
 import { type Hops, haproxyHops, nginxHops, pipeHops, sshHops } from './controls.ts'
+import { endTrees } from './processes.ts'
 
 /** What leads to the same service: where each kind of load enters, and whose CPU it costs. */
 export interface Way {
@@ -42,6 +43,9 @@ export class Ways {
   }
 
   async close(): Promise<void> {
+    const ways = await Promise.allSettled(this.#ways.values())
+    // nginx and sshd work in children, which nobody else would end, and they hold what their parents have written to.
+    endTrees(ways.flatMap((way) => (way.status === 'fulfilled' ? way.value.pids : [])))
     const worlds = await Promise.allSettled(this.#worlds)
     const standing = worlds.flatMap((world) => (world.status === 'fulfilled' ? [world.value] : []))
     await Promise.all(standing.map((world) => world.close()))

@@ -43,6 +43,8 @@ export interface Asked {
 
 /** What the log and the agent are told of a visitor who left before the answer; nobody is sent it. */
 const LEFT = 499
+/** Made once: Node would make an error with a stack for each request that is over. */
+const GONE = new EngawaError('CANCELLED')
 /** How long the rest of an unwanted body is read and dropped, so that the visitor sees the answer and not a RST. */
 const LINGER_MS = 5000
 
@@ -99,7 +101,7 @@ export class Exchange {
     const { response, request, head } = asked
     const visitor = this.#visitor
     const closed = new Promise<void>((resolve) => response.once('close', resolve))
-    response.once('close', () => this.#left.abort())
+    response.once('close', () => this.#left.abort(GONE))
     response.once('finish', () => this.#linger())
     try {
       this.#count()

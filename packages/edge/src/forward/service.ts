@@ -55,7 +55,10 @@ export class ServiceAgent extends Agent {
   }
 
   override createConnection(options: unknown): StreamDuplex {
-    return toDuplex((options as ServiceOptions).open())
+    const connection = toDuplex((options as ServiceOptions).open())
+    // Once for all its requests: it may carry a million of them.
+    connection.once('close', () => this.#wake(connection))
+    return connection
   }
 
   override keepSocketAlive(connection: Duplex): boolean {
@@ -68,7 +71,6 @@ export class ServiceAgent extends Agent {
     if (this.#idleMs <= 0 || this.#tied.has(connection)) return false
     const timer = setTimeout(() => this.#letGo(connection), this.#idleMs).unref()
     this.#idle.set(connection, timer)
-    connection.once('close', () => this.#wake(connection))
     return true
   }
 

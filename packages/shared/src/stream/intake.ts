@@ -12,30 +12,47 @@ const BULK_BYTES = 256 * 1024
 const COPY_BYTES = 64 * 1024
 /** After so many small reads in a row a socket has no buffer of its own any more. */
 const SMALL_READS = 16
+/** Sockets with a buffer of their own at a time: a thousand whose visitors have stopped reading must not have one each. */
+const MOST_OWNERS = 64
 
 /** All sockets that bring little read into this one, one after the other, and what they bring is copied out at once. */
 let common: Uint8Array | undefined
+let owners = 0
 
 /** Hands on what a socket reads, from now on, by as few and as large pieces as it comes. What was read before comes first. */
 export function takeIn(socket: Socket, keep: Keep): void {
   for (let early = socket.read() as Buffer | null; early !== null; early = socket.read() as Buffer | null) keep(early)
   common ??= new Uint8Array(COPY_BYTES)
-  let smallReads = 0
   const shared = common
+  let own: Uint8Array | undefined
+  let smallReads = 0
+  const disown = (): void => {
+    if (own === undefined) return
+    owners--
+    giveBack(own)
+    own = undefined
+  }
   readInto(socket, shared, (count, buffer) => {
-    if (buffer !== shared && count >= COPY_BYTES) {
+    if (own !== undefined && count >= COPY_BYTES) {
       smallReads = 0
+      own = lend(BULK_BYTES)
       keep(buffer.subarray(0, count), () => giveBack(buffer))
-      return lend(BULK_BYTES)
+      return own
     }
     keep(Buffer.from(buffer.subarray(0, count)))
-    if (buffer === shared) return count >= MUCH_BYTES ? lend(BULK_BYTES) : undefined
+    if (own === undefined) {
+      if (count < MUCH_BYTES || owners === MOST_OWNERS) return undefined
+      owners++
+      own = lend(BULK_BYTES)
+      return own
+    }
     smallReads++
     if (smallReads < SMALL_READS) return undefined
-    giveBack(buffer)
+    disown()
     smallReads = 0
     return shared
   })
+  socket.once('close', disown)
   // Where there is no other way, and for what was unshifted meanwhile.
   socket.on('data', (bytes: Buffer) => keep(bytes))
 }

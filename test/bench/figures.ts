@@ -1,0 +1,85 @@
+import type { Row, Sample } from './rows.ts'
+import type { WayName } from './ways.ts'
+
+export interface Measured {
+  readonly row: Row
+  readonly samples: ReadonlyMap<WayName, Sample[]>
+}
+
+interface Spread {
+  readonly median: number
+  readonly least: number
+  readonly most: number
+}
+
+/** What is said of a row, and written by `--json`. */
+export interface Figures {
+  readonly id: string
+  readonly title: string
+  readonly unit: string
+  readonly speedUnit: string | undefined
+  readonly ways: Readonly<Record<string, { readonly value: Spread; readonly speed: Spread }>>
+  readonly against: WayName
+  /** Of each round: the first way's figure divided by the second's. */
+  readonly ratio: Spread
+  readonly reach: Row['reach']
+  readonly reached: boolean
+}
+
+/** As people know them. */
+export const NAMES: Readonly<Record<string, string>> = {
+  engawa: 'Engawa',
+  'engawa-plain': 'Engawa without TLS',
+  pipe: 'two hops of Node pipe',
+  ssh: 'ssh -R',
+  haproxy: 'two hops of haproxy',
+  nginx: 'two hops of nginx',
+}
+
+function spread(values: readonly number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b)
+  const at = (index: number): number => sorted[index] ?? Number.NaN
+  return { median: at(sorted.length >> 1), least: at(0), most: at(sorted.length - 1) }
+}
+
+export function figuresOf({ row, samples }: Measured): Figures {
+  const of = (name: WayName): Sample[] => samples.get(name) ?? []
+  const [own, against] = row.ways
+  const ratio = spread(of(own).map(({ value }, round) => value / (of(against)[round]?.value ?? Number.NaN)))
+  const { id, title, unit, speedUnit, reach } = row
+  return {
+    id,
+    title,
+    unit,
+    speedUnit,
+    ways: Object.fromEntries(
+      row.ways.map((name) => [
+        name,
+        { value: spread(of(name).map(({ value }) => value)), speed: spread(of(name).map(({ speed = 0 }) => speed)) },
+      ]),
+    ),
+    against,
+    ratio,
+    reach,
+    reached: 'most' in reach ? ratio.median <= reach.most : ratio.median >= reach.least,
+  }
+}
+
+export function print(figures: readonly Figures[]): void {
+  for (const { id, title, unit, speedUnit, ways, against, ratio, reach, reached } of figures) {
+    const wanted = 'most' in reach ? `at most ${reach.most}` : `at least ${reach.least}`
+    const range = `${short(ratio.least)}–${short(ratio.most)}`
+    console.log(`\n${title} (${id})`)
+    for (const [name, { value, speed }] of Object.entries(ways)) {
+      const beside = speedUnit === undefined ? '' : `   ${short(speed.median)} ${speedUnit}`
+      const bounds = `(${short(value.least)}–${short(value.most)})`
+      console.log(`  ${name.padEnd(13)}${short(value.median).padStart(8)} ${unit} ${bounds}${beside}`)
+    }
+    const verdict = reached ? 'reached' : 'NOT reached'
+    console.log(`  to ${against}: ${short(ratio.median)} (${range}), wanted ${wanted}: ${verdict}`)
+  }
+}
+
+export function short(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)
+}

@@ -1,125 +1,113 @@
-// `npm run bench`: CPU of edge + agent beside a plain two-hop pipe in Node, taking turns. `--json FILE` writes the figures.
+// `npm run bench`: the product beside what people would use instead, taking turns. `npm run bench -- NAME…` runs the rows
+// whose names begin so, `--rounds N` how often each, `--json FILE` writes the figures.
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { cpuSecondsOf } from '../support/process.ts'
-import { World } from '../support/world.ts'
-import { bulk, requests } from './load.ts'
+import { parseArgs } from 'node:util'
+import { ROWS, type Row, type Sample } from './rows.ts'
+import { type Way, type WayName, Ways } from './ways.ts'
 
-const ROUNDS = 4
-const BULK_BYTES = 384 * 1024 * 1024
-const HTTP_MS = 1200
-const CONNECTIONS = 64
-
-interface Way {
-  name: string
-  pids: readonly number[]
-  bulkPort: number
-  httpPort: number
+interface Measured {
+  readonly row: Row
+  readonly samples: ReadonlyMap<WayName, Sample[]>
 }
 
-/** Per round: what one unit cost in CPU, and how fast it went. */
-interface Sample {
-  cost: number
-  speed: number
+export interface Spread {
+  readonly median: number
+  readonly least: number
+  readonly most: number
 }
 
-async function lay(here: World): Promise<{ ways: Way[]; host: string }> {
-  const services = await here.services('bench')
-  await here.join('home')
-  const { agent, tunnels } = await here.publish('home', [String(services.http), `tcp://${services.bulk}`])
-  const engawa = { name: 'engawa', pids: [here.edge.pid, agent.pid], bulkPort: tunnels[1]?.port ?? 0 }
-  const pipe = async (port: number): Promise<{ port: number; pid: number }> => {
-    const hop = here.start('pipe', [process.execPath, join(import.meta.dirname, 'pipe.ts'), String(port)])
-    return { port: Number((await hop.until('ready'))['port']), pid: hop.pid }
-  }
-  const twoHops = async (port: number): Promise<{ port: number; pids: number[] }> => {
-    const inner = await pipe(port)
-    const outer = await pipe(inner.port)
-    return { port: outer.port, pids: [inner.pid, outer.pid] }
-  }
-  const [bulkHops, httpHops] = [await twoHops(services.bulk), await twoHops(services.http)]
-  const control = { pids: [...bulkHops.pids, ...httpHops.pids], bulkPort: bulkHops.port, httpPort: httpHops.port }
-  const ways = [
-    { ...engawa, httpPort: Number(here.http.split(':')[1]) },
-    { name: 'pipe', ...control },
-  ]
-  return { ways, host: here.host(tunnels[0]?.name ?? '') }
+export interface Figures {
+  readonly id: string
+  readonly title: string
+  readonly unit: string
+  readonly speedUnit: string | undefined
+  readonly ways: Readonly<Partial<Record<WayName, { readonly value: Spread; readonly speed: Spread }>>>
+  readonly against: WayName
+  /** Of each round: the first way's figure divided by the second's. */
+  readonly ratio: Spread
+  readonly reach: Row['reach']
+  readonly reached: boolean
 }
 
-async function cpuOf(pids: readonly number[], work: () => Promise<void>): Promise<number> {
-  const sum = (): number => pids.reduce((total, pid) => total + cpuSecondsOf(pid), 0)
-  const before = sum()
-  await work()
-  return sum() - before
+function spread(values: readonly number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b)
+  const at = (index: number): number => sorted[index] ?? Number.NaN
+  return { median: at(sorted.length >> 1), least: at(0), most: at(sorted.length - 1) }
 }
 
-/** CPU-seconds per GB, and MB/s. */
-async function bulkSample({ pids, bulkPort }: Way): Promise<Sample> {
-  let seconds = 0
-  const cpu = await cpuOf(pids, async () => {
-    seconds = await bulk(bulkPort, BULK_BYTES)
-  })
-  return { cost: cpu / (BULK_BYTES / 1e9), speed: BULK_BYTES / 1e6 / seconds }
-}
-
-/** CPU-µs per request, and requests/s. */
-async function httpSample({ pids, httpPort }: Way, host: string): Promise<Sample> {
-  let count = 0
-  const cpu = await cpuOf(pids, async () => {
-    count = await requests(httpPort, host, '/kilobyte', CONNECTIONS, HTTP_MS)
-  })
-  return { cost: (cpu * 1e6) / count, speed: count / (HTTP_MS / 1000) }
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
-}
-
-const here = await World.open()
-try {
-  const { ways, host } = await lay(here)
-  const rows = [
-    { measure: 'bulk, one stream', unit: 'CPU-s/GB', rate: 'MB/s', sample: (way: Way) => bulkSample(way) },
-    {
-      measure: 'HTTP 1 KB, 64 kept alive',
-      unit: 'CPU-µs/request',
-      rate: 'requests/s',
-      sample: (way: Way) => httpSample(way, host),
-    },
-  ].map((row) => ({ ...row, samples: ways.map((): Sample[] => []) }))
-
-  for (let round = -1; round < ROUNDS; round++) {
-    for (const row of rows) {
-      for (const [index, way] of ways.entries()) {
+/** Each round goes through all ways of all rows; the first one only warms up. */
+async function measure(rows: readonly Row[], ways: Ways, rounds: number): Promise<Measured[]> {
+  const measured = rows.map((row) => ({ row, samples: new Map<WayName, Sample[]>() }))
+  for (let round = -1; round < rounds; round++) {
+    for (const { row, samples } of measured) {
+      for (const name of row.ways) {
+        // oxlint-disable-next-line no-await-in-loop -- the ways take turns, that is the point
+        const way: Way = await ways.get(name)
         // oxlint-disable-next-line no-await-in-loop -- the ways take turns, that is the point
         const sample = await row.sample(way)
-        // The first round only warms up.
-        if (round >= 0) row.samples[index]?.push(sample)
+        if (process.env['ENGAWA_BENCH_LOG'] === '1') console.error(row.id, name, round, sample)
+        if (round >= 0) samples.set(name, [...(samples.get(name) ?? []), sample])
       }
     }
   }
+  return measured
+}
 
-  const figures = rows.map(({ measure, unit, rate, samples }) => {
-    const [engawa = 0, pipe = 0] = samples.map((list) => median(list.map(({ cost }) => cost)))
-    const [speed = 0, pipeSpeed = 0] = samples.map((list) => median(list.map((sample) => sample.speed)))
-    return { measure, unit, engawa, pipe, ratio: engawa / pipe, rate, speed, pipeSpeed }
-  })
-  console.table(
-    Object.fromEntries(
-      figures.map(({ measure, unit, engawa, pipe, ratio, rate, speed, pipeSpeed }) => [
-        `${measure} (${unit})`,
-        {
-          engawa: engawa.toFixed(2),
-          pipe: pipe.toFixed(2),
-          ratio: ratio.toFixed(2),
-          speed: `${speed.toFixed(0)} ${rate}`,
-          'pipe’s': pipeSpeed.toFixed(0),
-        },
+function figuresOf({ row, samples }: Measured): Figures {
+  const of = (name: WayName): Sample[] => samples.get(name) ?? []
+  const [own, against] = row.ways
+  const ratio = spread(of(own).map(({ value }, round) => value / (of(against)[round]?.value ?? Number.NaN)))
+  const { id, title, unit, speedUnit, reach } = row
+  return {
+    id,
+    title,
+    unit,
+    speedUnit,
+    ways: Object.fromEntries(
+      row.ways.map((name) => [
+        name,
+        { value: spread(of(name).map(({ value }) => value)), speed: spread(of(name).map(({ speed = 0 }) => speed)) },
       ]),
     ),
-  )
-  const [, file] = process.argv.slice(process.argv.indexOf('--json'))
-  if (process.argv.includes('--json') && file) writeFileSync(file, `${JSON.stringify(figures, undefined, 2)}\n`)
+    against,
+    ratio,
+    reach,
+    reached: 'most' in reach ? ratio.median <= reach.most : ratio.median >= reach.least,
+  }
+}
+
+function print(figures: readonly Figures[]): void {
+  for (const { id, title, unit, speedUnit, ways, against, ratio, reach, reached } of figures) {
+    const wanted = 'most' in reach ? `at most ${reach.most}` : `at least ${reach.least}`
+    const range = `${short(ratio.least)}–${short(ratio.most)}`
+    console.log(`\n${title} (${id})`)
+    for (const [name, { value, speed }] of Object.entries(ways)) {
+      const beside = speedUnit === undefined ? '' : `   ${short(speed.median)} ${speedUnit}`
+      console.log(
+        `  ${name.padEnd(13)}${short(value.median).padStart(8)} ${unit} (${short(value.least)}–${short(value.most)})${beside}`,
+      )
+    }
+    console.log(
+      `  to ${against}: ${short(ratio.median)} (${range}), wanted ${wanted}: ${reached ? 'reached' : 'NOT reached'}`,
+    )
+  }
+}
+
+function short(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: 'string', default: '5' }, json: { type: 'string' } },
+})
+const rows = ROWS.filter(({ id }) => positionals.length === 0 || positionals.some((name) => id.startsWith(name)))
+if (rows.length === 0) throw new Error(`no such row; there are ${ROWS.map(({ id }) => id).join(', ')}`)
+const ways = new Ways()
+try {
+  const figures = (await measure(rows, ways, Number(values.rounds))).map(figuresOf)
+  print(figures)
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(figures, undefined, 2)}\n`)
 } finally {
-  await here.close()
+  await ways.close()
 }

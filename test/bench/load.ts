@@ -17,7 +17,7 @@ export async function bulk(port: number, bytes: number): Promise<number> {
         },
       },
     })
-    socket.on('connect', () => socket.write(`get bench ${bytes}\n`))
+    socket.on('connect', () => socket.write(`get ${bytes}\n`))
     socket.on('error', reject)
     socket.on('close', () => {
       if (left === 0) resolve((performance.now() - startedAt) / 1000)
@@ -26,15 +26,74 @@ export async function bulk(port: number, bytes: number): Promise<number> {
   })
 }
 
-/** Asks for `path` over `connections` kept alive, one request after the other on each, for `forMs`. Answers how many were answered. */
-export async function requests(
-  port: number,
-  host: string,
-  path: string,
-  connections: number,
-  forMs: number,
-): Promise<number> {
-  const request = Buffer.from(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+/** Sends `bytes` to the bulk service behind `port`, to its end; the answer is the seconds it took. */
+export async function upload(port: number, bytes: number): Promise<number> {
+  const chunk = Buffer.alloc(256 * 1024, 'up')
+  let left = bytes
+  return new Promise((resolve, reject) => {
+    const startedAt = performance.now()
+    const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true }, () => {
+      socket.write('put\n')
+      pour()
+    })
+    const pour = (): void => {
+      while (left > 0) {
+        const part = chunk.subarray(0, left)
+        left -= part.length
+        if (!socket.write(part) && left > 0) {
+          socket.once('drain', pour)
+          return
+        }
+      }
+      socket.end()
+    }
+    socket.on('error', reject)
+    socket.on('end', () => resolve((performance.now() - startedAt) / 1000))
+    socket.resume()
+  })
+}
+
+/** Round trips of one byte to the echo service behind `port`, each in milliseconds, until `isOver`. */
+export async function echoes(port: number, isOver: (count: number) => boolean): Promise<number[]> {
+  const byte = Buffer.of(1)
+  const took: number[] = []
+  return new Promise((resolve, reject) => {
+    let sentAt = 0
+    const send = (): void => {
+      sentAt = performance.now()
+      socket.write(byte)
+    }
+    const socket = net.connect({ port, host: '127.0.0.1', noDelay: true }, send)
+    socket.on('error', reject)
+    socket.on('data', () => {
+      took.push(performance.now() - sentAt)
+      if (!isOver(took.length)) {
+        send()
+        return
+      }
+      socket.destroy()
+      // The first ones find everything cold.
+      resolve(took.slice(5))
+    })
+    socket.on('close', () => reject(new Error(`closed after ${took.length} round trips`)))
+  })
+}
+
+/** Opens a connection for one byte to the echo service and back, `count` times one after the other; milliseconds each. */
+export async function arrivals(port: number, count: number): Promise<number[]> {
+  const took: number[] = []
+  for (let at = 0; at < count; at++) {
+    const startedAt = performance.now()
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await echoes(port, () => true)
+    took.push(performance.now() - startedAt)
+  }
+  return took
+}
+
+/** Asks for a kilobyte over `connections` kept alive, one request after the other on each, for `forMs`. Answers how many were answered. */
+export async function requests(port: number, host: string, connections: number, forMs: number): Promise<number> {
+  const request = Buffer.from(`GET /kilobyte HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
   const until = performance.now() + forMs
   const counts = Array.from({ length: connections }, () => keepAsking(port, request, until))
   return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)

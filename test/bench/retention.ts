@@ -18,9 +18,10 @@ interface Side {
 
 async function side(nodeFlags: readonly string[]): Promise<Side> {
   const world = await World.open({ nodeFlags })
-  const services = await world.services('bulk')
+  const services = world.start('services', [process.execPath, join(import.meta.dirname, 'service.ts')])
+  const { bulk: target } = await services.until('ready')
   await world.join('home')
-  const { agent, tunnel } = await world.publish('home', `tcp://${services.bulk}`)
+  const { agent, tunnel } = await world.publish('home', `tcp://${String(target)}`)
   return { world, pids: [world.edge.pid, agent.pid], port: tunnel.port, costs: [] }
 }
 

@@ -20,13 +20,23 @@ t.test('deploy/edge.example.yaml states the defaults where it says so', async (t
   const settings = read('edge.example.yaml', text)
   const usual = read('edge.yaml', '')
   t.same(settings.limits, usual.limits)
-  for (const key of ['http', 'https', 'admin', 'graceMs'] as const) t.same(settings[key], usual[key], key)
+  for (const key of ['http', 'https', 'admin', 'graceMs', 'httpsRedirect', 'hstsMs'] as const)
+    t.same(settings[key], usual[key], key)
 })
 
 t.test('what deploy/edge.example.yaml has in comments is taken, too', async (t) => {
   const settings = read('edge.example.yaml', text.replaceAll(/^# (?=[a-z-]+: \S+$)/gm, ''))
   t.equal(settings.carrier?.port, 7443)
   t.equal(settings.bind, '203.0.113.5')
+})
+
+t.test('so is the part on certificates', async (t) => {
+  const from = text.indexOf('# tls:')
+  const part = text.slice(from, text.indexOf('\n\n', from)).replaceAll(/^# /gm, '')
+  const { tls } = read('edge.example.yaml', `domain: veranda.jp\n${part}`)
+  t.equal(tls.acme?.email, 'you@example.com')
+  t.match(tls.acme?.directory, 'staging')
+  t.same(tls.files, [{ name: 'www.example.com', cert: '/etc/ssl/www.pem', key: '/etc/ssl/www.key' }])
 })
 
 t.test('deploy/agent.example.yaml is taken by an agent', async (t) => {

@@ -1,12 +1,14 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { type Result, run } from '../support/command.ts'
 import { mortal } from '../support/program.ts'
 
-/** What Node itself links to; a Debian with apt installs it by the package's Depends. */
-const LIBRARIES = 'libatomic1,libstdc++6'
+/** What Node itself links to, which apt would install by the package's Depends, and systemd, not running, as every server has it. */
+const PACKAGES = 'libatomic1,libstdc++6,systemd'
+
+const TRIES = 3
 
 /** An empty Debian with a network of its own: no Node, no npm, no way out. Gone with the test. */
 export class Debian {
@@ -14,23 +16,21 @@ export class Debian {
   #init: ChildProcess | undefined
   #pid = 0
 
-  /** Throws with debootstrap's last words. */
+  /** Throws with debootstrap's last words. Where packages come from stumbles now and then: three tries. */
   async bootstrap(): Promise<void> {
-    const { suite, mirror } = ownSource()
-    // Its / is for everyone in it, not as folders for passing things are made.
-    chmodSync(this.root, 0o755)
-    const flags = ['--variant=minbase', `--include=${LIBRARIES}`]
-    const { code, stdout } = await run(['debootstrap', ...flags, suite, this.root, mirror], {
-      deadlineMs: 400_000,
-      env: { DEBIAN_FRONTEND: 'noninteractive' },
-    })
-    if (code !== 0) throw new Error(`debootstrap: exit ${code}\n${stdout.split('\n').slice(-10).join('\n')}`)
-    await this.#boot()
+    for (let tries = TRIES; ; tries--) {
+      // oxlint-disable-next-line no-await-in-loop -- the next try only after this one
+      const failed = await this.#debootstrap()
+      if (failed === undefined) return this.#boot()
+      if (tries === 1) throw new Error(failed)
+      rmSync(this.root, { recursive: true, force: true })
+      mkdirSync(this.root)
+    }
   }
 
   /** The words that run a program inside. */
   enter(...command: readonly string[]): [string, ...string[]] {
-    return [...this.beside('chroot', this.root, '/usr/bin/env', '-i', `PATH=${PATH}`, 'LANG=C.UTF-8', ...command)]
+    return [...this.beside('chroot', this.root, '/usr/bin/env', '-i', ...ENVIRONMENT, ...command)]
   }
 
   /** The words that run a program of this machine in that network. */
@@ -61,6 +61,18 @@ export class Debian {
     rmSync(this.root, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
   }
 
+  async #debootstrap(): Promise<string | undefined> {
+    const { suite, mirror } = ownSource()
+    // Its / is for everyone in it, not as folders for passing things are made.
+    chmodSync(this.root, 0o755)
+    const flags = ['--variant=minbase', `--include=${PACKAGES}`]
+    const { code, stdout } = await run(['debootstrap', ...flags, suite, this.root, mirror], {
+      deadlineMs: 240_000,
+      env: { DEBIAN_FRONTEND: 'noninteractive' },
+    })
+    return code === 0 ? undefined : `debootstrap: exit ${code}\n${stdout.split('\n').slice(-10).join('\n')}`
+  }
+
   /** One process that holds the namespaces; it says its number (as seen from here) by what it is the child of. */
   async #boot(): Promise<void> {
     const script = `ip link set lo up && mount -t proc proc "$1/proc" && echo up && exec sleep infinity`
@@ -76,7 +88,12 @@ export class Debian {
   }
 }
 
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+/** systemd is there and does not run: it is told so, since from in here it cannot see that. */
+const ENVIRONMENT = [
+  'LANG=C.UTF-8',
+  'SYSTEMD_OFFLINE=1',
+  'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+]
 
 function killed(pid: number): void {
   try {

@@ -24,13 +24,15 @@ export interface Lab {
 
 export interface LabOptions {
   readonly edgeFlags?: readonly string[]
+  /** Further flags of Node for edge and agent. */
+  readonly nodeFlags?: readonly string[]
   /** What the agent has; default: one of each family. */
   readonly home?: Addresses
   /** How bad the line is, from the start. */
   readonly line?: (faults: Faults) => void
 }
 
-export async function lab(t: Owner, { edgeFlags = [], home, line }: LabOptions = {}): Promise<Lab> {
+export async function lab(t: Owner, { edgeFlags = [], nodeFlags = [], home, line }: LabOptions = {}): Promise<Lab> {
   const network = new Network()
   const faults = new Faults(network)
   if (home) network.moveAgent(home)
@@ -38,6 +40,7 @@ export async function lab(t: Owner, { edgeFlags = [], home, line }: LabOptions =
   t.teardown(async () => network.close())
   const here = await world(t, {
     edgeFlags,
+    nodeFlags,
     places: {
       enter: (place) => network.enter(place),
       edgeFlags: ['--http', ':80', '--https', ':443', '--public-host', EDGE.v6, '--public-host', EDGE.v4],

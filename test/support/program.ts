@@ -122,10 +122,10 @@ export class Program {
     }
   }
 
-  /** Resolves once a line of its log matches: for what no event tells. */
-  async untilLogged(wanted: RegExp, { deadlineMs = 45_000 } = {}): Promise<void> {
+  /** Resolves once so many lines of its log match: for what no event tells. */
+  async untilLogged(wanted: RegExp, { deadlineMs = 45_000, times = 1 } = {}): Promise<void> {
     const deadline = performance.now() + deadlineMs
-    while (!this.log.some((line) => wanted.test(line))) {
+    while (this.log.filter((line) => wanted.test(line)).length < times) {
       const leftMs = deadline - performance.now()
       if (this.exit !== undefined || leftMs <= 0)
         throw new Error(`${this.name} never logged ${wanted}\n${this.report()}`)

@@ -32,6 +32,7 @@ export async function startSshd(world: World, host: string = '127.0.0.1'): Promi
     UsePAM: 'no',
     PasswordAuthentication: 'no',
     PermitRootLogin: 'prohibit-password',
+    Subsystem: 'sftp internal-sftp',
   }
   const config = Object.entries(settings).map(([key, value]) => `${key} ${value}\n`)
   writeFileSync(file('config'), config.join(''), { mode: 0o600 })

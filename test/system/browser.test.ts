@@ -14,6 +14,8 @@ import { world } from '../support/world.ts'
 
 const ASSETS = 100
 const MIB = 1024 * 1024
+/** Of a browser that starts beside other tests. */
+const PATIENCE_MS = 120_000
 const EVENTS = ['one', '縁側', 'three']
 
 /** A small site: a page with many assets, events, a place to upload to and a download. */
@@ -122,6 +124,7 @@ t.test(
     const home = here.folder('browser')
     await profile(home, [ca, cert])
     const browser = await chromium.launch({
+      timeout: PATIENCE_MS,
       executablePath: findTool('chromium') ?? 'chromium',
       args: ['--no-sandbox', '--no-proxy-server', `--host-resolver-rules=MAP *.${here.domain} 127.0.0.1`],
       env: { ...process.env, HOME: home },
@@ -130,6 +133,7 @@ t.test(
     const port = here.https.split(':').at(-1)
     const open = async (name: string): Promise<Page> => {
       const page = await browser.newPage()
+      page.setDefaultTimeout(PATIENCE_MS)
       await page.goto(`https://${here.host(name)}:${port}/`)
       t.equal(await page.title(), name)
       return page

@@ -1,9 +1,11 @@
 import { EventEmitter, once } from 'node:events'
 import * as grpc from '@grpc/grpc-js'
 import t from 'tap'
+import { LONG } from '../support/tools.ts'
 import { world } from '../support/world.ts'
 
 const MIB = 1024 * 1024
+const OUTAGE_MS = LONG ? 45_000 : 2000
 
 const plain = (value: Buffer): Buffer => value
 
@@ -143,6 +145,41 @@ t.test('both ways at once, and it outlives its carrier', async (t) => {
   call.end()
   t.match(await over, [{ code: grpc.status.OK }])
 })
+
+t.test(
+  `${OUTAGE_MS / 1000} s without a way time out neither a stream nor an upload`,
+  { timeout: 110_000 },
+  async (t) => {
+    const chat = client['chat']?.() as grpc.ClientDuplexStream<Buffer, Buffer>
+    const sum = Promise.withResolvers<string>()
+    const upload = client['sum']?.((error: Error | null, value?: Buffer) =>
+      error === null ? sum.resolve(String(value)) : sum.reject(error),
+    ) as grpc.ClientWritableStream<Buffer>
+    chat.write(Buffer.from('before'))
+    t.equal(String((await once(chat, 'data'))[0]), 'before')
+    const half = (): void => {
+      for (let at = 0; at < 32; at++) upload.write(Buffer.alloc(64 * 1024))
+    }
+    half()
+    const after = here.edge.mark
+    if (LONG) here.shim?.blackHole()
+    else here.shim?.refuse()
+    chat.write(Buffer.from('in between'))
+    await new Promise((resolve) => setTimeout(resolve, OUTAGE_MS))
+    here.shim?.restore()
+    const backAt = performance.now()
+    await here.edge.until('agent_resumed', { after })
+    t.equal(String((await once(chat, 'data'))[0]), 'in between')
+    t.comment(
+      `gRPC: a stream went on ${Math.round(performance.now() - backAt)} ms after ${OUTAGE_MS / 1000} s without a way`,
+    )
+    half()
+    upload.end()
+    t.equal(await sum.promise, String(64 * 64 * 1024))
+    chat.end()
+    t.match(await once(chat, 'status'), [{ code: grpc.status.OK }])
+  },
+)
 
 t.test('a call that is cancelled is cancelled at the service, one that is too late says so', async (t) => {
   const call = client['chat']?.() as grpc.ClientDuplexStream<Buffer, Buffer>

@@ -8,6 +8,7 @@ import { World } from '../support/world.ts'
 
 const DEPLOY = join(import.meta.dirname, '../../deploy')
 const RULES = join(DEPLOY, 'prometheus/engawa.rules.yml')
+const CONFIG = join(DEPLOY, 'prometheus/prometheus.example.yml')
 const DASHBOARD = join(DEPLOY, 'grafana/engawa.json')
 
 const here = await World.open()
@@ -73,6 +74,8 @@ t.test('a Prometheus takes the figures and the alert rules', { skip: without('pr
   const promtool = findTool('promtool') ?? ''
   const rules = await run([promtool, 'check', 'rules', RULES])
   t.equal(rules.code, 0, rules.stdout + rules.stderr)
+  const config = await run([promtool, 'check', 'config', '--syntax-only', CONFIG])
+  t.equal(config.code, 0, config.stdout + config.stderr)
   for (const figures of [edge, own]) {
     // oxlint-disable-next-line no-await-in-loop -- one tool at a time
     const { code, stdout, stderr } = await run([promtool, 'check', 'metrics'], { input: figures })

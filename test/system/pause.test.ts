@@ -6,6 +6,7 @@ import { connect } from '../support/socket.ts'
 import { LONG, PATIENCE } from '../support/tools.ts'
 import { type World, world } from '../support/world.ts'
 
+const RESETS = LONG ? 20 : 8
 /** Between two questions of the interactive stream. */
 const ASK_MS = 2
 
@@ -138,10 +139,10 @@ t.test('R14 one of two carriers dies under an interactive stream', async (t) => 
   const socket = await connect(way.echoPort)
   const watch = new Stopwatch()
   chat(socket, watch)
-  const closed = tell(t, 'interactive, reset', await pauses(way, watch, { tries: 20, cut: reset, afterMs: 300 }))
+  const closed = tell(t, 'interactive, reset', await pauses(way, watch, { tries: RESETS, cut: reset, afterMs: 300 }))
   t.ok(closed.p95 <= 200 * PATIENCE, 'p95 ≤ 200 ms')
   t.ok(closed.worst <= 500 * PATIENCE, 'worst ≤ 500 ms')
-  const tries = LONG ? 20 : 4
+  const tries = LONG ? 20 : 3
   const dropped = tell(
     t,
     'interactive, dropped silently',
@@ -156,7 +157,7 @@ t.test('R14 one of two carriers dies under a transfer both ways', async (t) => {
   const socket = await connect(way.echoPort)
   const watch = new Stopwatch()
   transfer(socket, watch)
-  const closed = tell(t, 'transfer, reset', await pauses(way, watch, { tries: 20, cut: reset, afterMs: 300 }))
+  const closed = tell(t, 'transfer, reset', await pauses(way, watch, { tries: RESETS, cut: reset, afterMs: 300 }))
   t.ok(closed.p95 <= 200 * PATIENCE, 'p95 ≤ 200 ms')
   t.ok(closed.worst <= 500 * PATIENCE, 'worst ≤ 500 ms')
   const tries = LONG ? 20 : 3

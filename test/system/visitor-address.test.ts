@@ -40,10 +40,7 @@ t.test('each visitor comes from an address of its own', { skip: linux }, async (
 
   t.test('over TCP', async (t) => {
     const { agent, tunnel } = await here.publish('home', `tcp://localhost:${port}`, '--name', 'who', ...FLAG)
-    t.match(
-      agent.events.find(({ event }) => event === 'notice'),
-      { name: 'who', code: 'LOCAL_VISITORS' },
-    )
+    t.match(await agent.until('notice'), { name: 'who', code: 'LOCAL_VISITORS' })
     for (const from of ['127.0.0.9', '127.0.0.10', '127.0.0.9', '127.0.0.11']) {
       // oxlint-disable-next-line no-await-in-loop -- one after the other
       const told = (await read(await connect(tunnel.port, from))).toString().trim()

@@ -45,6 +45,8 @@ export interface AgentSettings {
   readonly greetingMs?: number
   /** As in DialSettings. */
   readonly yields?: boolean
+  /** As in DialSettings. */
+  readonly plain?: boolean
   readonly sight?: Sight
 }
 
@@ -89,7 +91,7 @@ export class Agent implements Holder {
   #waiters: (() => void)[] = []
 
   constructor(settings: AgentSettings) {
-    const { folder, identity, log, carriers = CARRIERS, yields = false, sight } = settings
+    const { folder, identity, log, carriers = CARRIERS, yields = false, plain = false, sight } = settings
     this.#settings = settings
     this.#memory = new Memory(folder, (error) => log.warn({ err: error }, 'names.json cannot be used'))
     this.#tunnels = new Tunnels({
@@ -114,7 +116,7 @@ export class Agent implements Holder {
       onTried: (published, failure) => this.#watch.tried(published, failure),
     })
     this.#dialler = new Dialler(
-      { identity, carriers, yields, log },
+      { identity, carriers, yields, plain, log },
       {
         opened: (stream) => this.#server.opened(stream),
         message: (json) => this.#receive(json),
@@ -269,14 +271,13 @@ export class Agent implements Holder {
   }
 
   remove(name: string): void {
-    const published = this.#tunnels.named(name)
-    if (published === undefined) throw complaint('NAME_UNKNOWN', (words) => words.nameUnknown(name))
-    this.withdraw(published)
+    const named = this.#tunnels.named(name)
+    if (named.length === 0) throw complaint('NAME_UNKNOWN', (words) => words.nameUnknown(name))
+    for (const published of named) this.withdraw(published)
   }
 
   async release(name: string): Promise<void> {
-    const published = this.#tunnels.named(name)
-    if (published !== undefined) this.withdraw(published)
+    for (const published of this.#tunnels.named(name)) this.withdraw(published)
     await this.#ask((id) => ({ type: 'release', id, name }))
     this.#memory.forget(name)
   }

@@ -3,6 +3,7 @@ import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { BlockList, connect, isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { breakOff } from '@engawa/shared/stream/splice'
 import type { Bound } from '@engawa/shared/wire/control'
 import type { CheckResult } from './events.ts'
 
@@ -165,7 +166,8 @@ function touch(address: string, port: number, { stepMs = STEP_MS }: CheckSetting
     const socket = connect({ host: address, port, signal: AbortSignal.timeout(stepMs) })
     socket.on('connect', () => {
       resolve({ ok: true })
-      socket.destroy()
+      // Not by FIN: a service that keeps its half open would hold up every stop of edge and agent, to the end of the drain.
+      breakOff(socket)
     })
     socket.on('error', (error) => resolve(failure(error, address)))
   })

@@ -56,6 +56,10 @@ const TUNNEL: Readonly<Record<string, Flag>> = {
   name: { kind: 'text', help: 'helpName', single: true },
   host: { kind: 'list', help: 'helpHost', single: true },
   path: { kind: 'text', help: 'helpPath', single: true },
+  'strip-path': { kind: 'switch', help: 'helpStripPath', single: true },
+  default: { kind: 'switch', help: 'helpDefault', single: true },
+  balance: { kind: 'switch', help: 'helpBalance' },
+  health: { kind: 'text', help: 'helpHealth' },
   port: { kind: 'text', help: 'helpPort', single: true },
   allow: { kind: 'list', help: 'helpAllow' },
   deny: { kind: 'list', help: 'helpDeny' },
@@ -128,7 +132,9 @@ export async function parseLine(args: readonly string[]): Promise<Line | undefin
   const flags = flagsOf(argv, command.flags)
   checkRest(command, rest)
   for (const [flag, { single }] of Object.entries(command.flags)) {
-    if (single === true && flags[flag] !== undefined && rest.length > 1)
+    // Those that share a name share all that goes with it.
+    const shared = flags['balance'] === true && flag !== 'port'
+    if (single === true && !shared && flags[flag] !== undefined && rest.length > 1)
       throw complaint('FLAG_INVALID', (w) => w.oneTargetOnly(`--${flag}`))
   }
   const drainMs = parseDuration(typeof flags['drain'] === 'string' ? flags['drain'] : '30s')

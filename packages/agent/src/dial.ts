@@ -78,6 +78,8 @@ export interface DialSettings {
   readonly yields?: boolean
   readonly log: Logger
   readonly lookup?: Lookup
+  /** Carriers without TLS: for the bench alone, no flag reaches it. */
+  readonly plain?: boolean
 }
 
 /**
@@ -92,6 +94,7 @@ export class Dialler {
   readonly #log: Logger
   readonly #wanted: number
   readonly #routes: Routes
+  readonly #plain: boolean
   /** Tells this process from another one with the same identity. protocol.md [H9] */
   readonly #instance: string = randomBytes(16).toString('base64url')
   readonly #backoff: Backoff = new Backoff()
@@ -110,13 +113,15 @@ export class Dialler {
   #begun = 0
   #stopped = false
 
-  constructor({ identity, carriers = CARRIERS, yields = false, log, lookup }: DialSettings, handler: DialHandler) {
+  constructor(settings: DialSettings, handler: DialHandler) {
+    const { identity, carriers = CARRIERS, yields = false, log, lookup, plain = false } = settings
     this.#identity = identity
     this.#handler = handler
     this.#log = log
     this.#wanted = carriers
     this.#yields = yields
     this.#routes = new Routes(identity.addresses, lookup)
+    this.#plain = plain
   }
 
   get pump(): Pump | undefined {
@@ -253,7 +258,8 @@ export class Dialler {
       host: route.host,
       port: route.port,
       servername: carrierName(standing?.generation ?? 'new'),
-      trust: { ca: this.#identity.ca },
+      // Zeros as inside TLS: what is measured without TLS is all that runs inside it.
+      ...(this.#plain ? { trust: 'plain', mask: 'zero' } : { trust: { ca: this.#identity.ca } }),
       timeoutMs: ++this.#dialled % PATIENT_DIAL === 0 ? PATIENT_STEP_MS : STEP_MS,
       signal: dial.abort.signal,
       onReached: () => {

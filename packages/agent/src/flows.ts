@@ -2,6 +2,7 @@ import { type Code, codeOf } from '@engawa/shared/errors'
 import { decodeOpening } from '@engawa/shared/wire/opening'
 import { failureOf } from './deliver/deliver.ts'
 import type { Loopback, Seat } from './deliver/loopback.ts'
+import { Outgoing } from './deliver/outgoing.ts'
 import { proxyHeader } from './deliver/proxy.ts'
 import { Reach } from './deliver/reach.ts'
 import { ServiceSocket } from './deliver/udp.ts'
@@ -30,12 +31,15 @@ interface Live {
   readonly hello: Buffer | undefined
   readonly seat: Seat | undefined
   lastAt: number
+  /** Ends what is known of its near end. */
+  forget: (() => void) | undefined
 }
 
 /** Brings each flow of datagrams to the service that it names, by a socket of its own. protocol.md §9 */
 export class Flows {
   readonly #settings: FlowsSettings
   readonly #live: Map<number, Live> = new Map()
+  readonly #outgoing: Outgoing = new Outgoing()
   readonly #timer: NodeJS.Timeout
 
   constructor(settings: FlowsSettings) {
@@ -65,6 +69,7 @@ export class Flows {
     this.#live.delete(flow)
     live.published.traffic.open--
     live.seat?.leave()
+    live.forget?.()
     live.socket.close()
   }
 
@@ -87,13 +92,22 @@ export class Flows {
     const { place } = target
     if (target.protocol !== 'udp' || place.kind !== 'port' || asked.portIndex >= place.count) return undefined
     const { traffic } = published
+    if (this.#outgoing.has(asked.visitor) && asked.public.port === place.port + asked.portIndex) {
+      onTried(published, 'SERVICE_LOOP')
+      traffic.dropped++
+      return undefined
+    }
     const seat = visitorAddress && this.#settings.visitors?.enter(asked.visitor)
     const service = { host: place.host, port: place.port + asked.portIndex, from: seat?.address }
     const live: Live = {
       published,
       seat,
       hello: proxyProtocol && proxyHeader(proxyProtocol, asked),
+      forget: undefined,
       socket: new ServiceSocket(service, new Reach(reach), {
+        bound: (address, port) => {
+          live.forget = this.#outgoing.addEnd(address, port)
+        },
         received: (bytes) => {
           live.lastAt = performance.now()
           onTried(published, undefined)

@@ -7,6 +7,8 @@ import { decodeJoin } from '@engawa/shared/join'
 import { lockFolder } from '@engawa/shared/lock'
 import { parseName } from '@engawa/shared/names'
 import { complaint, type Phrase } from './complaint.ts'
+import { Reach } from './deliver/reach.ts'
+import { isNumeric } from './deliver/tcp.ts'
 import { type Identity, loadIdentity, ownKey, saveIdentity } from './identity.ts'
 import { version } from './version.ts'
 
@@ -42,7 +44,7 @@ export async function joinEdge(folder: string, typed: string, signal?: AbortSign
         })
         const secret = Buffer.from(line.secret).toString('base64url')
         const joined = await challenge.join({ secret, software: `engawa-agent/${version()}` }, key)
-        const usable = joined.addresses.filter(isAddress)
+        const usable = joined.addresses.filter((told) => line.addresses.includes(told) || mayDial(told))
         const addresses = usable.length > 0 ? usable : line.addresses
         const identity = { agent: nameOf(joined.agent), pin: line.pin, ca: joined.ca, addresses, key }
         saveIdentity(folder, identity)
@@ -68,9 +70,11 @@ function nameOf(agent: string): string {
   }
 }
 
-function isAddress(text: string): boolean {
+/** What the edge says, and not the person who typed the line: it must not lead this machine where no target may either. */
+function mayDial(text: string): boolean {
   try {
-    return parseAddress(text).host !== ''
+    const { host } = parseAddress(text)
+    return host !== '' && (!isNumeric(host) || new Reach().allows(host))
   } catch {
     return false
   }

@@ -69,6 +69,7 @@ function probeUdp({ reach, proxyProtocol }: Wish, place: { host: string; port: n
 /** Watches services that do not answer, and tells their owners of each change. */
 export class Watch {
   readonly #silent: Map<Published, NodeJS.Timeout | undefined> = new Map()
+  readonly #looped: WeakSet<Published> = new WeakSet()
   #closed = false
 
   /** The first look at a service that has just been published. */
@@ -78,7 +79,13 @@ export class Watch {
 
   /** What a visitor's connection or a look has shown. */
   tried(published: Published, failure: Code | undefined): void {
-    if (this.#closed) return
+    if (this.#closed || this.#looped.has(published)) return
+    if (failure === 'SERVICE_LOOP') {
+      // It answers every look, and each look is another visit: told once, until the tunnel is another one.
+      this.forget(published)
+      this.#looped.add(published)
+      return this.#tell(published, failure)
+    }
     const known = this.#silent.has(published)
     if (failure === undefined) {
       if (known) this.#tell(published, undefined)

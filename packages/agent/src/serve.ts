@@ -8,6 +8,7 @@ import { decodeOpening } from '@engawa/shared/wire/opening'
 import { type Delivery, deliver, failureOf } from './deliver/deliver.ts'
 import { FolderService } from './deliver/folder.ts'
 import type { Loopback } from './deliver/loopback.ts'
+import { Outgoing } from './deliver/outgoing.ts'
 import { proxyHeader } from './deliver/proxy.ts'
 import { Reach } from './deliver/reach.ts'
 import type { Published } from './tunnels.ts'
@@ -55,6 +56,7 @@ export class Server {
   readonly #told: WeakMap<Published, string> = new WeakMap()
   /** Made once for each tunnel: a visitor's connection should not wait for it. */
   readonly #reaches: WeakMap<Published, Reach> = new WeakMap()
+  readonly #outgoing: Outgoing = new Outgoing()
   readonly #folders: WeakMap<Published, FolderService> = new WeakMap()
   #paused = false
   #draining = false
@@ -72,10 +74,15 @@ export class Server {
     if (place.kind === 'folder') return this.#serveFolder(published, stream, place.path)
     const reach = this.#reaches.get(published) ?? new Reach(published.wish.reach)
     this.#reaches.set(published, reach)
+    if (this.#outgoing.has(opening.visitor) && opening.public.port === portOf(published, opening.portIndex)) {
+      stream.reset('SERVICE_LOOP')
+      return this.#settings.onTried(published, 'SERVICE_LOOP')
+    }
     const { proxyProtocol, visitorAddress } = published.wish
     const hello = proxyProtocol && proxyHeader(proxyProtocol, opening)
     const seat = visitorAddress && this.#settings.visitors?.enter(opening.visitor)
     const delivery = deliver(published.wish, { portIndex: opening.portIndex, reach, from: seat?.address })
+    this.#outgoing.add(delivery.socket)
     if (seat !== undefined) delivery.socket.once('close', () => seat.leave())
     this.#reach(published, stream, { ...delivery, hello })
   }
@@ -136,7 +143,7 @@ export class Server {
     }
     // What comes before the service is reached waits here: at most the stream's first credit.
     stream.handler = {
-      data: (bytes) => void early.push(bytes.slice()),
+      data: (bytes) => void early.push(new Uint8Array(bytes)),
       end: () => {
         ended = true
       },
@@ -224,6 +231,11 @@ export class Server {
     }
     return this.#attempts.size > 0
   }
+}
+
+function portOf({ wish }: Published, portIndex: number): number | undefined {
+  const { place } = wish.target
+  return place.kind === 'port' ? place.port + portIndex : undefined
 }
 
 function carries({ wish, state }: Published, portIndex: number): boolean {

@@ -17,6 +17,8 @@ export interface Target {
   readonly place: Place
   /** It speaks TLS: `https://`. */
   readonly secure: boolean
+  /** HTTP: put before each request's path; without a final slash. */
+  readonly path?: string | undefined
   /** It speaks HTTP/2 from the first byte: `h2c://`. */
   readonly h2c: boolean
   readonly text: string
@@ -32,6 +34,8 @@ const SCHEMES: Readonly<Record<string, Target['protocol']>> = {
   tls: 'tls',
 }
 const USUAL_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443, h2c: 80 }
+/** No empty part, no `.` or `..`, no query. */
+const PATH = /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~!$&'()*+,;=:@%-]+)*\/?$/
 /** sockaddr_un holds 108 bytes with its final NUL. */
 const MAX_SOCKET_PATH = 107
 /** Japanese input methods type these; they mean the same. */
@@ -59,11 +63,19 @@ export function parseTarget(typed: string, base: string = process.cwd()): Target
   const use = SCHEMES[scheme ?? 'http'] ?? 'http'
   if (path !== '' && path !== '/') {
     if (use !== 'http' || !path.startsWith('/')) throw wrong((words) => words.targetPathTcp)
-    throw later(typed, (words) => words.targetPath)
+    if (!PATH.test(path)) throw wrong((words) => words.targetPath)
   }
   if ((use === 'http' || use === 'tls') && place.count > 1) throw wrong((words) => words.targetRangeHttp)
   const [secure, h2c] = [scheme === 'https', scheme === 'h2c']
-  return { protocol: use, place, secure, h2c, text: `${secure || h2c ? scheme : use}://${spell(place)}` }
+  const prefix = path.replace(/\/+$/, '')
+  return {
+    protocol: use,
+    place,
+    secure,
+    h2c,
+    text: `${secure || h2c ? scheme : use}://${spell(place)}${prefix}`,
+    ...(prefix !== '' && { path: prefix }),
+  }
 }
 
 /** `HOST:PORT` or `HOST:PORT-PORT`, IPv6 in brackets. */

@@ -84,8 +84,9 @@ export class Tunnels {
     return this.#byService.get(service)
   }
 
-  named(name: string): Published | undefined {
-    return this.list().find((published) => published.name === name && published.state !== 'refused')
+  /** Several where they share it. */
+  named(name: string): Published[] {
+    return this.list().filter((published) => published.name === name && published.state !== 'refused')
   }
 
   list(): Published[] {
@@ -131,7 +132,7 @@ export function tunnelEvent(published: Published, bound: Bound): ShownEvent {
 }
 
 function bindOf({ service, name, wish }: Published): AgentMessage {
-  const { target, hosts, path, port, allow, deny, hostHeader } = wish
+  const { target, hosts, path, stripPath, bare, balance, health, port, allow, deny, hostHeader } = wish
   const { place } = target
   const ports = isByPort(target) && place.kind === 'port'
   const count = ports ? place.count : 1
@@ -148,6 +149,11 @@ function bindOf({ service, name, wish }: Published): AgentMessage {
     ...(allow !== undefined && { allow }),
     ...(deny !== undefined && { deny }),
     ...(hostHeader !== undefined && { hostHeader }),
+    ...(stripPath === true && { strip: true }),
+    ...(target.path !== undefined && { prefix: target.path }),
+    ...(bare === true && { bare: true }),
+    ...(balance === true && { balance: true }),
+    ...(health !== undefined && { health }),
     ...(target.h2c && { h2c: true }),
     target: target.text,
   }

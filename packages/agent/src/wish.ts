@@ -1,5 +1,5 @@
 import { parsedText } from '@engawa/shared/config'
-import { parseDomain, parseName } from '@engawa/shared/names'
+import { parseTunnelHost, parseTunnelName } from '@engawa/shared/names'
 import { parseNetwork } from '@engawa/shared/networks'
 import { formatRange, type PortRange, parsePortRange } from '@engawa/shared/ports'
 import { z } from 'zod'
@@ -14,6 +14,14 @@ export interface Wish {
   readonly name?: string | undefined
   readonly hosts?: readonly string[] | undefined
   readonly path?: string | undefined
+  /** The service is asked without `path`. */
+  readonly stripPath?: boolean | undefined
+  /** It answers at the edge's bare address, too. */
+  readonly bare?: boolean | undefined
+  /** Others may stand behind its name. */
+  readonly balance?: boolean | undefined
+  /** How the edge looks whether it is well: `tcp` or `http:/PATH`. */
+  readonly health?: string | undefined
   /** Insisted on. */
   readonly port?: PortRange | undefined
   /** CIDRs that this tunnel alone may reach besides what is always allowed. */
@@ -42,6 +50,10 @@ export interface TypedWish {
   readonly name?: string | undefined
   readonly host?: readonly string[] | undefined
   readonly path?: string | undefined
+  readonly stripPath?: boolean | undefined
+  readonly bare?: boolean | undefined
+  readonly balance?: boolean | undefined
+  readonly health?: string | undefined
   readonly port?: string | undefined
   readonly reach?: readonly string[] | undefined
   readonly allow?: readonly string[] | undefined
@@ -63,23 +75,47 @@ export function wishSchema(base: string): z.ZodType<Wish> {
       target: z
         .union([z.number().int(), z.string()])
         .transform(String)
-        .pipe(parsedText((text) => parseTarget(text, base))),
-      name: parsedText(parseName).optional(),
-      host: oneOrMore(parsedText(parseDomain)).optional(),
-      path: parsedText(parsePrefix).optional(),
-      port: z.union([z.number().int(), z.string()]).transform(String).pipe(parsedText(parsePortRange)).optional(),
-      reach: oneOrMore(parsedText(parseNetwork)).optional(),
-      allow: oneOrMore(parsedText(parseNetwork)).optional(),
-      deny: oneOrMore(parsedText(parseNetwork)).optional(),
-      'host-header': parsedText(parseHostHeader).optional(),
-      'insecure-target': z.boolean().optional(),
-      listing: z.boolean().optional(),
-      'proxy-protocol': z.enum(PROXY_VERSIONS).optional(),
-      'visitor-address': z.enum(VISITOR_ADDRESSES).optional(),
+        .pipe(parsedText((text) => parseTarget(text, base)))
+        .describe('PORT, HOST:PORT, https://HOST, tcp://HOST:PORT[-PORT], udp://…, tls://…, unix:/path or a folder'),
+      name: parsedText(parseTunnelName).optional().describe('Public name; without it, what this target had before.'),
+      host: oneOrMore(parsedText(parseTunnelHost))
+        .optional()
+        .describe('Domains of your own that lead here too (HTTP, TLS).'),
+      path: parsedText(parsePrefix).optional().describe('Only requests below this path (HTTP).'),
+      'strip-path': z.boolean().optional().describe('Ask the service without that path (HTTP).'),
+      default: z.boolean().optional().describe("Answer at the edge's bare address, too (HTTP)."),
+      balance: z.boolean().optional().describe('Share the name with other targets or agents (HTTP).'),
+      health: parsedText(parseHealth)
+        .optional()
+        .describe('How the edge looks whether the service is well: tcp or http:/PATH.'),
+      port: z
+        .union([z.number().int(), z.string()])
+        .transform(String)
+        .pipe(parsedText(parsePortRange))
+        .optional()
+        .describe("Public port N or N-M (TCP, UDP); without it, the target's own if that is free."),
+      reach: oneOrMore(parsedText(parseNetwork))
+        .optional()
+        .describe('Link-local or metadata networks that this target may lie in.'),
+      allow: oneOrMore(parsedText(parseNetwork)).optional().describe('Networks whose visitors alone are taken.'),
+      deny: oneOrMore(parsedText(parseNetwork)).optional().describe('Networks whose visitors are not taken.'),
+      'host-header': parsedText(parseHostHeader).optional().describe('The Host that the service is asked by (HTTP).'),
+      'insecure-target': z.boolean().optional().describe('Take any certificate of an https:// target.'),
+      listing: z.boolean().optional().describe('Show what is in a folder that has no index.html.'),
+      'proxy-protocol': z
+        .enum(PROXY_VERSIONS)
+        .optional()
+        .describe('Tell the service who visits by the PROXY protocol.'),
+      'visitor-address': z
+        .enum(VISITOR_ADDRESSES)
+        .optional()
+        .describe('Let each visitor come from an address of its own in 127.0.0.0/8 (services of this machine, Linux).'),
     })
     .transform(
       ({
         host,
+        'strip-path': stripPath,
+        default: bare,
         'host-header': hostHeader,
         'insecure-target': insecure,
         'proxy-protocol': proxyProtocol,
@@ -88,6 +124,8 @@ export function wishSchema(base: string): z.ZodType<Wish> {
       }): Wish => ({
         ...rest,
         hosts: host,
+        stripPath,
+        bare,
         hostHeader,
         insecure,
         proxyProtocol,
@@ -100,9 +138,13 @@ export function wishSchema(base: string): z.ZodType<Wish> {
 export function parseWish(typed: TypedWish): Wish {
   const wish: Wish = {
     target: parseTarget(typed.target),
-    name: typed.name === undefined ? undefined : parseName(typed.name),
-    hosts: typed.host?.map(parseDomain),
+    name: typed.name === undefined ? undefined : parseTunnelName(typed.name),
+    hosts: typed.host?.map(parseTunnelHost),
     path: typed.path === undefined ? undefined : parsePrefix(typed.path),
+    stripPath: typed.stripPath,
+    bare: typed.bare,
+    balance: typed.balance,
+    health: typed.health === undefined ? undefined : parseHealth(typed.health),
     port: typed.port === undefined ? undefined : parsePortRange(typed.port),
     reach: typed.reach?.map(parseNetwork),
     allow: typed.allow?.map(parseNetwork),
@@ -127,6 +169,8 @@ export function checkFit({
   target,
   hosts,
   path,
+  stripPath,
+  bare,
   port,
   hostHeader,
   insecure,
@@ -147,6 +191,9 @@ export function checkFit({
   }
   if (target.protocol !== 'http' && path !== undefined)
     throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--path'))
+  if (target.protocol !== 'http' && bare === true)
+    throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--default'))
+  if (stripPath === true && path === undefined) throw complaint('FLAG_INVALID', (words) => words.stripNeedsPath)
   if (target.protocol !== 'http' && hostHeader !== undefined) {
     throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--host-header'))
   }
@@ -170,6 +217,12 @@ export function checkFit({
 /** Published by a port of its own, not by a name. */
 export function isByPort({ protocol }: Target): boolean {
   return protocol === 'tcp' || protocol === 'udp'
+}
+
+/** `tcp` or `http:/PATH`. Throws FLAG_INVALID. */
+function parseHealth(text: string): string {
+  if (text === 'tcp' || /^http:\/[\w.~!$&'()*+,;=:@%/?-]*$/.test(text)) return text
+  throw complaint('FLAG_INVALID', (words) => words.healthWrong(text))
 }
 
 /** `HOST` or `HOST:PORT`, as in a Host field. Throws FLAG_INVALID. */

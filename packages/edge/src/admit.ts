@@ -65,6 +65,22 @@ export interface Reached {
   open(): Stream
 }
 
+/** What the edge says by itself over HTTP, where it keeps certificates that browsers trust. */
+export interface PublicWeb {
+  /** To a CA that looks; undefined: it is a request like any other. */
+  challenge(host: string, path: string): { readonly text: string | undefined } | undefined
+  /** Where a visitor over plain HTTP should go instead; undefined: nowhere. */
+  secureUrl(host: string, target: string): string | undefined
+  /** `Strict-Transport-Security` for this host. */
+  strictTransport(host: string): string | undefined
+}
+
+const NO_PUBLIC_WEB: PublicWeb = {
+  challenge: () => undefined,
+  secureUrl: () => undefined,
+  strictTransport: () => undefined,
+}
+
 /** The one order for every visitor: door, route, guards, a live agent, a stream. */
 export class Admission {
   readonly table: TunnelTable
@@ -74,8 +90,12 @@ export class Admission {
   readonly trusted: BlockList
   /** Told of each request that is over. */
   readonly account: Account
+  /** What certificates that browsers trust change for visitors. */
+  readonly publicWeb: PublicWeb
   /** What stands in place of the edge's own pages. */
   readonly pages: Pages
+  /** Whether a certificate shown for one name is good for another. */
+  sharing: (serverName: string, host: string) => boolean = () => false
   readonly #memory: Memory
   readonly #guards: readonly Guard[]
   readonly #open = new OpenStreams()
@@ -87,6 +107,7 @@ export class Admission {
     guards = [],
     account = () => {},
     pages = new Pages(),
+    publicWeb = NO_PUBLIC_WEB,
     memory = new Memory(settings.limits),
   }: {
     table: TunnelTable
@@ -95,6 +116,7 @@ export class Admission {
     guards?: readonly Guard[]
     account?: Account
     pages?: Pages
+    publicWeb?: PublicWeb
     memory?: Memory
   }) {
     this.table = table
@@ -102,6 +124,7 @@ export class Admission {
     this.log = log
     this.account = account
     this.pages = pages
+    this.publicWeb = publicWeb
     this.#memory = memory
     this.#guards = [byAddress, ...guards]
     table.onRules((tunnel) => this.#open.enforce(tunnel))
@@ -116,6 +139,16 @@ export class Admission {
     if (tunnel === undefined) throw new EngawaError('HOST_UNKNOWN')
     this.#ask(visitor, tunnel)
     return tunnel
+  }
+
+  /** Another one behind the same name, for a request that has failed at those `tried`; none that refuses the visitor. */
+  another(tunnel: Tunnel, visitor: Visitor, tried: Set<Tunnel>): Tunnel | undefined {
+    for (let next = this.table.another(tunnel, tried); next !== undefined; next = this.table.another(tunnel, tried)) {
+      const other = next
+      if (!this.#guards.some((guard) => guard(visitor, other) !== undefined)) return other
+      tried.add(other)
+    }
+    return undefined
   }
 
   /** Waits for the tunnel's agent as the table allows. Throws AGENT_AWAY, or what a guard says after the wait. */
@@ -176,11 +209,13 @@ export class Admission {
   ): Tunnel | undefined {
     if (ownPort) return this.table.byPort('tcp', local.port)
     const { domain } = this.settings
-    // The certificate shown is the one for the SNI alone, or for the bare address.
+    // The certificate shown is the one for the SNI, or for the bare address; a public one may be good for more names.
     const covered = serverName === undefined ? isBare(authority, domain) : authority.name === serverName
-    if (secure && !covered) throw new EngawaError('MISDIRECTED')
+    if (secure && !covered && !(serverName !== undefined && this.sharing(serverName, authority.name)))
+      throw new EngawaError('MISDIRECTED')
     const tunnel = routeHttp(this.table, { authority, path, domain })
-    if (tunnel === undefined || tunnel.protocol === 'http') return tunnel
+    const passed = secure && this.table.named(authority.name).some(({ protocol }) => protocol === 'tls')
+    if (!passed && (tunnel === undefined || tunnel.protocol === 'http')) return tunnel
     // A passed-through name: its agent alone may answer for it.
     throw new EngawaError(secure ? 'MISDIRECTED' : 'HOST_UNKNOWN')
   }

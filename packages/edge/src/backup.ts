@@ -16,7 +16,7 @@ import { EngawaError } from '@engawa/shared/errors'
 import { keepOwner, makeFolder, writeAtomic } from '@engawa/shared/folder'
 import { lockFolder } from '@engawa/shared/lock'
 import { openExisting, storePath } from './state.ts'
-import { copyDatabase, type KeptFile, removeDatabase, settleBackup, writeBackup } from './store/backup.ts'
+import { checkBackup, copyDatabase, type KeptFile, removeDatabase, settleBackup, writeBackup } from './store/backup.ts'
 import { openStore } from './store/store.ts'
 
 /** What an edge keeps beside its database: keys, certificates, settings, tokens. Logs, sockets and locks are not state. */
@@ -81,9 +81,10 @@ export function restore(folder: string, file: string): Restored {
     removeDatabase(temporary)
     closeSync(openSync(temporary, 'wx', 0o600))
     copyBackup(file, temporary)
-    // A backup of an older edge has an older form.
+    checkBackup(temporary)
+    // That of an older edge has an older form.
+    openStore(temporary, false).close()
     const files = settleBackup(temporary, there ? path : undefined)
-    openStore(temporary).close()
     for (const each of files) putBack(folder, each)
     if (there) {
       rmSync(`${path}${BEFORE}`, { force: true })

@@ -10,6 +10,7 @@ import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import type { AccessLogSettings } from './access/log.ts'
 import { type EdgeLimits, LIMITS } from './limits.ts'
+import { TLS, type TlsSettings, tlsSettings } from './tls/settings.ts'
 
 export interface PublicHost {
   readonly host: string
@@ -39,6 +40,12 @@ export interface EdgeSettings {
   readonly pages: string | undefined
   /** Undefined: no access log. */
   readonly accessLog: AccessLogSettings | undefined
+  /** Certificates that browsers trust. */
+  readonly tls: TlsSettings
+  /** Visitors over plain HTTP are sent to HTTPS where browsers trust its certificate. */
+  readonly httpsRedirect: boolean
+  /** How long browsers are to use HTTPS alone there, ms; undefined: not said. */
+  readonly hstsMs: number | undefined
   readonly limits: EdgeLimits
 }
 
@@ -78,7 +85,8 @@ const hosts = z.union([
   z.array(parsedText(parsePublicHost)).min(1).max(16),
 ])
 
-const FILE = z.strictObject({
+/** edge.yaml. */
+export const EDGE_FILE = z.strictObject({
   domain: parsedText(parseEdgeDomain).optional(),
   http: parsedText(parseAddress).optional(),
   https: parsedText(parseOr('off', parseAddress)).optional(),
@@ -94,6 +102,9 @@ const FILE = z.strictObject({
   access_log: z
     .strictObject({ file: z.string().min(1), format: z.enum(['json', 'combined']).default('json') })
     .optional(),
+  tls: TLS,
+  https_redirect: z.boolean().default(true),
+  hsts: parsedText(parseOr('off', parseDuration)).default('off'),
   limits: LIMITS,
 })
 
@@ -102,12 +113,15 @@ const FILE = z.strictObject({
  * Throws CONFIG_INVALID or FLAG_INVALID, in the language asked for.
  */
 export function edgeSettings({ flags, file, language, mayBindLow }: EdgeConfigSource): EdgeSettings {
-  const read = readConfig({ file: file?.path ?? 'edge.yaml', text: file?.text ?? '', language }, FILE)
+  const read = readConfig({ file: file?.path ?? 'edge.yaml', text: file?.text ?? '', language }, EDGE_FILE)
+  const domain = flag('domain', flags.domain, parseEdgeDomain) ?? read.domain ?? 'localhost'
+  const http = flag('http', flags.http, parseAddress) ?? read.http ?? { host: '', port: mayBindLow ? 80 : 8080 }
+  const https = flag('https', flags.https, parseOr('off', parseAddress)) ??
+    read.https ?? { host: '', port: mayBindLow ? 443 : 8443 }
   const settings: EdgeSettings = {
-    domain: flag('domain', flags.domain, parseEdgeDomain) ?? read.domain ?? 'localhost',
-    http: flag('http', flags.http, parseAddress) ?? read.http ?? { host: '', port: mayBindLow ? 80 : 8080 },
-    https: flag('https', flags.https, parseOr('off', parseAddress)) ??
-      read.https ?? { host: '', port: mayBindLow ? 443 : 8443 },
+    domain,
+    http,
+    https,
     carrier: flag('carrier', flags.carrier, parseAddress) ?? read.carrier,
     publicHosts:
       flags.publicHost
@@ -123,6 +137,9 @@ export function edgeSettings({ flags, file, language, mayBindLow }: EdgeConfigSo
     trustedProxies: read.trusted_proxies ?? [],
     pages: read.pages,
     accessLog: read.access_log,
+    tls: tlsSettings(read.tls, { domain, listens: [http, https] }),
+    httpsRedirect: read.https_redirect,
+    hstsMs: read.hsts === 'off' ? undefined : read.hsts,
     limits: read.limits,
   }
   checkTogether(settings)

@@ -1,4 +1,3 @@
-import { networkInterfaces } from 'node:os'
 import { resolve } from 'node:path'
 import { type Address, familyOf, formatAddress } from '@engawa/shared/addresses'
 import { REAL_CLOCK } from '@engawa/shared/carrier/clock'
@@ -22,10 +21,14 @@ import { startListeners } from './listen/listeners.ts'
 import { listening } from './listen/problem.ts'
 import type { Logger } from './log.ts'
 import { EdgeFigures } from './metrics/figures.ts'
-import { dialHosts, effective, nearest, type OwnAddress } from './reach.ts'
+import { dialHosts, effective, nearest, ownAddresses } from './reach.ts'
 import { report } from './report.ts'
 import { storePath } from './state.ts'
 import { openStore, type Store } from './store/store.ts'
+import { openPublicTls } from './tls/open.ts'
+import type { PublicCertificates } from './tls/publics.ts'
+import { issuerOf } from './tls/settings.ts'
+import { publicWeb } from './tls/web.ts'
 import type { Face } from './tunnel/face.ts'
 import { probePorts } from './tunnel/probe.ts'
 import { Registry } from './tunnel/registry.ts'
@@ -39,6 +42,8 @@ export interface EdgeOptions {
   readonly folder: string
   readonly log: Logger
   readonly onEvent: (event: EdgeEvent) => void
+  /** Carriers without TLS: for the bench alone, no flag reaches it. */
+  readonly plainCarriers?: boolean
 }
 
 export interface RunningEdge {
@@ -67,7 +72,7 @@ export async function startEdge(settings: EdgeSettings, options: EdgeOptions): P
 }
 
 async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo): Promise<RunningEdge> {
-  const { folder, log, onEvent } = options
+  const { folder, log, onEvent, plainCarriers = false } = options
   makeFolder(folder)
   const lock = lockFolder(folder)
   undo.add(() => lock.release())
@@ -82,8 +87,20 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
   const hosts = dialHosts(settings, carrierHost, ownAddresses())
 
   const figures = new EdgeFigures()
-  const { registry, gatekeeper } = composeSessions(settings, { store, ca, generation, log, onEvent, undo, figures })
-  const door = new CarrierDoor({ gatekeeper, tls: ca.leaf, timeoutMs: settings.limits.carriers.handshakeMs })
+  // Certificates come once everything listens.
+  const wake: { certificates?: () => void } = {}
+  const { registry, gatekeeper } = composeSessions(settings, {
+    store,
+    ca,
+    generation,
+    log,
+    onEvent,
+    undo,
+    figures,
+    leased: () => wake.certificates?.(),
+  })
+  const { handshakeMs: timeoutMs } = settings.limits.carriers
+  const door = new CarrierDoor({ gatekeeper, tls: plainCarriers ? 'plain' : ca.leaf, timeoutMs })
   // A carrier that comes early waits until the edge knows how it looks from outside.
   const readiness = Promise.withResolvers<void>()
   const agents = new AgentListener({ door, limits: settings.limits.carriers, log, ready: readiness.promise })
@@ -93,15 +110,27 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
   const pages = settings.pages === undefined ? new Pages() : readPages(resolve(folder, settings.pages))
   const access = openAccessLog(settings.accessLog, { folder, log, stderr: (line) => process.stderr.write(line) })
   undo.add(() => access.close())
+  const publicTls = openPublicTls({
+    settings,
+    folder,
+    store,
+    tunnels: () => registry.all(),
+    log,
+    changed: () => registry.retell(),
+  })
+  undo.add(() => publicTls.close())
+  let httpsPort: number | undefined
+  const web = publicWeb(publicTls, settings, () => httpsPort)
   const account: Account = (entry) => {
     figures.account(entry)
     access.account(entry)
   }
-  const admission = new Admission({ table: registry, settings, log, account, pages })
+  const admission = new Admission({ table: registry, settings, log, account, pages, publicWeb: web })
   const listeners = await startListeners({
     settings,
     admission,
     visitorsCa,
+    publicTls,
     hosts,
     onCarrier: (socket, since) => agents.take(socket, since),
     undo,
@@ -126,6 +155,7 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
     table: registry,
     folder,
     generation,
+    certificates: publicTls,
     ready: () => ready,
     draining: () => draining,
   })
@@ -134,11 +164,14 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
   undo.add(() => admin.close())
 
   const { http, carrier } = listeners
-  store.meta.effective = effective(domain, hosts, carrier?.port ?? 0)
+  store.meta.effective = { ...effective(domain, hosts, carrier?.port ?? 0), ...issuerOf(settings.tls) }
   const real = { http, https: listeners.https, carrier, admin: admin.address }
-  registry.show(faceOf(settings, hosts, real, visitorsCa))
+  httpsPort = real.https?.port
+  registry.show(faceOf(settings, hosts, real, visitorsCa && { own: visitorsCa, publics: publicTls.publics }))
   await listeners.settled()
   readiness.resolve()
+  wake.certificates = () => publicTls.look()
+  wake.certificates()
   ready = { event: 'ready', ...texts(real), domain, version: version() }
   log.info({ ...ready, generation, data: folder }, 'serving')
   onEvent(ready)
@@ -147,6 +180,7 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
     reopenLogs: () => access.reopen(),
     stop: async (drainMs, hurried) => {
       draining = true
+      publicTls.close()
       agents.close()
       gatekeeper.drain()
       const drained = listeners.closeVisitors(drainMs)
@@ -166,12 +200,14 @@ interface SessionParts {
   readonly onEvent: (event: EdgeEvent) => void
   readonly undo: Undo
   readonly figures: EdgeFigures
+  /** A name may have been leased, or let go. */
+  readonly leased: () => void
 }
 
 /** Who is published where, and who gets in. */
 function composeSessions(
   settings: EdgeSettings,
-  { store, ca, generation, log, onEvent, undo, figures }: SessionParts,
+  { store, ca, generation, log, onEvent, undo, figures, leased }: SessionParts,
 ): { registry: Registry; gatekeeper: Gatekeeper } {
   const observer = figures.watching(report(log, onEvent))
   const registry = new Registry({
@@ -180,8 +216,14 @@ function composeSessions(
     protocols: new Set<Protocol>(['http', 'tcp', 'udp', ...(settings.https === 'off' ? [] : (['tls'] as const))]),
     clock: REAL_CLOCK,
     probe: probePorts,
-    opened: observer.opened,
-    closed: observer.closed,
+    opened: (tunnel) => {
+      observer.opened(tunnel)
+      leased()
+    },
+    closed: (tunnel) => {
+      observer.closed(tunnel)
+      leased()
+    },
   })
   undo.add(() => registry.close())
   const gatekeeper = new Gatekeeper({
@@ -203,12 +245,21 @@ function composeSessions(
 
 type Real = Readonly<Record<'http' | 'https' | 'carrier' | 'admin', Address | undefined>>
 
-function faceOf(settings: EdgeSettings, hosts: readonly PublicHost[], real: Real, ca: VisitorsCa | undefined): Face {
+interface Authorities {
+  readonly own: VisitorsCa
+  readonly publics: PublicCertificates
+}
+
+function faceOf(settings: EdgeSettings, hosts: readonly PublicHost[], real: Real, by: Authorities | undefined): Face {
   const { domain, publicHosts } = settings
   const names = hosts.map(({ host }) => host)
   const shown = domain === 'localhost' && (publicHosts.length > 0 || nearest(names) === 'public')
-  const https = ca &&
-    real.https && { port: real.https.port, serves: (host: string) => ca.covers(host), trusted: () => false }
+  const https = by &&
+    real.https && {
+      port: real.https.port,
+      serves: (host: string) => by.own.covers(host) || by.publics.find(host) !== undefined,
+      trusted: (host: string) => by.publics.trusts(host),
+    }
   return {
     domain,
     http: real.http?.port ?? 80,
@@ -217,12 +268,6 @@ function faceOf(settings: EdgeSettings, hosts: readonly PublicHost[], real: Real
     portPerHttp: shown,
     ownPorts: Object.values(real).flatMap((address) => (address === undefined ? [] : [address.port])),
   }
-}
-
-function ownAddresses(): OwnAddress[] {
-  return Object.entries(networkInterfaces()).flatMap(([name, all]) =>
-    (all ?? []).filter(({ internal }) => !internal).map(({ address }) => ({ interface: name, address })),
-  )
 }
 
 function texts({ http, https, carrier, admin }: Real): Record<keyof Real, string> {

@@ -68,6 +68,8 @@ export const LIMITS = z
         handshakeBytes: whole(64 * KIB, KIB),
       })
       .prefault({}),
+    /** What a CA is asked for; Let's Encrypt forgives 5 failures an hour and name. */
+    certificates: z.strictObject({ ordersPerHour: whole(20, 1), ordersPerNamePerHour: whole(5, 1) }).prefault({}),
     /** What one agent may hold and do. */
     perAgent: z
       .strictObject({

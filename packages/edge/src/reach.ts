@@ -1,3 +1,4 @@
+import { networkInterfaces } from 'node:os'
 import { familyOf, formatAddress } from '@engawa/shared/addresses'
 import ipaddr from 'ipaddr.js'
 import type { EdgeSettings, PublicHost } from './config.ts'
@@ -67,4 +68,11 @@ export function reachOf(host: string): Reach {
   const range = ipaddr.process(host).range()
   if (range === 'loopback') return 'local'
   return ['private', 'uniqueLocal', 'carrierGradeNat', 'linkLocal'].includes(range) ? 'private' : 'public'
+}
+
+/** Those of this machine, without loopback. */
+export function ownAddresses(): OwnAddress[] {
+  return Object.entries(networkInterfaces()).flatMap(([name, all]) =>
+    (all ?? []).filter(({ internal }) => !internal).map(({ address }) => ({ interface: name, address })),
+  )
 }

@@ -29,6 +29,8 @@ const lease = (name: string, agent: number): Parameters<Store['leases']['put']>[
   path: undefined,
   ports: undefined,
   target: '8080',
+  bare: false,
+  balance: false,
   published: true,
   rules: NO_RULES,
 })
@@ -163,3 +165,24 @@ t.test(
     )
   },
 )
+
+t.test('a backup of an older edge, with the form that its state had, is brought up to date', async (t) => {
+  const { folder, store } = edgeFolder(t)
+  store.close()
+  const old = new DatabaseSync(join(folder, 'old.db'))
+  old.exec(`${MIGRATIONS[0]} PRAGMA user_version = 1; CREATE TABLE backup_files (path TEXT, content BLOB)`)
+  old.exec(
+    `INSERT INTO agents (name, key, limits, joined_at) VALUES ('older', x'${'05'.repeat(32)}', '{"hosts":[]}', 1)`,
+  )
+  old.close()
+  restore(folder, join(folder, 'old.db'))
+  const again = openStore(storePath(folder))
+  t.teardown(() => again.close())
+  t.match(again.agents.all(), [{ name: 'older', key: key(5) }])
+  again.leases.put(lease('blog', 1), 1)
+  t.equal(again.leases.all().length, 1)
+  t.same(
+    readdirSync(folder).filter((name) => name.includes('restore.db') || name.endsWith('.v1')),
+    [],
+  )
+})

@@ -57,6 +57,7 @@ t.test('the figures of promises.md', async (t) => {
       handshakeMs: 10_000,
       handshakeBytes: 65_536,
     },
+    certificates: { ordersPerHour: 20, ordersPerNamePerHour: 5 },
     perAgent: {
       names: 100,
       ports: 2000,

@@ -11,6 +11,12 @@ export interface ConfigSource {
   readonly language?: Language
 }
 
+/** The same schema for editors, as JSON Schema in the version that they know best: what people type, not what is made of it. */
+export function editorSchema(title: string, schema: z.ZodType): string {
+  const made = z.toJSONSchema(schema, { io: 'input', target: 'draft-7', unrepresentable: 'any' })
+  return `${JSON.stringify({ title, ...made }, undefined, 2)}\n`
+}
+
 type Path = readonly PropertyKey[]
 
 /**

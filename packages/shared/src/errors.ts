@@ -29,6 +29,7 @@ export const CODES = {
   AGENT_DRAINING: { wire: 9, scope: 'stream', fault: 'agent', status: 503 },
   REACH_DENIED: { wire: 10, scope: 'stream', fault: 'agent', status: 502 },
   SERVICE_CERTIFICATE: { wire: 11, scope: 'stream', fault: 'service', status: 502 },
+  SERVICE_LOOP: { wire: 12, scope: 'stream', fault: 'agent', status: 508 },
   // Sessions (GOAWAY). protocol.md §10
   PROTOCOL_VIOLATION: { wire: 32, scope: 'session', fault: 'peer' },
   CREDIT_EXCEEDED: { wire: 33, scope: 'session', fault: 'peer' },
@@ -103,6 +104,7 @@ export const CODES = {
   SERVICE_MANAGER: { scope: 'command', fault: 'user' },
   STATE_BROKEN: { scope: 'command', fault: 'edge' },
   STATE_UNWRITABLE: { scope: 'command', fault: 'edge' },
+  CERTIFICATE_FAILED: { scope: 'command', fault: 'user' },
   INTERNAL: { scope: 'command', fault: 'edge' },
 } as const
 CODES satisfies Record<string, CodeRow>

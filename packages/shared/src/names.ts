@@ -40,6 +40,21 @@ export function parseDomain(text: string): string {
   })
 }
 
+/** The name of a tunnel: as `parseName`, or `*.lab` for every name just below `lab`. Throws NAME_INVALID. */
+export function parseTunnelName(text: string): string {
+  return text.startsWith('*.') ? `*.${parseName(text.slice(2))}` : parseName(text)
+}
+
+/** A domain of a tunnel: as `parseDomain`, or `*.example.com` for every name just below it. Throws NAME_INVALID. */
+export function parseTunnelHost(text: string): string {
+  return text.startsWith('*.') ? `*.${parseDomain(text.slice(2))}` : parseDomain(text)
+}
+
+/** The wildcard that a host falls under: `*.example.com` for `www.example.com`. One label, as of certificates. */
+export function wildcardOf(host: string): string {
+  return `*${host.slice(host.indexOf('.'))}`
+}
+
 /** The edge's own domain: as `parseDomain`, or the one word `localhost`. Throws NAME_INVALID. */
 export function parseEdgeDomain(text: string): string {
   return text.toLowerCase() === 'localhost' ? 'localhost' : parseDomain(text)

@@ -1,6 +1,6 @@
 import { codeOf } from '@engawa/shared/errors'
 import { lockFolder } from '@engawa/shared/lock'
-import { parseName } from '@engawa/shared/names'
+import { parseTunnelName } from '@engawa/shared/names'
 import { pad, printable, widthOf } from '@engawa/shared/terminal'
 import { pino } from 'pino'
 import { Agent } from '../agent.ts'
@@ -63,7 +63,7 @@ function table(rows: readonly (readonly string[])[]): string[] {
 }
 
 export async function rm({ line, folder, say, sayJson }: Context): Promise<number> {
-  const name = parseName(line.rest[0] ?? '')
+  const name = parseTunnelName(line.rest[0] ?? '')
   needState(folder)
   await ask(folder, 'DELETE', `/tunnels/${name}`)
   say(line.words.removedDone(name))
@@ -72,7 +72,7 @@ export async function rm({ line, folder, say, sayJson }: Context): Promise<numbe
 }
 
 export async function release({ line, folder, say, sayJson }: Context): Promise<number> {
-  const name = parseName(line.rest[0] ?? '')
+  const name = parseTunnelName(line.rest[0] ?? '')
   const identity = needState(folder)
   await askOrDo(folder, identity, '/release', { name }, (agent) => agent.release(name))
   say(line.words.released(name))

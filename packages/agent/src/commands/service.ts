@@ -39,7 +39,9 @@ function install({ line, folder, say, sayJson }: Context, scope: Scope): number 
     writeFileSync(file, unitText({ scope, command: ownCommand(), folder, growing }))
     systemd.do('daemon-reload')
   }
-  systemd.do('enable', '--now', UNIT)
+  // Apart from each other: where systemd does not run, in the making of an image, it passes over the second.
+  systemd.do('enable', UNIT)
+  systemd.do('restart', UNIT)
   say(line.words.serviceInstalled(agent, packaged ? UNIT : file))
   if (scope === 'user') say(line.words.serviceLinger)
   sayJson({ event: 'service_installed', agent, scope, unit: UNIT })
@@ -48,7 +50,8 @@ function install({ line, folder, say, sayJson }: Context, scope: Scope): number 
 
 function uninstall({ line, say, sayJson }: Context, scope: Scope): number {
   const systemd = new Systemd(scope)
-  systemd.do('disable', '--now', UNIT)
+  systemd.do('stop', UNIT)
+  systemd.do('disable', UNIT)
   rmSync(fileOf(scope), { force: true })
   systemd.do('daemon-reload')
   say(line.words.serviceUninstalled)

@@ -10,6 +10,8 @@ const MOST_EARLY = 64
 const BURST_BYTES = 1024 * 1024
 
 export interface UdpHandler {
+  /** Where it sends from, as the service sees it. */
+  bound?(address: string, port: number): void
   received(bytes: Uint8Array): void
   /** The service's machine says that nothing listens there, or it cannot be reached. The socket lives on: a service may start later. */
   failed(error: unknown): void
@@ -66,6 +68,8 @@ export class ServiceSocket {
     })
     if (this.#closed) return void socket.close()
     this.#socket = socket
+    const { address: near, port: nearPort } = socket.address()
+    this.#handler.bound?.(near, nearPort)
     for (const bytes of this.#early.splice(0)) this.#send(socket, bytes)
   }
 

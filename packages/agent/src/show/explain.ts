@@ -28,6 +28,7 @@ function sentenceOf(event: AgentEvent, words: Words): string | undefined {
       return words.resumed(event.streams, event.away_ms)
     case 'service':
       if (event.reachable) return words.serviceBack(event.target)
+      if (event.code === 'SERVICE_LOOP') return words.serviceLoop(event.target)
       if (event.target.startsWith('/')) return words.serviceNoFolder(event.target)
       return event.code === 'SERVICE_CERTIFICATE'
         ? words.serviceCertificate(event.target)

@@ -21,10 +21,12 @@ export const ja: Words = {
   targetReach: (target) =>
     `${target} はリンクローカルまたはメタデータのアドレスです。--reach CIDR で許可したときだけ公開できます`,
   targetOwn: (target) => `${target} は Engawa 自身が使うものなので公開できません`,
-  targetPath: 'パス付きの公開対象',
+  targetPath: 'パスに空の部分、. や ..、クエリは書けません',
 
   portForHttp: '--port は tcp:// と udp:// の公開対象に使います。この公開対象は名前で公開されます',
   onlyForHttp: (flag) => `${flag} は HTTP の公開対象に使います。tcp:// と udp:// はポートで公開されます`,
+  healthWrong: (text) => `${quoted(text)} は稼働確認の方法ではありません。tcp か http:/PATH で書いてください`,
+  stripNeedsPath: '--strip-path は --path のパスを取り除くものです。両方を指定してください',
   onlyForHttps: (flag) => `${flag} は https:// の公開対象に使います`,
   onlyForFolders: (flag) => `${flag} はフォルダーの公開に使います`,
   notForFolders: (flag) => `${flag} はフォルダーの公開には使えません。受け取るサービスがないためです`,
@@ -107,6 +109,8 @@ export const ja: Words = {
   serviceSilent: (target) => `${target} がまだ応答しません。公開はできているので、サービスを起動してください`,
   serviceCertificate: (target) =>
     `${target} は応答しますが、証明書を信頼できません。証明書を直すか、--insecure-target を使ってください`,
+  serviceLoop: (target) =>
+    `${target} はこの公開自身のポートです。サービスを起動するか、--port で別のポートを選んでください`,
   serviceNoFolder: (target) => `${target} がないか、読めません。公開はできています`,
   serviceBack: (target) => `${target} が応答するようになりました`,
   checkOk: (address) => `ここから確かめました: ${address} は応答します`,
@@ -198,6 +202,10 @@ export const ja: Words = {
   helpName: '公開する名前 (初期値: 前と同じ名前)',
   helpHost: '自分のドメイン (何度でも)',
   helpPath: 'このパスより下だけを公開します',
+  helpStripPath: 'そのパスを取り除いてサービスに渡します',
+  helpBalance: '名前をほかの公開対象やエージェントと共有します',
+  helpHealth: '稼働確認の方法: tcp か http:/PATH',
+  helpDefault: 'エッジのアドレスそのものでも応答します',
   helpPort: '公開するポート N または N-M',
   helpAllow: 'このネットワークからの訪問だけを受けます (何度でも)',
   helpDeny: 'このネットワークからの訪問を断ります (何度でも)',

@@ -25,6 +25,8 @@ export interface Words {
   // Flags
   readonly portForHttp: string
   readonly onlyForHttp: (flag: string) => string
+  readonly healthWrong: (text: string) => string
+  readonly stripNeedsPath: string
   readonly onlyForHttps: (flag: string) => string
   readonly onlyForFolders: (flag: string) => string
   readonly notForFolders: (flag: string) => string
@@ -99,6 +101,7 @@ export interface Words {
   readonly configRefused: (message: string) => string
   readonly serviceSilent: (target: string) => string
   readonly serviceCertificate: (target: string) => string
+  readonly serviceLoop: (target: string) => string
   readonly serviceNoFolder: (target: string) => string
   readonly serviceBack: (target: string) => string
   readonly checkOk: (address: string) => string
@@ -177,6 +180,10 @@ export interface Words {
   readonly helpName: string
   readonly helpHost: string
   readonly helpPath: string
+  readonly helpStripPath: string
+  readonly helpBalance: string
+  readonly helpHealth: string
+  readonly helpDefault: string
   readonly helpPort: string
   readonly helpAllow: string
   readonly helpDeny: string

@@ -14,6 +14,8 @@ const ALLOWED = [
   '2001:db8::1',
   'fd00::1',
   '::ffff:10.0.0.1',
+  '64:ff9b::c000:201',
+  '2002:cb00:7107::1',
 ]
 const DENIED = [
   '169.254.169.254',
@@ -25,6 +27,16 @@ const DENIED = [
   'fd00:ec2::254',
   '100.100.100.200',
   '168.63.129.16',
+  '64:ff9b::a9fe:a9fe',
+  '64:ff9b::169.254.169.254',
+  '64:ff9b:1::a9fe:a9fe',
+  '::169.254.169.254',
+  '::ffff:0:169.254.169.254',
+  '2002:a9fe:a9fe::1',
+  '2001:0:5ef5:79fd:0:0:5601:5601',
+  '64:ff9b::6464:64c8',
+  '0.0.0.0',
+  '::',
   '224.0.0.1',
   'ff02::1',
   'nonsense',
@@ -41,6 +53,8 @@ t.test('--reach opens its network alone', async (t) => {
   t.ok(reach.allows('169.254.10.9'))
   t.ok(reach.allows('::ffff:169.254.10.9'))
   t.ok(reach.allows('fe80::1%eth0'))
+  t.ok(reach.allows('64:ff9b::169.254.10.9'))
+  t.ok(new Reach(['64:ff9b::/96']).allows('64:ff9b::169.254.169.254'))
   t.notOk(reach.allows('169.254.169.254'))
   t.notOk(reach.allows('fe80:0:0:1::1'))
 })

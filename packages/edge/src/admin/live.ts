@@ -3,6 +3,7 @@ import type { Gatekeeper } from '../identity/gatekeeper.ts'
 import type { EdgeFigures } from '../metrics/figures.ts'
 import { remoteOf } from '../report.ts'
 import type { Store } from '../store/store.ts'
+import type { PublicTls } from '../tls/open.ts'
 import type { TunnelTable } from '../tunnel/tunnel.ts'
 import { carriersOf } from './carriers.ts'
 import type { Office } from './office.ts'
@@ -24,6 +25,7 @@ export interface LiveOfficeOptions {
   readonly table: TunnelTable
   readonly folder: string
   readonly generation: number
+  readonly certificates: Pick<PublicTls, 'kept' | 'fileProblems'>
   /** Undefined until it is ready. */
   readonly ready: () => ReadyEvent | undefined
   readonly draining: () => boolean
@@ -108,11 +110,27 @@ export class LiveOffice implements Office {
         carriers: carriersOf(link, performance.now()),
       })),
       tunnels: { live: tunnels.filter(({ live }) => live !== undefined).length, all: tunnels.length },
+      certificates: this.#certificates(),
       streams: sessions.reduce((sum, { figures }) => sum + figures.streams, 0),
       received: moved('received'),
       sent: moved('sent'),
       memoryBytes: process.memoryUsage.rss(),
     }
+  }
+
+  #certificates(): StatusReport['certificates'] {
+    const { certificates } = this.#options
+    const kept = certificates.kept().map(({ names, until, problem, nextTryAt }) => ({
+      names: [...names],
+      until: time(until),
+      problem: problem && { kind: problem.kind, host: problem.host, detail: problem.detail },
+      nextTry: time(nextTryAt),
+    }))
+    const files = certificates.fileProblems().map(({ name, problem }) => ({
+      names: [name],
+      problem: { kind: 'file' as const, host: name, detail: problem },
+    }))
+    return [...kept, ...files]
   }
 
   #carriers(session: string | undefined): CarrierReport[] {
@@ -131,4 +149,8 @@ export class LiveOffice implements Office {
       since: link.since,
     }
   }
+}
+
+function time(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : new Date(ms).toISOString()
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { PROBLEMS } from '../tls/acme/problem.ts'
 
 /** Times are ISO 8601 in UTC, counts of bytes are payload. One schema gives validation, types and OpenAPI. */
 
@@ -73,6 +74,17 @@ export const statusReport = z.object({
   /** The agents that are there or away within the grace, and what their carriers show. */
   links: z.array(z.object({ agent: z.string(), session: z.string(), carriers: z.array(carrierReport) })),
   tunnels: z.object({ live: z.int(), all: z.int() }),
+  /** Certificates of a CA that the edge keeps or wants, and files with something wrong. */
+  certificates: z.array(
+    z.object({
+      names: z.array(z.string()),
+      /** End of the one that is shown. */
+      until: z.string().optional(),
+      problem: z.object({ kind: z.enum([...PROBLEMS, 'file']), host: z.string(), detail: z.string() }).optional(),
+      /** When it is tried again. */
+      nextTry: z.string().optional(),
+    }),
+  ),
   streams: z.int(),
   received: z.int(),
   sent: z.int(),

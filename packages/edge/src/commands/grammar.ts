@@ -30,6 +30,8 @@ export const FLAGS = {
   names: { kind: 'values', hint: 'PATTERNS' },
   ports: { kind: 'values', hint: 'RANGES' },
   hosts: { kind: 'values', hint: 'FQDNS' },
+  address: { kind: 'values', hint: 'IP' },
+  resolver: { kind: 'value', hint: 'ADDR' },
 } as const satisfies Record<string, FlagShape>
 
 export type Flag = keyof typeof FLAGS
@@ -75,6 +77,7 @@ export const COMMANDS = {
   status: { wants: [], flags: [] },
   check: { wants: [], flags: RUN_FLAGS },
   ca: { wants: [], flags: [] },
+  dns: { wants: [], flags: ['address', 'resolver'] },
   backup: { wants: ['FILE'], flags: [] },
   restore: { wants: ['FILE'], flags: [] },
 } as const satisfies Record<string, CommandShape>

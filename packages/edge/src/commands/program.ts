@@ -25,6 +25,7 @@ const COMMANDS: Record<Command, () => Promise<Handler>> = {
   status: async () => (await import('./status.ts')).status,
   check: async () => (await import('./check.ts')).check,
   ca: async () => (await import('./ca.ts')).ca,
+  dns: async () => (await import('./dns.ts')).dns,
   backup: async () => (await import('./backup.ts')).backup,
   restore: async () => (await import('./backup.ts')).restore,
 }

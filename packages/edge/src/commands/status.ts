@@ -1,3 +1,4 @@
+import { printable } from '@engawa/shared/terminal'
 import type { StatusReport } from '../admin/schemas.ts'
 import { size, span } from '../show/figures.ts'
 import { facts, table } from '../show/table.ts'
@@ -28,12 +29,14 @@ export async function status(context: Context): Promise<number> {
       [words.runAdmin, address(report.admin)],
       [words.statusAgents, words.statusAgentsValue(agents.online, agents.known)],
       [words.statusTunnels, words.statusTunnelsValue(tunnels.live, tunnels.all)],
+      ...certificateFact(report, words),
       [words.statusStreams, String(report.streams)],
       [words.statusTraffic, words.statusTrafficValue(size(report.received), size(report.sent))],
       [words.statusMemory, size(report.memoryBytes)],
       [words.statusData, report.data],
     ]),
   )
+  for (const line of certificateLines(report, words)) terminal.out(`\n${line}\n`)
   if (report.links.length > 0) {
     const heads = words.linksHeads
     const order = ['agent', 'carrier', 'family', 'remote', 'rtt', 'inFlight', 'resent', 'heard'] as const
@@ -45,6 +48,22 @@ export async function status(context: Context): Promise<number> {
     )
   }
   return exit
+}
+
+function certificateFact({ certificates }: StatusReport, words: Context['words']): [string, string][] {
+  if (certificates.length === 0) return []
+  const good = certificates.filter(({ until, problem }) => until !== undefined || problem?.kind === 'file').length
+  return [[words.statusCertificates, words.statusCertificatesValue(good, certificates.length)]]
+}
+
+/** What somebody has to do something about. */
+function certificateLines({ certificates }: StatusReport, words: Context['words']): string[] {
+  return certificates.flatMap(({ names, problem, nextTry }) => {
+    if (problem === undefined) return []
+    const why = words.certificateProblems[problem.kind](problem.host, problem.detail)
+    const next = nextTry === undefined ? '' : ` (${words.certificateNext(nextTry.slice(0, 16).replace('T', ' '))} UTC)`
+    return [printable(words.certificateProblem(names.join(', '), why) + next)]
+  })
 }
 
 function rowsOf({ agent, carriers }: StatusReport['links'][number], words: Context['words']): string[][] {

@@ -1,6 +1,6 @@
 import type { TunnelReport } from '../admin/schemas.ts'
 import { size } from '../show/figures.ts'
-import { table } from '../show/table.ts'
+import { fittingTable } from '../show/table.ts'
 import { type Context, jsonLine } from './context.ts'
 import { askRunning } from './control.ts'
 import { EXIT } from './exits.ts'
@@ -41,10 +41,13 @@ export async function tunnels(context: Context): Promise<number> {
     'sent',
     ...(dropping ? (['dropped'] as const) : []),
   ] as const
+  // Whoever reads it with a program wants one line a tunnel.
+  const columns = terminal.outIsTty ? terminal.columns : Number.POSITIVE_INFINITY
   terminal.out(
-    table(
+    fittingTable(
       order.map((key) => heads[key]),
       rows,
+      { columns, cuts: order.indexOf('target') },
     ),
   )
   return EXIT.done

@@ -4,7 +4,7 @@ import type { Admission, Reached, Visitor } from '../admit.ts'
 import { BodyRate } from '../guard/body-rate.ts'
 import { isTrusted, type Pass } from '../guard/door.ts'
 import type { CheckedHead } from '../guard/head.ts'
-import { pathOf } from '../route/route.ts'
+import { pathOf, prefixFields, rewritten } from '../route/route.ts'
 import type { Tunnel } from '../tunnel/tunnel.ts'
 import { answer } from './answers.ts'
 import { answerCheck } from './check.ts'
@@ -12,10 +12,11 @@ import { Countdown } from './countdown.ts'
 import { clientBehind, requestFields, trailerFields, valuesOf } from './headers.ts'
 import { askHttp1 } from './http1.ts'
 import type { VisitorRequest, VisitorResponse } from './message.ts'
+import { answerChallenge, sendToHttps } from './own.ts'
 import { Reply } from './reply.ts'
 import type { ServiceAgent } from './service.ts'
 import { tell } from './tell.ts'
-import type { Outgoing, ServiceAnswer, Upstream, UpstreamEvents } from './upstream.ts'
+import { isRepeatable, type Outgoing, type ServiceAnswer, type Upstream, type UpstreamEvents } from './upstream.ts'
 
 /** One request of a visitor and the means to answer it. */
 export interface Asked {
@@ -63,8 +64,11 @@ export class Exchange {
   #rate: BodyRate | undefined
   #unpause: (() => void) | undefined
   #code: Code | undefined
-  /** How often the service was asked. */
+  /** How often a service was asked, and whether this one was a second time. */
   #asks = 0
+  #askedAgain = false
+  /** Those behind the name that have failed this request. */
+  readonly #tried = new Set<Tunnel>()
   #switched = false
   #by: 'service' | 'edge' = 'edge'
   #firstByteMs: number | undefined
@@ -81,9 +85,10 @@ export class Exchange {
     if (asked.idleMs !== undefined && !this.#isGrpc)
       this.#idle = new Countdown(asked.idleMs, () => this.#fail('REQUEST_TIMEOUT'))
     const { domain, limits } = admission.settings
+    const strict = visitor.secure ? admission.publicWeb.strictTransport(asked.head.authority.name) : undefined
     this.#reply = new Reply(
       asked,
-      { domain, interimResponses: limits.interimResponses },
+      { domain, interimResponses: limits.interimResponses, strictTransport: strict },
       { sent: (bytes) => this.sent(bytes), failed: (code, cause) => this.#fail(code, cause) },
     )
   }
@@ -98,14 +103,17 @@ export class Exchange {
     response.once('finish', () => this.#linger())
     try {
       this.#count()
-      this.#tunnel = this.#admission.find(visitor, { protocol: 'http', authority: head.authority, path: this.#path })
-      this.#tunnel.traffic.total++
-      this.#tunnel.traffic.open++
-      if (answerCheck(this.#tunnel, this.#path, asked)) this.#began('edge')
+      if (answerChallenge(this.#admission, this.#path, asked)) this.#began('edge')
       else {
-        const bytes = request.rawHeaders.reduce((sum, text) => sum + text.length + 2, (request.url ?? '').length)
-        this.#reached = await this.#admission.reach(this.#tunnel, visitor, { bytes, signal: this.#left.signal })
-        if (!this.#left.signal.aborted) this.#send(this.#reached)
+        const tunnel = this.#admission.find(visitor, { protocol: 'http', authority: head.authority, path: this.#path })
+        this.#tunnel = tunnel
+        tunnel.traffic.total++
+        tunnel.traffic.open++
+        if (answerCheck(tunnel, this.#path, asked) || sendToHttps(this.#admission, asked)) this.#began('edge')
+        else {
+          const bytes = request.rawHeaders.reduce((sum, text) => sum + text.length + 2, (request.url ?? '').length)
+          await this.#attempt(tunnel, bytes)
+        }
       }
     } catch (error) {
       this.#fail(codeOf(error), error)
@@ -123,6 +131,39 @@ export class Exchange {
     this.#pass = pass
   }
 
+  async #attempt(tunnel: Tunnel, bytes = 0): Promise<void> {
+    try {
+      this.#reached = await this.#admission.reach(tunnel, this.#visitor, { bytes, signal: this.#left.signal })
+      if (!this.#left.signal.aborted) this.#send(this.#reached)
+    } catch (error) {
+      if (!this.#moveOn()) this.#fail(codeOf(error), error)
+    }
+  }
+
+  /** Gives a request that may be repeated to another of those that share its tunnel's name. False: it may not, or there is none. */
+  #moveOn(): boolean {
+    const { request, response, head, upgrade } = this.#asked
+    const former = this.#tunnel
+    const safe = isRepeatable({ method: request.method ?? '', hasBody: head.hasBody, upgrade: upgrade?.protocol })
+    if (former?.balanced !== true || !safe || this.#code !== undefined || this.#left.signal.aborted) return false
+    if (response.headersSent || response.destroyed) return false
+    this.#tried.add(former)
+    const other = this.#admission.another(former, this.#visitor, this.#tried)
+    if (other === undefined) return false
+    // What the former one still says is not heard.
+    this.#asks++
+    this.#askedAgain = false
+    this.#silence.stop()
+    this.#upstream?.destroy()
+    this.#upstream = undefined
+    former.traffic.open--
+    other.traffic.open++
+    other.traffic.total++
+    this.#tunnel = other
+    void this.#attempt(other)
+    return true
+  }
+
   #send(reached: Reached): void {
     const { agent, head } = this.#asked
     const { link } = reached.live
@@ -136,6 +177,8 @@ export class Exchange {
     const silence = reached.tunnel.h2c && this.#isGrpc ? undefined : this.#silence
     const timers = [silence, this.#idle].filter((timer) => timer !== undefined)
     this.#unpause = link.onPause((paused) => {
+      // Its agent may come back, and may not: who need not wait does not.
+      if (paused && this.#moveOn()) return
       for (const timer of timers)
         if (paused) timer.pause()
         else timer.resume()
@@ -159,12 +202,15 @@ export class Exchange {
     const method = request.method ?? 'GET'
     return {
       method,
-      path: request.url ?? '/',
-      fields: requestFields(
-        request.rawHeaders,
-        { peer: visitor.peer, secure: visitor.secure, trusted: this.#admission.trusted },
-        { method, version: request.httpVersion, upgrade: upgrade?.protocol, host: reached.tunnel.hostHeader },
-      ),
+      path: rewritten(request.url ?? '/', reached.tunnel),
+      fields: [
+        ...prefixFields(reached.tunnel),
+        ...requestFields(
+          request.rawHeaders,
+          { peer: visitor.peer, secure: visitor.secure, trusted: this.#admission.trusted },
+          { method, version: request.httpVersion, upgrade: upgrade?.protocol, host: reached.tunnel.hostHeader },
+        ),
+      ],
       hasBody: head.hasBody,
       takesTrailers: /(?:^|,)\s*trailers\s*(?:,|$)/i.test(String(request.headers.te ?? '')),
       upgrade: upgrade?.protocol,
@@ -180,8 +226,13 @@ export class Exchange {
     const ask = this.#asks
     const { request } = this.#asked
     return {
-      interim: (status, raw) => this.#reply.inform(status, raw),
-      answered: (incoming) => this.#answered(incoming),
+      interim: (status, raw) => {
+        if (ask === this.#asks) this.#reply.inform(status, raw)
+      },
+      answered: (incoming) => {
+        if (ask === this.#asks) this.#answered(incoming)
+        else incoming.destroy()
+      },
       switched: (incoming, service, rest) => this.#switch(incoming, service, rest),
       drained: () => request.resume(),
       broke: (error, again) => {
@@ -252,12 +303,15 @@ export class Exchange {
 
   #broke(reached: Reached, error: Error, again: boolean): void {
     const { response } = this.#asked
-    if (!again || this.#asks > 1 || response.headersSent || response.destroyed)
-      return this.#fail(codeOf(error, 'SERVICE_BROKE'), error)
+    if (!again || this.#askedAgain || response.headersSent || response.destroyed) {
+      if (!this.#moveOn()) this.#fail(codeOf(error, 'SERVICE_BROKE'), error)
+      return
+    }
+    this.#askedAgain = true
     try {
       this.#send(reached)
     } catch (failure) {
-      this.#fail(codeOf(failure), failure)
+      if (!this.#moveOn()) this.#fail(codeOf(failure), failure)
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Code } from '@engawa/shared/errors'
-import { answerFields, trailerFields } from './headers.ts'
+import { answerFields, trailerFields, valuesOf } from './headers.ts'
 import type { VisitorRequest, VisitorResponse } from './message.ts'
 import type { ServiceAnswer } from './upstream.ts'
 
@@ -7,6 +7,8 @@ export interface ReplySettings {
   /** The edge's, for which no service may set cookies. */
   readonly domain: string
   readonly interimResponses: number
+  /** `Strict-Transport-Security`, for a service that says nothing of it itself. */
+  readonly strictTransport?: string | undefined
 }
 
 /** Told of a reply. */
@@ -97,6 +99,9 @@ export class Reply {
     const { httpVersion, headers, complete } = this.#request
     const trailers = httpVersion !== '1.0' && mayHaveTrailers
     const fields = answerFields(rawHeaders, { status, domain: this.#settings.domain, trailers })
+    const { strictTransport } = this.#settings
+    if (strictTransport !== undefined && valuesOf(rawHeaders, 'strict-transport-security').length === 0)
+      fields.push('Strict-Transport-Security', strictTransport)
     // The visitor may hold its body back for good: what it sends next can't be told from it.
     if (headers.expect !== undefined && !this.#continued && !complete) fields.push('Connection', 'close')
     return fields

@@ -72,6 +72,6 @@ export interface ServiceAnswer {
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
 /** Whether a request may be sent a second time though the service may have seen it. */
-export function isRepeatable({ method, hasBody, upgrade }: Outgoing): boolean {
+export function isRepeatable({ method, hasBody, upgrade }: Pick<Outgoing, 'method' | 'hasBody' | 'upgrade'>): boolean {
   return !hasBody && upgrade === undefined && IDEMPOTENT.has(method)
 }

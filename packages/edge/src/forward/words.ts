@@ -75,6 +75,7 @@ const WORDS: Partial<Record<Code, Record<PageLanguage, PageWords>>> = {
   SERVICE_UNKNOWN: unreachable,
   REACH_DENIED: unreachable,
   SERVICE_CERTIFICATE: unreachable,
+  SERVICE_LOOP: unreachable,
   SERVICE_TIMEOUT: {
     en: {
       title: 'The service takes too long',

@@ -5,6 +5,7 @@ import type { Admission } from '../admit.ts'
 import type { EdgeSettings, PublicHost } from '../config.ts'
 import type { VisitorsCa } from '../identity/visitors-ca.ts'
 import { Certificates } from '../tls/certificates.ts'
+import type { PublicTls } from '../tls/open.ts'
 import type { Undo } from '../undo.ts'
 import { startHttp } from './http.ts'
 import { listening } from './problem.ts'
@@ -18,6 +19,7 @@ export interface ListenerOptions {
   readonly admission: Admission
   /** Undefined with `--https off`. */
   readonly visitorsCa: VisitorsCa | undefined
+  readonly publicTls: PublicTls
   /** What the edge is called without a tunnel's name. */
   readonly hosts: readonly PublicHost[]
   /** An agent. `since`: when it connected. */
@@ -40,7 +42,7 @@ export interface Listeners {
 
 /** Begins to listen everywhere. Throws LISTEN_FAILED. */
 export async function startListeners(options: ListenerOptions): Promise<Listeners> {
-  const { settings, admission, visitorsCa, hosts, onCarrier, undo } = options
+  const { settings, admission, visitorsCa, publicTls, hosts, onCarrier, undo } = options
   const { domain, bind } = settings
   const visitors: { close(drainMs: number): Promise<void> }[] = []
   const keep = <Listener extends { close(drainMs: number): Promise<void> }>(listener: Listener): Listener => {
@@ -52,11 +54,14 @@ export async function startListeners(options: ListenerOptions): Promise<Listener
   let https: Address | undefined
   if (settings.https !== 'off' && visitorsCa !== undefined) {
     const bareHosts = hosts.map(({ host }) => host).filter((host) => familyOf(host) !== 0)
-    const certificates = new Certificates({ table: admission.table, issuer: visitorsCa, domain, bareHosts })
+    const { publics, challenges } = publicTls
+    const certificates = new Certificates({ table: admission.table, issuer: visitorsCa, domain, bareHosts, publics })
+    admission.sharing = (serverName, host) => certificates.covers(serverName, host)
     const starting = startTls({
       address: settings.https,
       admission,
       certificates,
+      challenges,
       onCarrier: (socket, _serverName, since) => onCarrier(socket, since),
     })
     const { port } = keep(await listening('--https', settings.https, starting))

@@ -3,6 +3,7 @@ import { breakOff } from '@engawa/shared/stream/splice'
 import type { Admission } from '../admit.ts'
 import { forwardTcp } from '../forward/tcp.ts'
 import { HttpFront, refuse } from './http.ts'
+import { Openings } from './openings.ts'
 import { type Listening, listenTcp } from './sockets.ts'
 
 /** When a port was not free: whoever has it may let go. */
@@ -18,28 +19,32 @@ export interface TcpPorts {
 export function startTcpPorts({ bind, admission }: { bind: string; admission: Admission }): TcpPorts {
   const ports = new Map<number, TcpPort>()
   const front = new HttpFront(admission)
-  let closed = false
-  admission.table.onPorts(async ({ tunnel, listen }) => {
-    if (tunnel.protocol === 'udp' || tunnel.ports === undefined || closed) return
+  const openings = new Openings()
+  admission.table.onPorts(async (change) => {
+    const { tunnel, listen } = change
+    if (tunnel.protocol === 'udp') return
+    const speaks = tunnel.protocol === 'http' ? front : undefined
     const tried: Promise<void>[] = []
-    for (let port = tunnel.ports[0]; port <= tunnel.ports[1]; port++) {
+    await openings.follow(change, (port) => {
       const former = ports.get(port)
-      const speaks = tunnel.protocol === 'http' ? front : undefined
-      if (listen && former?.front === speaks && former !== undefined) continue
+      if (listen && former?.front === speaks && former !== undefined) return
       ports.delete(port)
       // Its sockets go down in their own time, the port is free at once.
       void former?.close(0)
-      if (!listen) continue
+      if (!listen) return
       const begun = new TcpPort({ admission, bind, port, front: speaks })
       ports.set(port, begun)
       tried.push(begun.tried)
-    }
+    })
     await Promise.all(tried)
   })
   return {
-    settled: async () => void (await Promise.all([...ports.values()].map((port) => port.tried))),
+    settled: async () => {
+      await openings.settled()
+      await Promise.all([...ports.values()].map((port) => port.tried))
+    },
     close: async (drainMs = 0) => {
-      closed = true
+      openings.end()
       front.drain()
       await Promise.all([...ports.values()].map((port) => port.close(drainMs)))
       front.close()

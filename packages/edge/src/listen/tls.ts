@@ -7,6 +7,7 @@ import type { Admission, Ends } from '../admit.ts'
 import { rawAnswer } from '../forward/answers.ts'
 import { forwardTcp } from '../forward/tcp.ts'
 import { tunnelNamed } from '../route/route.ts'
+import { ACME_TLS, type Challenges } from '../tls/acme/challenges.ts'
 import type { Certificates } from '../tls/certificates.ts'
 import type { ClientHello } from '../tls/client-hello.ts'
 import { peek } from '../tls/peek.ts'
@@ -24,12 +25,15 @@ export interface TlsListener {
   readonly address: ListenAddress
   readonly admission: Admission
   readonly certificates: Certificates
+  /** What a CA that looks is shown; undefined: nothing. */
+  readonly challenges?: Challenges | undefined
   /** An agent: its socket as it came, the peeked bytes unshifted, nothing flowing. `since`: when it connected. */
   readonly onCarrier: (socket: Socket, serverName: string, since: Millis) => void
 }
 
 /** The port that agents, visitors' HTTPS and passed-through TLS share, told apart by SNI. Throws LISTEN_FAILED. */
-export async function startTls({ address, admission, certificates, onCarrier }: TlsListener): Promise<RunningListener> {
+export async function startTls(options: TlsListener): Promise<RunningListener> {
+  const { address, admission, certificates, challenges, onCarrier } = options
   const { handshakeMs, unpeekedSockets } = admission.settings.limits
   const front = new HttpFront(admission)
   const front2 = new Http2Front(admission)
@@ -63,6 +67,16 @@ export async function startTls({ address, admission, certificates, onCarrier }: 
   })
   tls.on('tlsClientError', (_error, socket) => socket.destroy())
 
+  // Proves a name to a CA in the handshake alone: there is nothing to be said after it. RFC 8737 §3
+  const proving = createServer({
+    SNICallback: (serverName, done) => done(null, challenges?.context(normal(serverName))),
+    ALPNProtocols: [ACME_TLS],
+    minVersion: 'TLSv1.2',
+    handshakeTimeout: handshakeMs,
+  })
+  proving.on('secureConnection', (socket) => socket.on('error', () => {}).end())
+  proving.on('tlsClientError', (_error, socket) => socket.destroy())
+
   const waiting = new Unpeeked(unpeekedSockets)
   const accepted = (socket: Socket): void => {
     const since = performance.now()
@@ -84,7 +98,7 @@ export async function startTls({ address, admission, certificates, onCarrier }: 
 
   function sort(
     socket: Socket,
-    { serverName }: ClientHello,
+    { serverName, protocols }: ClientHello,
     { since, from }: { since: Millis; from: Ends | undefined },
   ): void {
     if (serverName?.endsWith(`.${CARRIER_ZONE}`) === true) {
@@ -100,6 +114,12 @@ export async function startTls({ address, admission, certificates, onCarrier }: 
     const tunnel = serverName === undefined ? undefined : tunnelNamed(admission.table, serverName)
     if (serverName !== undefined && tunnel?.protocol === 'tls') {
       return void forwardTcp(admission, socket, { protocol: 'tls', serverName }, from)
+    }
+    // Whoever offers nothing else is no visitor.
+    if (protocols.includes(ACME_TLS)) {
+      if (serverName === undefined || challenges?.context(serverName) === undefined)
+        return alert(socket, UNRECOGNIZED_NAME)
+      return void proving.emit('connection', socket)
     }
     if (!certificates.knows(serverName)) return alert(socket, UNRECOGNIZED_NAME)
     if (serverName === undefined) renew()

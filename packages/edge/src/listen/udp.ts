@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { Admission } from '../admit.ts'
 import { UdpForward } from '../forward/udp.ts'
+import { Openings } from './openings.ts'
 import { UdpSocket } from './udp-socket.ts'
 
 /** How often the machine's addresses are looked at again, and ports that were not free tried again, milliseconds. */
@@ -28,20 +29,20 @@ export function startUdpPorts({
   const forward = new UdpForward(admission)
   const ports = new Map<number, UdpPort>()
   let known = new Set(addresses())
-  let closed = false
-  table.onPorts(async ({ tunnel, listen }) => {
-    if (tunnel.protocol !== 'udp' || tunnel.ports === undefined || closed) return
+  const openings = new Openings()
+  table.onPorts(async (change) => {
+    if (change.tunnel.protocol !== 'udp') return
     const tried: Promise<void>[] = []
-    for (let number = tunnel.ports[0]; number <= tunnel.ports[1]; number++) {
+    await openings.follow(change, (number) => {
       const former = ports.get(number)
-      if (listen && former !== undefined) continue
+      if (change.listen && former !== undefined) return
       ports.delete(number)
       former?.close()
-      if (!listen) continue
+      if (!change.listen) return
       const port = new UdpPort({ number, forward, failed: (error) => tell(error, number) })
       ports.set(number, port)
       tried.push(port.follow(known))
-    }
+    })
     await Promise.all(tried)
   })
   const timer = setInterval(() => {
@@ -54,9 +55,12 @@ export function startUdpPorts({
   }
 
   return {
-    settled: async () => void (await Promise.all([...ports.values()].map((port) => port.follow(known)))),
+    settled: async () => {
+      await openings.settled()
+      await Promise.all([...ports.values()].map((port) => port.follow(known)))
+    },
     close: async () => {
-      closed = true
+      openings.end()
       clearInterval(timer)
       for (const port of ports.values()) port.close()
       forward.close()

@@ -12,9 +12,22 @@ export function isBare({ name, literal }: Authority, domain: string): boolean {
   return literal || name === domain
 }
 
-/** Any tunnel of that name, whatever its path; for TLS, which asks before there is a path. */
-export function tunnelNamed(table: Pick<TunnelTable, 'byHost' | 'all'>, name: string): Tunnel | undefined {
-  return table.byHost(name, '/') ?? table.all().find((tunnel) => tunnel.hosts.includes(name))
+/** What a server name leads to, for TLS, which asks before there is a path: first what is passed through. */
+export function tunnelNamed(table: Pick<TunnelTable, 'named'>, name: string): Tunnel | undefined {
+  const all = table.named(name)
+  return all.find(({ protocol }) => protocol === 'tls') ?? all[0]
+}
+
+/** The target of a request as the service is asked for it: `--strip-path` and the path of the tunnel's target. */
+export function rewritten(target: string, { path = '', rewrite }: Pick<Tunnel, 'path' | 'rewrite'>): string {
+  if (!target.startsWith('/')) return target
+  const rest = rewrite.strip ? target.slice(path.length) : target
+  return rewrite.prefix + (rest.startsWith('/') ? rest : `/${rest}`)
+}
+
+/** Tells the service of the path that was taken off. */
+export function prefixFields({ path, rewrite }: Pick<Tunnel, 'path' | 'rewrite'>): string[] {
+  return rewrite.strip && path !== undefined ? ['X-Forwarded-Prefix', path] : []
 }
 
 /** Which tunnel a request is for; each request by its own authority, whatever connection it came on. */
@@ -22,5 +35,13 @@ export function routeHttp(
   table: Pick<TunnelTable, 'byHost' | 'bare'>,
   { authority, path, domain }: { authority: Authority; path: string; domain: string },
 ): Tunnel | undefined {
-  return table.byHost(authority.name, path) ?? (isBare(authority, domain) ? table.bare() : undefined)
+  const named = table.byHost(authority.name, path)
+  if (named !== undefined || !isBare(authority, domain)) return named
+  const bare = table.bare()
+  return bare !== undefined && isBelow(path, bare.path) ? bare : undefined
+}
+
+/** `/api` leads `/api` and `/api/…`, not `/apix`. */
+export function isBelow(path: string, prefix: string | undefined): boolean {
+  return prefix === undefined || path === prefix || path.startsWith(`${prefix}/`)
 }

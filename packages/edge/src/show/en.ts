@@ -17,6 +17,7 @@ export const en = {
     status: 'Show whether the edge serves, in one screen',
     check: 'Check flags and edge.yaml without starting',
     ca: "Print the visitors' root certificate",
+    dns: 'Print the DNS records to set, and check them',
     backup: 'Write all state into one file, also while it runs',
     restore: 'Put a backup in the place of the state',
   },
@@ -42,6 +43,8 @@ export const en = {
     expires: 'how long the join line is good (default 1h)',
     names: 'names that the agent may hold, for example blog,shop-* (default any)',
     ports: 'ports that the agent may hold, for example 22022,25565-25570 (default any)',
+    address: 'address of this edge as visitors see it (default: its own)',
+    resolver: 'DNS server to ask (default: that of the system)',
     hosts: 'own domains that the agent may hold, for example www.example.org',
   },
 
@@ -154,6 +157,51 @@ export const en = {
   statusTrafficValue: (received: string, sent: string) => `${received} in, ${sent} out`,
   statusMemory: 'Memory',
   statusData: 'Data',
+  statusCertificates: 'Certificates',
+  statusCertificatesValue: (good: number, all: number) => `${good} of ${all} issued`,
+  certificateProblem: (names: string, why: string) => `${names}: ${why}`,
+  certificateNext: (when: string) => `tried again ${when}`,
+  certificateProblems: {
+    caUnreachable: (_host: string, detail: string) =>
+      `the CA cannot be reached (${detail}). Does this machine reach the internet?`,
+    caUntrusted: (_host: string, detail: string) =>
+      `the CA's own HTTPS is not trusted (${detail}). For a CA of your own, name its root in tls.acme.ca_file.`,
+    caBroken: (_host: string, detail: string) =>
+      `the CA has a fault of its own (${detail}). It passes; nothing is to be done here.`,
+    rateLimited: (_host: string, detail: string) => `the CA issues no more for now: ${detail}`,
+    accountRefused: (_host: string, detail: string) =>
+      `the CA refuses this edge's account: ${detail}. Look at tls.acme.email and directory.`,
+    httpUnreachable: (host: string, detail: string) =>
+      `port 80 is not reachable from the CA: ${detail}. Open it for ${host} in the firewall or security group.`,
+    tlsUnreachable: (host: string, detail: string) =>
+      `port 443 is not reachable from the CA: ${detail}. Open it for ${host} in the firewall or security group.`,
+    httpWrong: (host: string, detail: string) =>
+      `another server answers the CA at port 80 of ${host}: ${detail}. Its DNS must lead to this edge alone (A and AAAA).`,
+    tlsWrong: (host: string, detail: string) =>
+      `another server answers the CA at port 443 of ${host}: ${detail}. Its DNS must lead to this edge alone (A and AAAA).`,
+    dnsMissing: (host: string, detail: string) =>
+      `the CA finds no address of ${host}: ${detail}. Set an A or AAAA record to this edge.`,
+    dnsWrong: (host: string, detail: string) =>
+      `the CA does not find the TXT record _acme-challenge.${host}: ${detail}. Does the hook publish it, and is tls.acme.dns.wait long enough?`,
+    caaForbids: (host: string, detail: string) => `a CAA record of ${host} does not allow this CA: ${detail}`,
+    nameRefused: (host: string, detail: string) =>
+      `the CA does not issue for this name: ${[host, detail].filter(Boolean).join(': ')}`,
+    dnsProvider: (_host: string, detail: string) => `the DNS record could not be set: ${detail}`,
+    needsDns: (host: string, _detail: string) => `*.${host} needs DNS-01: set tls.acme.dns`,
+    other: (_host: string, detail: string) => `the CA did not issue it: ${detail}`,
+    file: (_host: string, detail: string) => `its files are wrong, the former certificate is shown on: ${detail}`,
+  },
+  dnsNone: 'The domain is localhost, and no tunnel has a domain of its own: no DNS record is needed.',
+  dnsPrivate: 'This machine has no public address of its own. Name the one that visitors see: edge dns --address IP',
+  dnsHeads: { name: 'NAME', type: 'TYPE', value: 'VALUE', state: 'STATE' },
+  dnsRight: 'right',
+  dnsOptional: 'not set (optional)',
+  dnsMissing: 'NOT SET',
+  dnsElsewhere: (found: string) => `WRONG: leads to ${found}`,
+  dnsForbids: (found: string) => `WRONG: allows only ${found}`,
+  dnsFailed: (why: string) => `no answer (${why})`,
+  dnsAllRight: 'All names lead to this edge.',
+  dnsSomeWrong: (names: string) => `Not right: ${names}`,
   checkFine: 'The settings are right.',
   checkTcpPorts: 'TCP ports',
   checkUdpPorts: 'UDP ports',

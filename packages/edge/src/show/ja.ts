@@ -17,6 +17,7 @@ export const ja: Words = {
     tunnels: 'トンネルの一覧(アドレスと通信量)',
     status: 'エッジが動いているかを 1 画面で表示する',
     check: '起動せずにオプションと edge.yaml を調べる',
+    dns: '設定すべき DNS レコードを表示して確かめる',
     ca: '訪問者向けルート証明書を表示する',
     backup: '状態をすべて 1 つのファイルに書き出す(動作中でも可)',
     restore: 'バックアップから状態を戻す',
@@ -43,6 +44,8 @@ export const ja: Words = {
     expires: '参加用コマンドの有効期間(既定は 1h)',
     names: 'エージェントに使わせる名前。例: blog,shop-*(既定は制限なし)',
     ports: 'エージェントに使わせるポート。例: 22022,25565-25570(既定は制限なし)',
+    address: '訪問者から見たこのエッジのアドレス(既定: マシン自身のアドレス)',
+    resolver: '問い合わせる DNS サーバー(既定: システムの設定)',
     hosts: 'エージェントに使わせる独自ドメイン。例: www.example.org',
   },
 
@@ -148,6 +151,50 @@ export const ja: Words = {
   statusTrafficValue: (received, sent) => `受信 ${received}、送信 ${sent}`,
   statusMemory: 'メモリー',
   statusData: 'データ',
+  statusCertificates: '証明書',
+  statusCertificatesValue: (good, all) => `${all} 件中 ${good} 件が発行済み`,
+  certificateProblem: (names, why) => `${names}: ${why}`,
+  certificateNext: (when) => `次の試行 ${when}`,
+  certificateProblems: {
+    caUnreachable: (_host, detail) =>
+      `認証局に接続できません (${detail})。このマシンからインターネットに出られるか確かめてください。`,
+    caUntrusted: (_host, detail) =>
+      `認証局自身の HTTPS を信頼できません (${detail})。自前の認証局なら、そのルート証明書を tls.acme.ca_file に書いてください。`,
+    caBroken: (_host, detail) => `認証局側の障害です (${detail})。復旧を待てばよく、こちらですることはありません。`,
+    rateLimited: (_host, detail) => `認証局の発行数の上限に達しました: ${detail}`,
+    accountRefused: (_host, detail) =>
+      `認証局がこのエッジのアカウントを受け付けません: ${detail}。tls.acme の email と directory を確かめてください。`,
+    httpUnreachable: (host, detail) =>
+      `認証局から ${host} のポート 80 に届きません: ${detail}。ファイアウォールやセキュリティグループで開けてください。`,
+    tlsUnreachable: (host, detail) =>
+      `認証局から ${host} のポート 443 に届きません: ${detail}。ファイアウォールやセキュリティグループで開けてください。`,
+    httpWrong: (host, detail) =>
+      `${host} のポート 80 で別のサーバーが認証局に応答しています: ${detail}。DNS (A と AAAA) をこのエッジだけに向けてください。`,
+    tlsWrong: (host, detail) =>
+      `${host} のポート 443 で別のサーバーが認証局に応答しています: ${detail}。DNS (A と AAAA) をこのエッジだけに向けてください。`,
+    dnsMissing: (host, detail) =>
+      `認証局から ${host} のアドレスを引けません: ${detail}。A か AAAA のレコードをこのエッジに向けてください。`,
+    dnsWrong: (host, detail) =>
+      `認証局から TXT レコード _acme-challenge.${host} が見えません: ${detail}。フックが登録しているか、tls.acme.dns.wait が短すぎないか確かめてください。`,
+    caaForbids: (host, detail) => `${host} の CAA レコードがこの認証局を許可していません: ${detail}`,
+    nameRefused: (host, detail) => `認証局はこの名前には発行しません: ${[host, detail].filter(Boolean).join(': ')}`,
+    dnsProvider: (_host, detail) => `DNS レコードを登録できませんでした: ${detail}`,
+    needsDns: (host, _detail) => `*.${host} には DNS-01 が必要です。tls.acme.dns を設定してください`,
+    other: (_host, detail) => `発行されませんでした: ${detail}`,
+    file: (_host, detail) => `ファイルに誤りがあるため、前の証明書を使い続けています: ${detail}`,
+  },
+  dnsNone: 'ドメインが localhost で、独自ドメインのトンネルもないため、DNS レコードは必要ありません。',
+  dnsPrivate:
+    'このマシン自身には公開アドレスがありません。訪問者から見えるアドレスを指定してください: edge dns --address IP',
+  dnsHeads: { name: '名前', type: '種別', value: '値', state: '状態' },
+  dnsRight: '正しい',
+  dnsOptional: '未設定(なくても可)',
+  dnsMissing: '未設定',
+  dnsElsewhere: (found) => `誤り: ${found} を指しています`,
+  dnsForbids: (found) => `誤り: ${found} しか許可していません`,
+  dnsFailed: (why) => `応答なし (${why})`,
+  dnsAllRight: 'すべての名前がこのエッジを指しています。',
+  dnsSomeWrong: (names) => `正しくない名前: ${names}`,
   checkFine: '設定に誤りはありません。',
   checkTcpPorts: 'TCP ポート',
   checkUdpPorts: 'UDP ポート',

@@ -39,10 +39,15 @@ export function copyDatabase(source: string, target: string): void {
   }
 }
 
+/** Throws STATE_BROKEN where the file is no backup, is damaged, or of a newer edge. */
+export function checkBackup(path: string): void {
+  openBackup(path).close()
+}
+
 /**
  * Makes the copy of a backup at `path` the database to go on with: the files come out of it, open invitations are void,
  * and what `present` (the database in use by now, if any) knows of revoked keys and used invitations stays so.
- * Throws STATE_BROKEN where it is no backup, or one of a newer edge.
+ * Both have the form of this version already.
  */
 export function settleBackup(path: string, present: string | undefined): KeptFile[] {
   const database = openBackup(path)
@@ -64,7 +69,7 @@ const PATIENCE_MS = 5000
 
 /**
  * A key that is no longer good must not become good again, an invitation must not work twice, and a generation's number
- * is never given again. Both have the same schema: the present one was opened, and so migrated, by this version.
+ * is never given again.
  */
 const KEEP_PRESENT = `
   INSERT OR REPLACE INTO main.old_keys SELECT * FROM present.old_keys;

@@ -3,7 +3,7 @@ import type { PortRange } from '@engawa/shared/ports'
 import type { Protocol } from '@engawa/shared/wire/opening'
 import type { RuleTexts } from '../guard/rules.ts'
 
-/** A name that an agent holds, and what goes with it. */
+/** A name that an agent holds, and what goes with it. Of those that share a name the second is called `web+2`. */
 export interface Lease {
   readonly name: string
   /** The holder's id. */
@@ -15,6 +15,10 @@ export interface Lease {
   readonly ports: PortRange | undefined
   readonly target: string
   readonly rules: RuleTexts
+  /** It answers at the edge's bare address, too. */
+  readonly bare: boolean
+  /** Others may stand behind the same name. */
+  readonly balance: boolean
   /** False once the agent has taken it off: the name stays its own, and its ports stay closed. */
   readonly published: boolean
 }
@@ -35,10 +39,11 @@ export class LeaseRows {
   put(lease: Lease, now: number): void {
     this.#database
       .prepare(
-        `INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        `INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (name) DO UPDATE SET agent = excluded.agent, protocol = excluded.protocol, hosts = excluded.hosts,
            path = excluded.path, first_port = excluded.first_port, last_port = excluded.last_port, target = excluded.target, published = excluded.published,
-           rules = excluded.rules`,
+           rules = excluded.rules, bare = excluded.bare,
+           balance = excluded.balance`,
       )
       .run(
         lease.name,
@@ -52,6 +57,8 @@ export class LeaseRows {
         lease.published ? 1 : 0,
         now,
         JSON.stringify(lease.rules),
+        lease.bare ? 1 : 0,
+        lease.balance ? 1 : 0,
       )
   }
 
@@ -74,6 +81,8 @@ function toLease(row: Record<string, SQLOutputValue>): Lease {
     path: row['path'] === null ? undefined : String(row['path']),
     ports: first === null ? undefined : [Number(first), Number(row['last_port'])],
     target: String(row['target']),
+    bare: row['bare'] === 1,
+    balance: row['balance'] === 1,
     published: row['published'] === 1,
     rules: JSON.parse(String(row['rules'])) as RuleTexts,
   }

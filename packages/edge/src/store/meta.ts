@@ -7,6 +7,8 @@ export interface Effective {
   readonly addresses: readonly string[]
   /** Who those addresses reach: anyone, this network, this machine. */
   readonly reach: 'public' | 'private' | 'local'
+  /** Of its certificates, as a CAA record names it. */
+  readonly issuer?: string
 }
 
 export class MetaRows {

@@ -48,6 +48,27 @@ export const MIGRATIONS: readonly string[] = [
   -- Whose visitors a tunnel takes, also before its agent is back.
   ALTER TABLE leases ADD COLUMN rules TEXT NOT NULL DEFAULT '{"allow":[],"deny":[]}';
   `,
+  `
+  -- This edge at ACME CAs. The key is here before the CA hears of it, so that a crash makes no second account.
+  CREATE TABLE acme_accounts (directory TEXT PRIMARY KEY, key TEXT NOT NULL, url TEXT, email TEXT) STRICT;
+
+  CREATE TABLE certificates (
+    subject TEXT PRIMARY KEY,      -- its names, with blanks between
+    issued TEXT,                   -- JSON: key, chain (PEM), directory of the CA; NULL until then
+    pending TEXT,                  -- JSON: the order under way, and the key it is for
+    failures INTEGER NOT NULL,
+    next_try_at INTEGER NOT NULL,
+    problem TEXT                   -- JSON
+  ) STRICT;
+
+  -- Orders of the last hour: counted, so that a CA is never asked too often.
+  CREATE TABLE acme_orders (subject TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+  `,
+  `
+  -- Which tunnel answers at the bare address, and which stand behind one name with others.
+  ALTER TABLE leases ADD COLUMN bare INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE leases ADD COLUMN balance INTEGER NOT NULL DEFAULT 0;
+  `,
 ]
 
 /** The version of the schema that this edge writes, as `user_version`. */

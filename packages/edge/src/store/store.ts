@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { EngawaError } from '@engawa/shared/errors'
 import { demandNoLink, keepOwner } from '@engawa/shared/folder'
 import { AgentRows } from './agents.ts'
+import { AccountRows, CertificateRows } from './certificates.ts'
 import { InvitationRows } from './invitations.ts'
 import { LeaseRows } from './leases.ts'
 import { MetaRows } from './meta.ts'
@@ -17,24 +18,31 @@ export interface Store {
   readonly agents: AgentRows
   readonly invitations: InvitationRows
   readonly leases: LeaseRows
+  readonly accounts: AccountRows
+  readonly certificates: CertificateRows
   transaction<Result>(work: () => Result): Result
   close(): void
 }
 
-/** Opens or makes the database. Throws STATE_BROKEN when it is none, or one of a newer edge. */
-export function openStore(path: string): Store {
-  const database = open(path)
+/**
+ * Opens or makes the database. Throws STATE_BROKEN when it is none, or one of a newer edge. An older form is brought up
+ * to date, and kept beside it unless `keepsOld` is false.
+ */
+export function openStore(path: string, keepsOld: boolean = true): Store {
+  const database = open(path, keepsOld)
   return {
     meta: new MetaRows(database),
     agents: new AgentRows(database),
     invitations: new InvitationRows(database),
     leases: new LeaseRows(database),
+    accounts: new AccountRows(database),
+    certificates: new CertificateRows(database),
     transaction: (work) => transact(database, work),
     close: () => database.close(),
   }
 }
 
-function open(path: string): DatabaseSync {
+function open(path: string, keepsOld: boolean): DatabaseSync {
   // SQLite gives its side files the mode and owner of the database: so that is made first, closed to others.
   demandNoLink(path)
   closeSync(openSync(path, 'a', 0o600))
@@ -42,7 +50,7 @@ function open(path: string): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: PATIENCE_MS, enableForeignKeyConstraints: true })
   try {
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
-    migrate(database, path)
+    migrate(database, path, keepsOld)
     return database
   } catch (cause) {
     database.close()
@@ -51,10 +59,10 @@ function open(path: string): DatabaseSync {
   }
 }
 
-function migrate(database: DatabaseSync, path: string): void {
+function migrate(database: DatabaseSync, path: string, keepsOld: boolean): void {
   const before = version(database)
   if (before === MIGRATIONS.length) return
-  if (before > 0 && before < MIGRATIONS.length) keepCopy(database, `${path}.v${before}`)
+  if (keepsOld && before > 0 && before < MIGRATIONS.length) keepCopy(database, `${path}.v${before}`)
   transact(database, () => {
     // Another process may have been here between the look and the lock.
     const done = version(database)

@@ -2,6 +2,7 @@ import { createSecureContext, type SecureContext } from 'node:tls'
 import type { KeyAndChain } from '../identity/authority.ts'
 import { tunnelNamed } from '../route/route.ts'
 import type { TunnelTable } from '../tunnel/tunnel.ts'
+import type { PublicCertificates, PublicPair } from './publics.ts'
 
 interface Made {
   readonly pair: KeyAndChain
@@ -26,11 +27,13 @@ const FRESH_MS = 24 * 60 * 60 * 1000
  * Only for names that lead somewhere: who connects with invented names makes the edge sign nothing.
  */
 export class Certificates {
-  readonly #table: Pick<TunnelTable, 'byHost' | 'all'>
+  readonly #table: Pick<TunnelTable, 'named'>
   readonly #issuer: Issuer
   readonly #domain: string
   readonly #bareHosts: readonly string[]
+  readonly #publics: PublicCertificates | undefined
   readonly #made = new Map<string, Made>()
+  readonly #contexts = new WeakMap<PublicPair, SecureContext>()
 
   /** `bareHosts`: what the edge is called without a tunnel's name, addresses included. */
   constructor({
@@ -38,7 +41,15 @@ export class Certificates {
     issuer,
     domain,
     bareHosts,
-  }: { table: Pick<TunnelTable, 'byHost' | 'all'>; issuer: Issuer; domain: string; bareHosts: readonly string[] }) {
+    publics,
+  }: {
+    table: Pick<TunnelTable, 'named'>
+    issuer: Issuer
+    domain: string
+    bareHosts: readonly string[]
+    publics?: PublicCertificates
+  }) {
+    this.#publics = publics
     this.#table = table
     this.#issuer = issuer
     this.#domain = domain
@@ -48,17 +59,34 @@ export class Certificates {
   /** Whether visitors may open TLS for this name; none at all means the bare address. */
   knows(serverName: string | undefined): boolean {
     if (serverName === undefined || this.#bareHosts.includes(serverName)) return true
-    return this.#issuer.covers(serverName) && tunnelNamed(this.#table, serverName) !== undefined
+    if (!this.#issuer.covers(serverName) && this.#publics?.find(serverName) === undefined) return false
+    return tunnelNamed(this.#table, serverName) !== undefined
   }
 
   /** Undefined for a name that leads nowhere. Throws what issuing throws. */
   contextFor(serverName: string): SecureContext | undefined {
-    return this.knows(serverName) ? this.#get(serverName).context : undefined
+    if (!this.knows(serverName)) return undefined
+    const pair = this.#publics?.find(serverName)
+    return pair === undefined ? this.#get(serverName).context : this.#publicContext(pair)
   }
 
   /** For visitors who send no SNI; the same object until it is made anew. */
   bare(): KeyAndChain {
-    return this.#get(this.#domain).pair
+    return this.#publics?.find(this.#domain) ?? this.#get(this.#domain).pair
+  }
+
+  /** Whether the certificate shown for `serverName` is good for `host`, too: then one connection may ask for both. */
+  covers(serverName: string, host: string): boolean {
+    const pair = this.#publics?.find(serverName)
+    return pair !== undefined && pair === this.#publics?.find(host)
+  }
+
+  #publicContext(pair: PublicPair): SecureContext {
+    const { key, cert } = pair
+    const context =
+      this.#contexts.get(pair) ?? createSecureContext({ key, cert, minVersion: 'TLSv1.2', honorCipherOrder: true })
+    this.#contexts.set(pair, context)
+    return context
   }
 
   #get(serverName: string): Made {

@@ -8,6 +8,7 @@ import { MessageRate } from '@engawa/shared/mux/message-rate'
 import { Session } from '@engawa/shared/mux/session'
 import {
   type AgentMessage,
+  type Bound,
   type EdgeMessage,
   parseAgentMessage,
   type RequestSummary,
@@ -163,6 +164,10 @@ export class AgentLink implements AgentSession {
     if (this.#summaries.take(this.#options.clock.now())) this.#send(summary)
   }
 
+  tell(bound: Bound): void {
+    this.#send(bound)
+  }
+
   /** Asks the agent to open nothing new; what runs goes on. */
   drain(): void {
     this.#send({ type: 'drain' })
@@ -293,8 +298,8 @@ export class AgentLink implements AgentSession {
   }
 
   #release(name: string): void {
-    const service = this.#options.registry.release(this, name)
-    if (service !== undefined) this.#send({ type: 'unbound', service, code: 'CANCELLED' })
+    for (const service of this.#options.registry.release(this, name))
+      this.#send({ type: 'unbound', service, code: 'CANCELLED' })
   }
 
   #reply(id: number, work: () => void): void {

@@ -39,7 +39,7 @@ export function addressesOf(lease: Lease, hosts: readonly string[], face: Face):
     return { public: address, urls: [address] }
   }
   // An own domain is what people want to show.
-  const ordered = [...hosts.slice(1), ...hosts.slice(0, 1)]
+  const ordered = [...hosts.slice(1), ...(lease.bare ? [face.domain] : []), ...hosts.slice(0, 1)]
   const urls =
     lease.protocol === 'tls'
       ? ordered.map((host) => `${host}:${face.https?.port ?? 443}`)

@@ -1,9 +1,10 @@
 import type { PortRange } from '@engawa/shared/ports'
+import type { Bound } from '@engawa/shared/wire/control'
 import type { Protocol } from '@engawa/shared/wire/opening'
 import { AddressRules, type RuleTexts } from '../guard/rules.ts'
 import type { Lease } from '../store/leases.ts'
 import type { Addresses } from './face.ts'
-import type { Link, Live, Traffic, Tunnel } from './tunnel.ts'
+import type { Link, Live, Rewrite, Traffic, Tunnel } from './tunnel.ts'
 
 /** A link as the registry needs it. */
 export interface AgentSession extends Link {
@@ -13,6 +14,8 @@ export interface AgentSession extends Link {
   readonly away: boolean
   /** Over for good: nothing may be given to it any more. */
   readonly ended: boolean
+  /** Says again where one of its services is found. protocol.md [M4] */
+  tell(bound: Bound): void
 }
 
 /** What is known elsewhere and may change while a tunnel stands. */
@@ -28,7 +31,14 @@ export class Published implements Tunnel {
   session: AgentSession | undefined
   service = 0
   check: string | undefined
+  /** Its service can be asked; what is looked at or has failed says so. */
+  well = true
+  /** Ends the looking at it. */
+  unwatch: (() => void) | undefined
+  /** The public address that its agent has been told. */
+  told = ''
   hostHeader: string | undefined
+  rewrite: Rewrite = { strip: false, prefix: '' }
   h2c = false
   lastLiveAt = 0
   /** Its ports are to listen. */
@@ -51,6 +61,10 @@ export class Published implements Tunnel {
 
   get name(): string {
     return this.lease.name
+  }
+
+  get balanced(): boolean {
+    return this.lease.balance
   }
 
   get protocol(): Protocol {

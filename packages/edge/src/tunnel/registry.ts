@@ -10,7 +10,8 @@ import { parseHost } from '../route/host.ts'
 import type { Lease } from '../store/leases.ts'
 import type { Store } from '../store/store.ts'
 import { type Addresses, addressesOf, type Face } from './face.ts'
-import { Leases } from './leases.ts'
+import { parseHealth, watchHealth } from './health.ts'
+import { baseName, Leases } from './leases.ts'
 import type { Probe } from './probe.ts'
 import { type AgentSession, Published } from './published.ts'
 import { Routes, transportOf } from './routes.ts'
@@ -76,7 +77,18 @@ export class Registry implements TunnelTable {
     return this.#routes.byHost(host, path)
   }
 
+  another(tunnel: Tunnel, tried: ReadonlySet<Tunnel>): Tunnel | undefined {
+    const known = this.#tunnels.get(tunnel.name)
+    return known?.balanced === true ? this.#routes.share(known, tried) : undefined
+  }
+
+  named(host: string): readonly Tunnel[] {
+    return this.#routes.named(host)
+  }
+
   bare(): Tunnel | undefined {
+    const chosen = this.#routes.bare()
+    if (chosen !== undefined) return chosen.balanced ? this.#routes.share(chosen) : chosen
     if (!this.#face.portPerHttp) return undefined
     return this.all().find(({ protocol }) => protocol === 'http')
   }
@@ -110,6 +122,8 @@ export class Registry implements TunnelTable {
   /** Publishes one service of a session. Throws the codes of bindings; nothing has changed then. */
   async bind(session: AgentSession, bind: Bind): Promise<Bound> {
     checkHostHeader(bind)
+    checkPrefix(bind)
+    const health = parseHealth(bind)
     const lease = await this.#claim(session, bind)
     // Ports take a while to be tried: meanwhile its agent may have been revoked or have logged in anew.
     demand(!session.ended)
@@ -119,27 +133,45 @@ export class Registry implements TunnelTable {
     }
     const replaced = this.#serving(session, bind.service)
     if (replaced !== undefined && replaced.name !== lease.name) this.#takeOff(replaced)
+    if (lease.bare) this.#moveBare(lease)
     this.#leases.keep(lease)
     const tunnel = this.#settle(former, lease)
     const wasOpen = tunnel.session === session
     tunnel.session = session
     tunnel.service = bind.service
     tunnel.hostHeader = bind.hostHeader
+    tunnel.rewrite = { strip: bind.strip === true, prefix: bind.prefix ?? '' }
     tunnel.h2c = bind.h2c === true
     tunnel.check = randomBytes(16).toString('base64url')
+    tunnel.unwatch?.()
+    tunnel.well = true
+    tunnel.unwatch = health && watchHealth(tunnel, health, this.#options.clock)
     this.#options.clock.clearTimer(tunnel.timer)
     await this.#listen(tunnel, true)
     demand(tunnel.session === session)
     this.#touch(tunnel)
     if (!wasOpen) this.#options.opened(tunnel)
+    return this.#boundOf(tunnel)
+  }
+
+  /** Certificates have come or gone: agents are told where their tunnels are found now. protocol.md [M4] */
+  retell(): void {
+    for (const tunnel of this.#tunnels.values()) {
+      const { session } = tunnel
+      if (session !== undefined && !session.ended && tunnel.told !== tunnel.public) session.tell(this.#boundOf(tunnel))
+    }
+  }
+
+  #boundOf(tunnel: Published): Bound {
+    tunnel.told = tunnel.public
     return {
       type: 'bound',
-      service: bind.service,
-      name: tunnel.name,
-      public: tunnel.public,
+      service: tunnel.service,
+      name: baseName(tunnel.name),
+      public: tunnel.told,
       urls: fitting(tunnel.urls),
       ...(tunnel.ports === undefined ? {} : { ports: tunnel.ports }),
-      check: tunnel.check,
+      ...(tunnel.check === undefined ? {} : { check: tunnel.check }),
       ...(tunnel.protocol === 'udp' && { idleMs: this.#options.settings.limits.udp.idleMs }),
     }
   }
@@ -150,16 +182,18 @@ export class Registry implements TunnelTable {
     if (tunnel !== undefined) this.#takeOff(tunnel)
   }
 
-  /** The service that stood behind it, if any. Throws NAME_UNKNOWN. */
-  release(session: AgentSession, name: string): number | undefined {
-    const tunnel = this.#tunnels.get(name.toLowerCase())
-    if (tunnel === undefined || tunnel.lease.agent !== session.agentId) {
-      throw new EngawaError('NAME_UNKNOWN', 'this agent holds no such name')
-    }
-    const service = tunnel.session === session ? tunnel.service : undefined
-    this.#leases.release(tunnel.name)
-    this.#drop(tunnel)
-    return service
+  /** The services that stood behind it: several where they shared it. Throws NAME_UNKNOWN. */
+  release(session: AgentSession, name: string): readonly number[] {
+    const wanted = name.toLowerCase()
+    const held = this.all().filter((it) => baseName(it.name) === wanted && it.lease.agent === session.agentId)
+    if (held.length === 0) throw new EngawaError('NAME_UNKNOWN', 'this agent holds no such name')
+    const services = held.flatMap((tunnel) => {
+      this.#leases.release(tunnel.name)
+      const service = tunnel.session === session ? [tunnel.service] : []
+      this.#drop(tunnel)
+      return service
+    })
+    return services
   }
 
   /** The agent is away, or back: those who wait for it go on. */
@@ -200,6 +234,7 @@ export class Registry implements TunnelTable {
   close(): void {
     for (const tunnel of this.#tunnels.values()) {
       this.#options.clock.clearTimer(tunnel.timer)
+      tunnel.unwatch?.()
       this.#waiting.abandon(tunnel)
     }
   }
@@ -211,31 +246,22 @@ export class Registry implements TunnelTable {
     if (agent?.key === undefined) throw new EngawaError('NAME_NOT_ALLOWED', 'this agent is not welcome any more')
     const busy: number[] = []
     for (let tries = 0; tries < MOST_TRIES; tries++) {
-      const lease = this.#leases.claim(agent, bind, busy)
+      const inUse = (name: string): boolean => {
+        const tunnel = this.#tunnels.get(name)
+        return tunnel?.session === session && tunnel.service !== bind.service
+      }
+      const lease = this.#leases.claim(agent, bind, { busy, inUse })
       const { ports } = lease
       if (ports === undefined || this.#hasOpen(lease, ports)) return lease
       const stolen = await probe(transportOf(lease), settings.bind, ports)
-      if (stolen === undefined) return this.#stillFree(lease)
+      // Others may have been quicker while these ports were tried: the same question again, for just what came of it.
+      if (stolen === undefined) return this.#leases.claim(agent, bind, { tried: ports })
       if (bind.exact === true) {
         throw new EngawaError('PORT_UNAVAILABLE', `another program on the edge’s machine has port ${stolen}`)
       }
       busy.push(stolen)
     }
     throw new EngawaError('PORT_UNAVAILABLE', 'other programs on the edge’s machine have every port that was tried')
-  }
-
-  /** While ports were probed another agent may have been quicker. */
-  #stillFree(lease: Lease): Lease {
-    const holder = this.#leases.get(lease.name)
-    if (holder !== undefined && holder.agent !== lease.agent) {
-      throw new EngawaError('NAME_TAKEN', `the name ${lease.name} is held by another agent`)
-    }
-    for (let port = lease.ports?.[0] ?? 1; port <= (lease.ports?.[1] ?? 0); port++) {
-      const other = this.#routes.byPort(transportOf(lease), port)
-      if (other === undefined || other.name === lease.name) continue
-      throw new EngawaError('PORT_TAKEN', `port ${port} is held by another tunnel`)
-    }
-    return lease
   }
 
   #hasOpen(lease: Lease, ports: PortRange): boolean {
@@ -261,6 +287,15 @@ export class Registry implements TunnelTable {
     return former
   }
 
+  /** Another tunnel of the same agent had the bare address until now. */
+  #moveBare(lease: Lease): void {
+    const former = this.#routes.bare()
+    if (former === undefined || former.name === lease.name) return
+    const without = { ...former.lease, bare: false }
+    this.#leases.keep(without)
+    this.#settle(former, without)
+  }
+
   #takeOff(tunnel: Published): void {
     void this.#listen(tunnel, false)
     this.#unplug(tunnel)
@@ -281,6 +316,8 @@ export class Registry implements TunnelTable {
 
   #unplug(tunnel: Published): void {
     if (tunnel.session === undefined) return
+    tunnel.unwatch?.()
+    tunnel.unwatch = undefined
     if (!tunnel.session.away) tunnel.lastLiveAt = this.#options.clock.now()
     tunnel.session = undefined
     tunnel.check = undefined
@@ -338,4 +375,10 @@ function demand(isStillThere: boolean): void {
 function checkHostHeader({ hostHeader }: Bind): void {
   if (hostHeader === undefined || parseHost(hostHeader) !== undefined) return
   throw new EngawaError('FLAG_INVALID', 'a Host is a name or an address, and perhaps a port')
+}
+
+/** It goes into every request line. */
+function checkPrefix({ prefix }: Bind): void {
+  if (prefix === undefined || /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~!$&'()*+,;=:@%-]+)*$/.test(prefix)) return
+  throw new EngawaError('FLAG_INVALID', 'a path begins with / and has no empty part, no . or .., no ? and no #')
 }

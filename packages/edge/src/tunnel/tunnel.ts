@@ -53,6 +53,13 @@ export interface Traffic {
   dropped: number
 }
 
+export interface Rewrite {
+  /** The tunnel's own path is taken off. */
+  readonly strip: boolean
+  /** Put before what is left; empty or `/PATH`. */
+  readonly prefix: string
+}
+
 /** A published service: a public name or port, and the agent and service behind it. It outlives the agent's sessions as long as its lease. */
 export interface Tunnel {
   readonly agent: string
@@ -70,6 +77,8 @@ export interface Tunnel {
   readonly target: string
   /** The Host that the service is asked by; undefined: the visitor's. */
   readonly hostHeader: string | undefined
+  /** What becomes of a request's path. */
+  readonly rewrite: Rewrite
   /** The service speaks HTTP/2 with prior knowledge. */
   readonly h2c: boolean
   /** Whom it takes; undefined: everybody. */
@@ -81,6 +90,8 @@ export interface Tunnel {
   /** Monotonic milliseconds when it was last live; 0 if never since the edge's start. */
   readonly lastLiveAt: number
   readonly traffic: Traffic
+  /** Others may stand behind the same name. */
+  readonly balanced: boolean
 }
 
 /** A range that must begin or cease to listen. An HTTP tunnel with ports speaks HTTP there, whatever the Host says. */
@@ -92,7 +103,11 @@ export interface PortChange {
 /** Who is published where. Written by attach.ts alone; listeners and the admin API read it. */
 export interface TunnelTable {
   byHost(host: string, path: string): Tunnel | undefined
-  /** The one HTTP tunnel that answers at the bare address, where the contract gives one. */
+  /** Another of those that share the name of `tunnel`, which has failed: one that is there, well, and not in `tried`. */
+  another(tunnel: Tunnel, tried: ReadonlySet<Tunnel>): Tunnel | undefined
+  /** Every tunnel of a host, whatever its path and protocol. */
+  named(host: string): readonly Tunnel[]
+  /** The one HTTP tunnel that answers at the bare address: the chosen one, else where the contract gives one. */
   bare(): Tunnel | undefined
   byPort(protocol: 'tcp' | 'udp', port: number): Tunnel | undefined
   all(): readonly Tunnel[]

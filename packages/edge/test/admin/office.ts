@@ -25,6 +25,7 @@ export function paperOffice(): Office & { calls: unknown[][] } {
       agents: { online: 1, known: 1 },
       links: [],
       tunnels: { live: 0, all: 0 },
+      certificates: [],
       streams: 0,
       received: 0,
       sent: 0,

@@ -340,12 +340,12 @@ t.test('a hostile answer is no answer', async (t) => {
 })
 
 t.test('a service that says nothing has its time, a gRPC service as much as its client gives it', async (t) => {
-  const limits = { responseHeadMs: 100, http2IdleMs: 100 }
+  const limits = { responseHeadMs: 100, http2IdleMs: 400 }
   const { visit } = await serve(
     t,
     secureEdge(t, () => {}, limits),
     (stream, head) => {
-      if (head[':path'] === '/later') setTimeout(() => stream.respond({ ':status': 200 }, { endStream: true }), 400)
+      if (head[':path'] === '/later') setTimeout(() => stream.respond({ ':status': 200 }, { endStream: true }), 800)
     },
   )
   const session = await visit()

@@ -1,5 +1,6 @@
 import { relative, size, span } from '@engawa/edge/show/figures'
-import { facts, table } from '@engawa/edge/show/table'
+import { facts, fittingTable, table } from '@engawa/edge/show/table'
+import { widthOf } from '@engawa/shared/terminal'
 import t from 'tap'
 
 t.test('columns line up in Japanese too', async (t) => {
@@ -20,6 +21,31 @@ t.test('columns line up in Japanese too', async (t) => {
     ]),
     '  HTTP    a\n  管理用  b\n',
   )
+})
+
+t.test('a table that is too wide for the terminal has the first cell of each row above the others', async (t) => {
+  const heads = ['ADDRESS', 'AGENT', 'LEADS TO', 'STATE']
+  const rows = [
+    ['https://blog.example.com', 'home', 'http://127.0.0.1:8080', 'live'],
+    ['example.com:22022', 'エージェント', 'tcp://127.0.0.1:22', '接続中'],
+  ]
+  t.equal(fittingTable(heads, rows, { columns: 80, cuts: 2 }), table(heads, rows))
+  t.equal(
+    fittingTable(heads, rows, { columns: 50, cuts: 2 }),
+    `ADDRESS
+  AGENT         LEADS TO               STATE
+https://blog.example.com
+  home          http://127.0.0.1:8080  live
+example.com:22022
+  エージェント  tcp://127.0.0.1:22     接続中
+`,
+  )
+  for (const columns of [45, 40, 36]) {
+    const lines = fittingTable(heads, rows, { columns, cuts: 2 }).split('\n')
+    t.ok(lines.every((line) => widthOf(line) <= columns))
+    t.equal(lines[2], 'https://blog.example.com', 'an address is never cut')
+  }
+  t.match(fittingTable(heads, rows, { columns: 40, cuts: 2 }), /home +http:\/\/127\.0\.0\.\. +live/)
 })
 
 t.test('what an agent named cannot drive the terminal', async (t) => {

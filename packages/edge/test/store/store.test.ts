@@ -25,6 +25,8 @@ t.test('what is stored is there after closing, for the owner alone', async (t) =
     path: undefined,
     ports: undefined,
     target: '8080',
+    bare: false,
+    balance: false,
     published: true,
     rules: NO_RULES,
   } as const
@@ -57,6 +59,8 @@ t.test('a lease changes in place, and goes with its agent', async (t) => {
     hosts: [],
     path: undefined,
     target: 'tcp://22',
+    bare: false,
+    balance: false,
     published: true,
     rules: { allow: ['192.0.2.0/24'], deny: [] },
   } as const

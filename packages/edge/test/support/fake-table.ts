@@ -21,6 +21,8 @@ export function fakeTunnel(over: Partial<Tunnel> & Pick<Tunnel, 'name'>): FakeTu
     urls: [],
     target: '',
     hostHeader: undefined,
+    rewrite: { strip: false, prefix: '' },
+    balanced: false,
     h2c: false,
     rules: undefined,
     check: undefined,
@@ -44,6 +46,14 @@ export class FakeTable implements TunnelTable {
 
   byHost(host: string, path: string): Tunnel | undefined {
     return this.tunnels.find((tunnel) => tunnel.hosts.includes(host) && path.startsWith(tunnel.path ?? '/'))
+  }
+
+  another(): Tunnel | undefined {
+    return undefined
+  }
+
+  named(host: string): readonly Tunnel[] {
+    return this.tunnels.filter((tunnel) => tunnel.hosts.includes(host))
   }
 
   bare(): Tunnel | undefined {

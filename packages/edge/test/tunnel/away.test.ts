@@ -123,10 +123,22 @@ t.test('a young edge waits for agents that it has not seen yet, and listens on t
   const folder = t.testdir({})
   const store = openStore(join(folder, 'edge.db'))
   store.agents.add({ name: 'home', key: Buffer.alloc(32), grant: { hosts: [] }, now: 0 })
-  const lease = { agent: 1, hosts: [], path: undefined, target: '', published: true, rules: NO_RULES } as const
+  const lease = {
+    agent: 1,
+    hosts: [],
+    path: undefined,
+    target: '',
+    bare: false,
+    balance: false,
+    published: true,
+    rules: NO_RULES,
+  } as const
   store.leases.put({ ...lease, name: 'blog', protocol: 'http', ports: undefined }, 0)
   store.leases.put({ ...lease, name: 'ssh', protocol: 'tcp', ports: [2222, 2223] }, 0)
-  store.leases.put({ ...lease, name: 'off', protocol: 'tcp', ports: [3333, 3333], published: false }, 0)
+  store.leases.put(
+    { ...lease, name: 'off', protocol: 'tcp', ports: [3333, 3333], bare: false, balance: false, published: false },
+    0,
+  )
   store.close()
   const edge = gate(t, { folder })
   t.same(edge.ports, ['+2222-2223'], 'what was taken off stays so')

@@ -48,6 +48,33 @@ t.test('a session that was replaced while its ports were tried takes nothing fro
   t.equal(registry.byHost('ssh.example.com', '/')?.live?.service, 9)
 })
 
+t.test('a domain, a name or a room that another has taken while ports were tried is not had twice', async (t) => {
+  const { probe, asked, answer } = slowProbe()
+  const face = { domain: 'localhost', host: '203.0.113.5', http: 8080, https: undefined, portPerHttp: true }
+  let slow = true
+  const { agent, registry } = gate(t, {
+    probe: () => {
+      if (!slow) return Promise.resolve(undefined)
+      slow = false
+      return probe()
+    },
+    flags: { domain: 'localhost' },
+    face,
+  })
+  const hosts = ['www.a.jp']
+  const [home, villa] = [await agent('home', { hosts }).login(), await agent('villa', { hosts }).login()]
+  const late = home.bind({ name: 'blog', hosts })
+  await asked
+  t.match(await villa.bind({ name: 'shop', hosts }), { type: 'bound' })
+  answer()
+  t.match(await late, { type: 'refused', code: 'HOST_TAKEN' })
+  t.equal(registry.byHost('www.a.jp', '/')?.name, 'shop')
+  t.same(
+    registry.all().map(({ name }) => name),
+    ['shop'],
+  )
+})
+
 t.test('hosts below the edge’s domain are names, and count as names do', async (t) => {
   const { agent, registry } = gate(t, { config: 'limits: { perAgent: { names: 5 } }' })
   const evil = await agent('evil', { hosts: ['*.evil.test'] }).login()

@@ -16,6 +16,7 @@ export interface Carrier {
   /** In order: what was sent before still goes out. */
   close(): void
   destroy(): void
+  /** `bytes` are the caller's again when it returns. */
   onBytes: (bytes: Uint8Array) => void
   onDrained: () => void
   /** Once, also when it had closed before this was set. */

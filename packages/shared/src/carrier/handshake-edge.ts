@@ -142,6 +142,8 @@ export class CarrierDoor {
     if (socket instanceof TLSSocket) return next(socket, exporterOf(socket))
     const secured = new TLSSocket(socket, { isServer: true, secureContext: this.#context })
     secured.on('error', () => socket.destroy())
+    // Of a TLSSocket that no tls.Server made these two tell of its handshake, and only these: a failure before it was done
+    // is no 'error' yet, and 'secureConnect' is the client's. Undocumented, and what tls.Server itself listens to.
     secured.on('_tlsError', () => socket.destroy())
     secured.once('close', () => socket.destroy())
     secured.once('secure', () => next(secured, exporterOf(secured)))

@@ -11,7 +11,7 @@ import {
 
 /** What the decoder tells, in order. */
 export interface FrameSink {
-  /** The next bytes of a binary message, as they arrived. */
+  /** The next bytes of a binary message, as they arrived: views of what was pushed. */
   binary(bytes: Uint8Array): void
   /** A whole text message. */
   text(text: string): void
@@ -163,7 +163,7 @@ export class FrameDecoder {
     if (this.#opcode >= OPCODE.close) this.#control.set(slice, position)
     else if (this.#message === 'binary') this.#sink.binary(slice)
     else {
-      this.#collected.push(slice)
+      this.#collected.push(new Uint8Array(slice))
       this.#collectedBytes += slice.length
     }
     if (this.#left === 0 && !this.#ended) {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { EngawaError } from '../errors.ts'
+import { readInto } from '../stream/onread.ts'
 import { type Endpoint, endpoint } from '../wire/opening.ts'
 import type { Carrier } from './carrier.ts'
 import {
@@ -31,6 +32,11 @@ const TURN_BYTES = 512 * 1024
 const MAX_UNAUTHENTICATED_BYTES = 64 * 1024
 /** How long the peer may take to answer a close frame. */
 const CLOSE_WAIT_MS = 2_000
+
+/** What one read of a carrier brings at most: a TLS record, or much without TLS. */
+const READ_BYTES = 256 * 1024
+/** All carriers read into this one, one after the other: nothing of it is kept. */
+let common: Uint8Array | undefined
 
 const nothing = (): void => undefined
 
@@ -100,6 +106,14 @@ export class WebSocketCarrier implements Carrier {
     const held = this.#held
     this.#held = []
     for (const bytes of held) take(bytes)
+    const socket = this.#socket
+    // What it holds comes first, as 'data'.
+    while (socket.read() !== null);
+    common ??= new Uint8Array(READ_BYTES)
+    readInto(socket, common, (count, buffer) => {
+      this.#read(buffer.subarray(0, count))
+      return undefined
+    })
     this.#resume()
   }
 
@@ -153,7 +167,7 @@ export class WebSocketCarrier implements Carrier {
     if (wanted && this.#turnBytes < TURN_BYTES) this.#socket.resume()
   }
 
-  #read(chunk: Buffer): void {
+  #read(chunk: Uint8Array): void {
     if (this.#phase === 'handshake') {
       this.#handshakeBytes += chunk.length
       if (this.#handshakeBytes > MAX_UNAUTHENTICATED_BYTES) {

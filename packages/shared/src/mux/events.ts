@@ -8,7 +8,7 @@ export type LostEntry = readonly [carrier: number, received: number]
 
 /** What the owner of a stream is told. Set as `stream.handler`, at the latest while handling `opened`. */
 export interface StreamHandler {
-  /** Bytes in order. Call `stream.consumed(n)` once they are taken: that returns the credit. */
+  /** Bytes in order, the caller's again when it returns. Call `stream.consumed(n)` once they are taken: that returns the credit. */
   data(bytes: Uint8Array): void
   /** The peer's direction has ended, all its bytes were handed over. */
   end(): void

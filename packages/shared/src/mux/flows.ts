@@ -79,8 +79,9 @@ export class Flows {
     this.#emit(id, opening, bytes)
   }
 
+  /** Sockets may keep datagrams for a while, and what came over a carrier is its reader's again. */
   #emit(flow: number, opening: Uint8Array | undefined, bytes: Uint8Array): void {
-    this.#core.emit({ type: 'datagram', flow, opening, bytes })
+    this.#core.emit({ type: 'datagram', flow, opening, bytes: new Uint8Array(bytes) })
   }
 
   /** A flow stays on its carrier while that is there. protocol.md [U3] */

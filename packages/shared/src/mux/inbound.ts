@@ -37,7 +37,7 @@ export class Inbound implements FrameSink {
     }
     const full = core.live >= core.maxStreams
     const window = new ReceiveWindow(core.pool, core.firstCredit)
-    const stream = new MuxStream(core, id, opening.slice(), credit, window, false)
+    const stream = new MuxStream(core, id, new Uint8Array(opening), credit, window, false)
     stream.pin = this.#carrier
     this.#carrier.pins++
     stream.heard = true

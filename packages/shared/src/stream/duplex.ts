@@ -1,7 +1,6 @@
 import { Duplex } from 'node:stream'
 import { type Code, EngawaError, rowOf } from '../errors.ts'
 import type { Stream } from '../mux/events.ts'
-import { unpinned } from './pinned.ts'
 
 /** Writes up to this are joined into one: a frame's header costs more than the copy. */
 const JOIN_BYTES = 8 * 1024
@@ -114,9 +113,8 @@ export class StreamDuplex extends Duplex {
 
   #take(bytes: Uint8Array): void {
     this.#onBytes?.(bytes.length, 0)
-    const waits = this.readableFlowing !== true || this.readableLength > 0
     this.#pushed += bytes.length
-    this.push(waits ? unpinned(bytes) : bytes)
+    this.push(Buffer.from(bytes))
     this.#credit()
   }
 

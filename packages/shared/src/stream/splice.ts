@@ -2,7 +2,8 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { Code } from '../errors.ts'
 import type { Stream } from '../mux/events.ts'
-import { unpinned } from './pinned.ts'
+import { takeIn } from './intake.ts'
+import { Outlet } from './outlet.ts'
 
 export interface SpliceEnd {
   /** Payload bytes in each direction. */
@@ -32,40 +33,24 @@ export function splice(socket: Socket, stream: Stream, options: SpliceOptions = 
   const { broken = 'CANCELLED', onBytes, onClosed } = options
   let fromSocket = 0
   let toSocket = 0
-  let credited = 0
-  let corked = false
   let code: Code | undefined
 
-  /** Credit returns when the socket's write is taken. [W2] */
-  const credit = (): void => {
-    const taken = toSocket - socket.writableLength - credited
-    if (taken <= 0) return
-    credited += taken
-    stream.consumed(taken)
-  }
-  // A carrier hands on one TLS record of 16 KiB at a time: what comes in one turn goes out as one write.
-  const uncork = (): void => {
-    corked = false
-    socket.uncork()
-    credit()
-  }
+  // Credit returns when the socket's write is taken. [W2]
+  const outlet = new Outlet(socket, (bytes) => stream.consumed(bytes))
   stream.handler = {
     data(bytes) {
       if (socket.destroyed || socket.writableEnded) return stream.consumed(bytes.length)
-      if (!corked) {
-        corked = true
-        socket.cork()
-        setImmediate(uncork)
-      }
       toSocket += bytes.length
-      socket.write(socket.writableNeedDrain ? unpinned(bytes) : bytes, credit)
+      outlet.write(bytes)
       onBytes?.(0, bytes.length)
     },
     end() {
+      outlet.flush()
       socket.end()
     },
     reset(why) {
       code ??= why
+      outlet.drop()
       breakOff(socket)
     },
     drain() {
@@ -74,10 +59,10 @@ export function splice(socket: Socket, stream: Stream, options: SpliceOptions = 
   }
 
   socket.setNoDelay(true)
-  socket.on('data', (bytes: Buffer) => {
-    if (stream.closed) return
+  takeIn(socket, (bytes, release) => {
+    if (stream.closed) return release?.()
     fromSocket += bytes.length
-    stream.write(bytes)
+    stream.write(bytes, release)
     onBytes?.(bytes.length, 0)
     if (stream.room <= 0) socket.pause()
   })

@@ -22,6 +22,14 @@ export interface Bind {
   readonly deny?: readonly string[]
   /** HTTP: the Host that the service is asked by, instead of the visitor's. */
   readonly hostHeader?: string
+  /** HTTP: `path` is taken off each request's path, and `prefix` is put before what is left. */
+  readonly strip?: boolean
+  readonly prefix?: string
+  /** HTTP: it answers at the bare address, too. */
+  readonly bare?: boolean
+  /** HTTP: others may stand behind the same name, and `health` says how each is looked at: `tcp` or `http:/PATH`. */
+  readonly balance?: boolean
+  readonly health?: string
   /** HTTP: the service speaks HTTP/2 with prior knowledge instead of HTTP/1.1. */
   readonly h2c?: boolean
   /** For people: what stands behind, as typed. */
@@ -120,6 +128,11 @@ const AGENT_SHAPES: Record<AgentMessage['type'], Shape> = {
     allow: maybe(listOf(1000, text(64))),
     deny: maybe(listOf(1000, text(64))),
     hostHeader: maybe(text(260)),
+    strip: maybe(flag),
+    prefix: maybe(text(1024)),
+    bare: maybe(flag),
+    balance: maybe(flag),
+    health: maybe(text(1024)),
     h2c: maybe(flag),
     target: text(1024),
   },

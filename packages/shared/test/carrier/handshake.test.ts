@@ -172,7 +172,7 @@ t.test('bytes that the edge sends right behind its welcome wait for the owner', 
   const closed = new Promise<void>((resolve) => {
     carrier.onClosed = () => resolve()
   })
-  carrier.onBytes = (slice) => came.push(slice)
+  carrier.onBytes = (slice) => came.push(Uint8Array.from(slice))
   await closed
   t.ok(sent.equals(Buffer.concat(came)))
 })

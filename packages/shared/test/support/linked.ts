@@ -44,7 +44,12 @@ class MemoryCarrier implements Carrier {
   arrive(bytes: Uint8Array): void {
     if (this.#closed) return
     if (this.#onBytes === undefined) this.#held.push(bytes)
-    else this.#onBytes(bytes)
+    else {
+      // As a socket's reader does: what is kept of it later becomes something else. Of a Buffer `slice` is a view, too.
+      const lent = Buffer.from(bytes)
+      this.#onBytes(lent)
+      lent.fill(0xee)
+    }
   }
 }
 

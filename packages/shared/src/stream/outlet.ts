@@ -1,0 +1,101 @@
+import type { Socket } from 'node:net'
+import { giveBack, lend } from './pool.ts'
+
+/** What is copied once more, so that a few bytes in a socket never keep a large buffer. */
+const LITTLE_BYTES = 4 * 1024
+/** A buffer that must wait should be full to this share at least, or what fills it is copied into one of its size. */
+const FULL = 0.75
+
+interface Held {
+  readonly buffer: Uint8Array
+  /** It is free when so many bytes in all have been taken. */
+  readonly until: number
+}
+
+/**
+ * Writes bytes that are the caller's again at once: what comes in one loop turn goes out as one write.
+ *
+ * A carrier hands on one TLS record of 16 KiB at a time; so many small writes cost more than copying them together.
+ */
+export class Outlet {
+  /** Given to the socket, and of this what has left it. */
+  written = 0
+  readonly #socket: Socket
+  readonly #onTaken: (bytes: number) => void
+  #taken = 0
+  #batch: Uint8Array | undefined
+  #at = 0
+  /** What the last turn brought tells how much the next may bring. */
+  #lastTurn = 0
+  #thisTurn = 0
+  #scheduled = false
+  readonly #held: Held[] = []
+  readonly #settle = (): void => this.#credit()
+  readonly #flush = (): void => {
+    this.#scheduled = false
+    this.flush()
+    this.#lastTurn = this.#thisTurn
+    this.#thisTurn = 0
+  }
+
+  /** `onTaken` hears of bytes that the kernel has. */
+  constructor(socket: Socket, onTaken: (bytes: number) => void) {
+    this.#socket = socket
+    this.#onTaken = onTaken
+  }
+
+  write(bytes: Uint8Array): void {
+    if (!this.#scheduled) {
+      this.#scheduled = true
+      setImmediate(this.#flush)
+    }
+    this.#thisTurn += bytes.length
+    for (let from = 0; from < bytes.length; ) {
+      this.#batch ??= lend(Math.max(bytes.length - from, this.#lastTurn, this.#thisTurn))
+      const part = bytes.subarray(from, from + this.#batch.length - this.#at)
+      this.#batch.set(part, this.#at)
+      this.#at += part.length
+      from += part.length
+      if (this.#at === this.#batch.length) this.flush()
+    }
+  }
+
+  /** What was written so far goes to the socket now. */
+  flush(): void {
+    const batch = this.#batch
+    const length = this.#at
+    if (batch === undefined) return
+    this.#batch = undefined
+    this.#at = 0
+    const socket = this.#socket
+    if (socket.destroyed || socket.writableEnded) return giveBack(batch)
+    this.written += length
+    const mustWait = socket.writableLength > 0 && length < batch.length * FULL
+    if (length < LITTLE_BYTES || mustWait) {
+      socket.write(Buffer.from(batch.subarray(0, length)), this.#settle)
+      giveBack(batch)
+    } else {
+      this.#held.push({ buffer: batch, until: this.written })
+      socket.write(batch.subarray(0, length), this.#settle)
+    }
+    this.#credit()
+  }
+
+  /** Nothing of it is wanted any more. What the socket has keeps its buffer. */
+  drop(): void {
+    if (this.#batch !== undefined) giveBack(this.#batch)
+    this.#batch = undefined
+    this.#at = 0
+  }
+
+  #credit(): void {
+    const taken = this.written - this.#socket.writableLength
+    // A socket that was destroyed may still have them on its way: its buffers are left to the garbage collector.
+    if (taken <= this.#taken || this.#socket.destroyed) return
+    const fresh = taken - this.#taken
+    this.#taken = taken
+    while (this.#held.length > 0 && (this.#held[0] as Held).until <= taken)
+      giveBack((this.#held.shift() as Held).buffer)
+    this.#onTaken(fresh)
+  }
+}

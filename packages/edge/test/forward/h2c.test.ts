@@ -247,12 +247,12 @@ t.test('an answer that breaks off never looks whole', async (t) => {
     quietly: (stream) => stream.close(constants.NGHTTP2_NO_ERROR),
     gone: (stream) => cutOff(stream),
   }
+  let breakOff: (() => void) | undefined
   const take: Serve = (stream, head) => {
     stream.respond({ ':status': 200 })
     stream.write('half')
     Object.assign(stream, { _final: (done: () => void) => done() })
-    // When the half has gone out.
-    setTimeout(() => breaks[String(head[':path']).slice(1)]?.(stream), 50)
+    breakOff = () => breaks[String(head[':path']).slice(1)]?.(stream)
   }
   const { port, link } = await serve(
     t,
@@ -269,16 +269,19 @@ t.test('an answer that breaks off never looks whole', async (t) => {
     const visitor = connect(port, '127.0.0.1')
     const summarized = once(link, 'summary')
     visitor.write(`GET /${how} HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`)
-    const { text: got, reset } = await collect(visitor)
-    t.match(got, /half/)
-    t.notMatch(got, /\r\n0\r\n/)
+    const began = await until(visitor, (got) => got.includes('half'))
+    breakOff?.()
+    const { text: rest, reset } = await collect(visitor)
+    t.notMatch(began + rest, /\r\n0\r\n/)
     t.ok(reset, how)
     await summarized
     t.match(link.summaries.at(-1), { code: 'SERVICE_BROKE' })
     const asked = session.request({ ':path': `/${how}` })
     asked.on('error', () => {})
-    asked.resume()
-    await new Promise((resolve) => asked.once('close', resolve))
+    const closed = new Promise((resolve) => asked.once('close', resolve))
+    await once(asked, 'data')
+    breakOff?.()
+    await closed
     t.equal(asked.rstCode, constants.NGHTTP2_INTERNAL_ERROR, how)
   }
 })

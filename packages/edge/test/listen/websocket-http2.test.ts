@@ -20,11 +20,12 @@ const ASK = { ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/chat', 
 async function open(
   session: ClientHttp2Session,
   fields = {},
-): Promise<{ head: IncomingHttpHeaders; stream: ClientHttp2Stream }> {
+): Promise<{ head: IncomingHttpHeaders; stream: ClientHttp2Stream; closed: Promise<unknown> }> {
   const stream = session.request({ ...ASK, ...fields }, { endStream: false })
   stream.on('error', () => {})
+  const closed = new Promise((resolve) => stream.once('close', resolve))
   const [head] = (await once(stream, 'response')) as [IncomingHttpHeaders]
-  return { head, stream }
+  return { head, stream, closed }
 }
 
 async function ready(visit: () => Promise<ClientHttp2Session>): Promise<ClientHttp2Session> {
@@ -129,7 +130,7 @@ t.test('a service that is cut cuts the visitor, one that ends lets it end', asyn
   const cut = await open(session)
   cut.stream.resume()
   cut.stream.write('cut')
-  await new Promise((resolve) => cut.stream.once('close', resolve))
+  await cut.closed
   t.equal(cut.stream.rstCode, constants.NGHTTP2_CANCEL)
   const half = await open(session)
   half.stream.resume()
@@ -161,10 +162,10 @@ t.test('a service that does not switch answers like to any request, but never wi
     ['/proofless', 502],
     ['/wrong', 502],
   ] as const) {
-    const { head, stream } = await open(session, { ':path': path })
+    const { head, stream, closed } = await open(session, { ':path': path })
     t.equal(head[':status'], status, path)
     stream.resume()
-    await new Promise((resolve) => stream.once('close', resolve))
+    await closed
   }
 })
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { familyOf } from './process.ts'
 import type { Program } from './program.ts'
 
 /** Flags of Node for edge and agent: they answer `countsOf`. */
@@ -14,8 +15,9 @@ export interface Counts {
   readonly buffered: number
 }
 
+/** Of an edge, what its newest generation holds: its front has no streams. */
 export async function countsOf(program: Program): Promise<Counts> {
   const after = program.mark
-  program.signal('SIGUSR2')
+  process.kill(familyOf(program.pid).at(-1) ?? program.pid, 'SIGUSR2')
   return (await program.until('counts', { after })) as unknown as Counts
 }

@@ -11,7 +11,8 @@ export async function reload(context: Context): Promise<number> {
     terminal.out(jsonLine(report))
     return EXIT.done
   }
-  terminal.out(`${words.reloaded(report.applied)}\n`)
-  if (report.later.length > 0) terminal.out(`${words.reloadLater(report.later)}\n`)
+  const { applied, later } = report
+  terminal.out(`${applied.length > 0 ? words.reloaded(applied.join(', ')) : words.reloadedNone}\n`)
+  if (later.length > 0) terminal.out(`${words.reloadLater(later.join(', '))}\n`)
   return EXIT.done
 }

@@ -212,9 +212,9 @@ export const en = {
   restored: (folder: string) =>
     `${folder} is as it was when the backup was made. Open invitations are void; what was revoked or used since stays so.`,
   restoredBefore: (ending: string) => `What was there lies beside it, with the ending ${ending}.`,
-  reloaded: (keys: readonly string[]) =>
-    keys.length === 0 ? 'Nothing has changed that applies at once.' : `In force now: ${keys.join(', ')}`,
-  reloadLater: (keys: readonly string[]) => `In force after edge upgrade: ${keys.join(', ')}`,
+  reloadedNone: 'Nothing has changed that applies at once.',
+  reloaded: (keys: string) => `In force now: ${keys}`,
+  reloadLater: (keys: string) => `In force after edge upgrade: ${keys}`,
   upgraded: (pid: number) => `The installed version serves now (process ${pid}). What ran goes on until it ends.`,
   caNone: 'HTTPS is off here (--https off), so there is no certificate to trust.',
 }

@@ -206,8 +206,9 @@ export const ja: Words = {
   restored: (folder) =>
     `${folder} をバックアップ時の状態に戻しました。未使用の招待は無効になり、その後の失効と使用済みの招待はそのまま残ります。`,
   restoredBefore: (ending) => `元の状態は、名前の末尾に ${ending} を付けて残してあります。`,
-  reloaded: (keys) => (keys.length === 0 ? 'すぐに反映される変更はありません。' : `反映しました: ${keys.join(', ')}`),
-  reloadLater: (keys) => `edge upgrade のあとで有効になります: ${keys.join(', ')}`,
+  reloadedNone: 'すぐに反映される変更はありません。',
+  reloaded: (keys) => `反映しました: ${keys}`,
+  reloadLater: (keys) => `edge upgrade のあとで有効になります: ${keys}`,
   upgraded: (pid) => `インストール済みの版に切り替えました (プロセス ${pid})。進行中の通信は終わるまで続きます。`,
   caNone: 'HTTPS が無効(--https off)なので、信頼させる証明書はありません。',
 }

@@ -28,7 +28,10 @@ function run(): Tally & { exitCode: number; told: string[] } {
   try {
     const raw = join(folder, 'run.tap')
     const look = process.stdout.isTTY ? ['--reporter=base'] : ['--reporter=min', '--no-color']
-    const { status } = spawnSync(TAP, [...look, `--output-file=${raw}`, ...options, ...files], { stdio: 'inherit' })
+    // Hundreds of processes run the same modules: each would strip and compile them again, half of what its start costs.
+    const env = { NODE_COMPILE_CACHE: join(folder, 'compiled'), ...process.env }
+    const args = [...look, `--output-file=${raw}`, ...options, ...files]
+    const { status } = spawnSync(TAP, args, { stdio: 'inherit', env })
     const tap = readFileSync(raw, 'utf8')
     return { exitCode: status ?? 1, ...tally(tap), told: failures(tap) }
   } finally {

@@ -4,7 +4,7 @@ import t from 'tap'
 import { freePort } from '../../../packages/edge/test/support/ports.ts'
 import { withoutLab } from '../../lab/network.ts'
 import { run } from '../../support/command.ts'
-import { findTool } from '../../support/tools.ts'
+import { findTool, LONG } from '../../support/tools.ts'
 import { type World, world } from '../../support/world.ts'
 
 interface Owner {
@@ -19,7 +19,13 @@ interface End {
   readonly publicKey: string
 }
 
-const skip = withoutLab('wireguard-go', 'wg', 'ping') || (!existsSync('/dev/net/tun') && 'needs /dev/net/tun')
+// Beside other tests wireguard-go was once seen not to come up; why is not known yet.
+const skip =
+  withoutLab('wireguard-go', 'wg', 'ping') ||
+  (!existsSync('/dev/net/tun') && 'needs /dev/net/tun') ||
+  (!LONG && 'alone on the machine: npm run test:long')
+/** For wireguard-go to open its socket, milliseconds. */
+const UP_MS = 30_000
 
 async function must(line: string, input?: string): Promise<string> {
   const [file = '', ...args] = line.split(' ')
@@ -36,8 +42,10 @@ async function end(t: Owner, here: World, name: string): Promise<End> {
   await must(`ip netns add ${space}`)
   t.teardown(() => run(['ip', 'netns', 'del', space]))
   const env = { WG_PROCESS_FOREGROUND: '1', WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD: '1' }
-  here.start(`wireguard ${name}`, [findTool('wireguard-go') ?? 'wireguard-go', '-f', device], env)
+  const program = here.start(`wireguard ${name}`, [findTool('wireguard-go') ?? 'wireguard-go', '-f', device], env)
+  const deadline = performance.now() + UP_MS
   for (let up = false; !up; ) {
+    if (program.exit !== undefined || performance.now() > deadline) throw new Error(program.report())
     // oxlint-disable-next-line no-await-in-loop -- until its socket is there
     up = (await run(['wg', 'show', device])).code === 0
     // oxlint-disable-next-line no-await-in-loop -- until its socket is there

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, lstatSync, readFileSync, statSync } from 'node:fs'
+import { appendFileSync, existsSync, lstatSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test as Tap } from 'tap'
 import { run } from '../support/command.ts'
@@ -155,6 +155,10 @@ t.test(
     }
     t.match(await succeed('engawa-edge', 'agents'), 'home', 'the state stays')
 
+    rmSync(join(debian.root, 'etc/engawa/agent.yaml'))
+    await succeed('apt-get', 'install', '--yes', '--reinstall', debian.bring(built.deb('agent', FIRST)))
+    t.notOk(existsSync(join(debian.root, 'etc/engawa/agent.yaml')), 'settings that were removed stay removed')
+
     // By its number inside: a signal to the program that entered would not reach who it started.
     await succeed('sh', '-c', `kill ${String((await statusOf(debian, 'engawa-agent'))['pid'])}`)
     await agent.exited
@@ -181,6 +185,14 @@ async function servicesIn(
   t.ok(there(`${wanted}/engawa-edge.service`), 'the package lets the edge start with the machine')
   t.match(await succeed('engawa-agent', 'service', 'install'), 'home')
   t.ok(there(`${wanted}/engawa-agent.service`), 'the agent starts with the machine')
+  const system = join(debian.root, 'etc/systemd/system/engawa-agent.service')
+  t.notOk(existsSync(system), 'by the unit of its package')
+  await succeed('cp', '-r', '/var/lib/engawa/agent', '/var/lib/engawa/second')
+  await succeed('engawa-agent', 'service', 'install', '--data', '/var/lib/engawa/second')
+  t.match(readFileSync(system, 'utf8'), '--data /var/lib/engawa/second\n', 'another folder has another unit')
+  await succeed('engawa-agent', 'service', 'uninstall', '--data', '/var/lib/engawa/second')
+  await succeed('rm', '-r', '/var/lib/engawa/second')
+  await succeed('engawa-agent', 'service', 'install')
   await succeed('sh', '-c', 'cp -r /var/lib/engawa/agent /tmp/own && chown -R nobody /tmp/own')
   const nobody = [
     'setpriv',

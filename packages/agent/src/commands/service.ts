@@ -14,6 +14,7 @@ const UNIT = 'engawa-agent.service'
 const GROWING_SINCE = 254
 /** Where a package put the unit, if one did. */
 const PACKAGED = ['/usr/lib/systemd/system', '/lib/systemd/system']
+const PACKAGED_FOLDER = '/var/lib/engawa/agent'
 
 const ACTIONS: Readonly<Record<string, (context: Context, scope: Scope) => number>> = { install, uninstall, status }
 
@@ -30,7 +31,9 @@ export async function service(context: Context): Promise<number> {
 function install({ line, folder, say, sayJson }: Context, scope: Scope): number {
   const { agent } = needIdentity(folder)
   const systemd = new Systemd(scope)
-  const packaged = scope === 'system' && PACKAGED.some((place) => existsSync(join(place, UNIT)))
+  // The package's unit serves the package's folder; another one gets a unit of its own, which wins over that.
+  const packaged =
+    scope === 'system' && folder === PACKAGED_FOLDER && PACKAGED.some((place) => existsSync(join(place, UNIT)))
   if (scope === 'system') settleAccount(folder)
   const file = fileOf(scope)
   if (!packaged) {

@@ -36,13 +36,14 @@ export function configSchema(base: string): z.ZodType<AgentConfig> {
       carriers: z.number().int().min(1).max(MOST_CARRIERS).optional(),
     })
     .superRefine(({ tunnels }, context) => {
-      const names = new Set<string>()
-      tunnels.forEach(({ name }, index) => {
-        if (name !== undefined && names.has(name)) {
+      /** By name, whether all that have it take turns. */
+      const names = new Map<string, boolean>()
+      tunnels.forEach(({ name, balance = false }, index) => {
+        if (name !== undefined && names.has(name) && !(balance && names.get(name))) {
           const { message, ja } = complaint('CONFIG_INVALID', (words) => words.nameTwice(name))
           context.addIssue({ code: 'custom', path: ['tunnels', index, 'name'], message, params: { ja } })
         }
-        if (name !== undefined) names.add(name)
+        if (name !== undefined) names.set(name, balance && (names.get(name) ?? true))
       })
     })
 }

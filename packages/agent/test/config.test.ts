@@ -29,6 +29,18 @@ t.test('a file with everything in it', async (t) => {
   t.match(third, { port: [22, 22], reach: ['fe80::/64'] })
 })
 
+t.test('targets that take turns share a name', async (t) => {
+  const file = join(temporaryFolder(t), 'agent.yaml')
+  writeFileSync(
+    file,
+    'tunnels:\n  - { target: 80, name: web, balance: true }\n  - { target: 81, name: web, balance: true }',
+  )
+  t.same(
+    loadConfig(file, 'en').tunnels.map(({ name }) => name),
+    ['web', 'web'],
+  )
+})
+
 t.test('an empty file publishes nothing', async (t) => {
   const file = join(temporaryFolder(t), 'agent.yaml')
   writeFileSync(file, '')
@@ -51,6 +63,16 @@ const WRONG: readonly (readonly [text: string, place: string, says: RegExp])[] =
   ['tunnels:\n  - target: tcp://22\n    port: 1-2', '2:', /2 port\(s\)/],
   ['tunnels:\n  - target: 8080\n    port: 80', '2:', /tcp:\/\//],
   ['tunnels:\n  - { target: 80, name: a }\n  - { target: 81, name: a }', '3:19 tunnels[1].name', /twice/],
+  [
+    'tunnels:\n  - { target: 80, name: a, balance: true }\n  - { target: 81, name: a }',
+    '3:19 tunnels[1].name',
+    /twice/,
+  ],
+  [
+    'tunnels:\n  - { target: 80, name: a }\n  - { target: 81, name: a, balance: true }',
+    '3:19 tunnels[1].name',
+    /twice/,
+  ],
 ]
 
 for (const [text, place, says] of WRONG) {

@@ -125,3 +125,22 @@ t.test('a link-local address behind a UDP target is not reached', async (t) => {
   while (tried.length === 0) await new Promise(setImmediate)
   t.equal(tried[0], 'REACH_DENIED')
 })
+
+t.test(
+  'a service that no socket can be connected to: what comes is dropped and counted, and nothing stays open',
+  async (t) => {
+    // Linux lets no one connect to a broadcast address without asking for it.
+    const one = published('udp://127.255.255.255:9')
+    const { flows, tried } = bench(t, one)
+    flows.received(1, open(), Buffer.from('early'))
+    while (tried.length === 0) await new Promise(setImmediate)
+    t.same(
+      tried.map((code) => code !== undefined),
+      [true],
+    )
+    const before = one.traffic.dropped
+    t.doesNotThrow(() => flows.received(1, undefined, Buffer.from('late')))
+    t.equal(one.traffic.dropped, before + 1)
+    t.notOk(process.getActiveResourcesInfo().includes('UDPWrap'), 'its socket is closed')
+  },
+)

@@ -23,18 +23,21 @@ export class ServiceSocket {
   #socket: Socket | undefined
   #early: Buffer[] = []
   #closed = false
+  /** It could not be opened: what comes is dropped. */
+  #failed = false
 
   constructor(to: To, reach: Reach, handler: UdpHandler) {
     this.#handler = handler
     this.#open(to, reach).catch((error: unknown) => {
       this.#early = []
+      this.#failed = true
       if (!this.#closed) handler.failed(error)
     })
   }
 
   /** False when it was dropped. `bytes` are copied. */
   send(bytes: Uint8Array): boolean {
-    if (this.#closed) return false
+    if (this.#closed || this.#failed) return false
     const own = Buffer.from(bytes)
     if (this.#socket !== undefined) this.#send(this.#socket, own)
     else if (this.#early.length < MOST_EARLY) this.#early.push(own)
@@ -55,18 +58,15 @@ export class ServiceSocket {
       type: isIPv6(address.replace(/%.*$/, '')) ? 'udp6' : 'udp4',
       recvBufferSize: BURST_BYTES,
     })
-    socket.on('error', (error) => this.#handler.failed(error))
     socket.on('message', (bytes) => this.#handler.received(bytes))
-    await new Promise<void>((resolve, reject) => {
-      socket.once('error', reject)
-      if (from !== undefined) socket.bind({ address: from, port: 0 })
-      // Connected, so that the kernel drops what others send here and tells when nothing listens.
-      socket.connect(port, address, () => {
-        socket.off('error', reject)
-        resolve()
-      })
-    })
+    try {
+      await connected(socket, { address, port, from })
+    } catch (error) {
+      socket.close()
+      throw error
+    }
     if (this.#closed) return void socket.close()
+    socket.on('error', (error) => this.#handler.failed(error))
     this.#socket = socket
     const { address: near, port: nearPort } = socket.address()
     this.#handler.bound?.(near, nearPort)
@@ -78,6 +78,24 @@ export class ServiceSocket {
       if (error !== null && !this.#closed) this.#handler.failed(error)
     })
   }
+}
+
+/** Connected, so that the kernel drops what others send here and tells when nothing listens. */
+function connected(
+  socket: Socket,
+  { address, port, from }: { address: string; port: number; from: string | undefined },
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // Binding fails by the event, connecting by its callback.
+    socket.once('error', reject)
+    if (from !== undefined) socket.bind({ address: from, port: 0 })
+    const done = (error?: Error): void => {
+      socket.off('error', reject)
+      if (error === undefined) resolve()
+      else reject(error)
+    }
+    socket.connect(port, address, done)
+  })
 }
 
 /** Looked up for each flow and checked after that (DNS rebinding). Throws REACH_DENIED, or what the lookup throws. */

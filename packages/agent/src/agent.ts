@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Address } from '@engawa/shared/addresses'
 import type { Pump } from '@engawa/shared/carrier/pump'
 import { type Code, codeOf, EngawaError } from '@engawa/shared/errors'
 import { MessageRate } from '@engawa/shared/mux/message-rate'
@@ -41,6 +42,8 @@ export interface AgentSettings {
   readonly identity: Identity
   readonly log: Logger
   readonly carriers?: number
+  /** Its own `--admin`: never published unless `--reach` names it. */
+  readonly admin?: Address | undefined
   /** How long `connected` waits for the other carriers, milliseconds: it is to tell how many there are. Default 1000. */
   readonly greetingMs?: number
   /** As in DialSettings. */
@@ -72,6 +75,7 @@ export class Agent implements Holder {
   readonly #memory: Memory
   readonly #figures: AgentFigures = new AgentFigures({
     session: () => this.#pump?.session,
+    sessions: () => this.#lines.flatMap(({ pump }) => pump?.session ?? []),
     away: () => this.#awaySince !== undefined,
     tunnels: () => this.#tunnels.list(),
   })
@@ -191,7 +195,8 @@ export class Agent implements Holder {
 
   publish(owner: Owner, wish: Wish): Published | undefined {
     const target = wish.target.text
-    const refusal = refusalOf(wish, this.#settings.folder)
+    const { folder, admin } = this.#settings
+    const refusal = refusalOf(wish, { folder, admin })
     if (refusal !== undefined) {
       const { code, message, ja } = refusal
       owner.tell({
@@ -343,6 +348,7 @@ export class Agent implements Holder {
       carrierLost: ifPresent((left) => this.#carrierLost(left)),
       retrying: ifPresent((retryMs, address, error) => this.#retrying(retryMs, address, error)),
       down: (code, reason, final) => {
+        this.#figures.settle()
         const { pump } = line()
         line().pump = undefined
         if (line() === this.#line) return this.#down(code, reason, final)
@@ -432,7 +438,6 @@ export class Agent implements Holder {
   }
 
   #down(code: Code, reason: string, final: boolean): void {
-    this.#figures.settle()
     this.#pump = undefined
     clearTimeout(this.#greeting)
     this.#early = undefined

@@ -8,6 +8,8 @@ import { version } from './version.ts'
 export interface FigureSources {
   /** Undefined: none stands. */
   readonly session: () => Session | undefined
+  /** Those that the edge finishes after an upgrade, too. */
+  readonly sessions: () => readonly Session[]
   /** No carrier proves that it lives. */
   readonly away: () => boolean
   readonly tunnels: () => readonly Published[]
@@ -42,10 +44,12 @@ export class AgentFigures {
     this.#resumes.add({})
   }
 
-  /** Adds what the session has counted since the last look; before it goes, too. */
+  /** Adds what the sessions have counted since the last look; before one goes, too. */
   settle(): void {
-    const session = this.#sources.session()
-    if (session === undefined) return
+    for (const session of this.#sources.sessions()) this.#settle(session)
+  }
+
+  #settle(session: Session): void {
     const { resentBytes, carriersLost, framesDropped, datagramsDropped } = session.figures
     const seen = this.#seen.get(session) ?? NOTHING
     this.#resent.add({}, resentBytes - seen.resentBytes)

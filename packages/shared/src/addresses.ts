@@ -31,6 +31,15 @@ export function parsePublicHost(text: string): { host: string; port: number | un
   return host === '' || port === 0 ? refuse(text) : { host, port }
 }
 
+/** The host of a Host field; undefined where it names none. RFC 9110 §7.2 */
+export function hostOfField(field: string | undefined): string | undefined {
+  try {
+    return parsePublicHost(field ?? '').host
+  } catch {
+    return undefined
+  }
+}
+
 /** As it is typed and shown: IPv6 in brackets. */
 export function formatAddress({ host, port }: Address): string {
   return `${formatHost(host)}:${port}`

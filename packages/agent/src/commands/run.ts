@@ -100,7 +100,7 @@ async function runHolder(settings: RunSettings, stop: Stop, lock: FolderLock): P
   const { folder, log, carriers, drainMs, admin, say, words } = settings
   const exposed = exposedSecrets(folder)
   if (exposed.length > 0) log.warn({ files: exposed }, 'others may read these secrets: chmod 600 them')
-  const agent = new Agent({ folder, identity: needIdentity(folder), log, carriers, yields: stop.yields })
+  const agent = new Agent({ folder, identity: needIdentity(folder), log, carriers, admin, yields: stop.yields })
   let control: ControlServer | undefined
   let metrics: MetricsServer | undefined
   let endChange: (() => void) | undefined

@@ -34,6 +34,12 @@ export class Reach {
     this.#allowed = new Networks(allow)
   }
 
+  /** Whether `--reach` names it. */
+  names(address: string): boolean {
+    const { family, address: bare } = endpoint(address, 0)
+    return family !== 0 && this.#allowed.has(bare)
+  }
+
   /** `address` is an IP address, with or without a zone; an IPv4-mapped one counts as IPv4. Anything else is refused. */
   allows(address: string): boolean {
     const { family, address: bare } = endpoint(address, 0)

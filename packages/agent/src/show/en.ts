@@ -18,6 +18,7 @@ export const en: Words = {
   targetSocketPath: 'the path of a socket begins with / and names a file',
   targetSocketLong: (most) => `the path of a socket is at most ${most} bytes`,
   targetReach: (target) => `${target} is a link-local or metadata address; only --reach CIDR allows that`,
+  targetAdmin: (target) => `${target} is this agent's own --admin; only --reach CIDR allows that`,
   targetOwn: (target) => `${target} belongs to Engawa itself; it is never published`,
   targetPath: 'its path has an empty part, . or .., or a query',
 

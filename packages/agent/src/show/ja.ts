@@ -19,6 +19,8 @@ export const ja: Words = {
   targetSocketLong: (most) => `ソケットのパスは ${most} バイトまでです`,
   targetReach: (target) =>
     `${target} はリンクローカルまたはメタデータのアドレスです。--reach CIDR で許可したときだけ公開できます`,
+  targetAdmin: (target) =>
+    `${target} はこのエージェント自身の --admin です。公開するには --reach CIDR で許可してください`,
   targetOwn: (target) => `${target} は Engawa 自身が使うものなので公開できません`,
   targetPath: 'パスに空の部分、. や ..、クエリは書けません',
 

@@ -19,6 +19,7 @@ export interface Words {
   readonly targetSocketPath: string
   readonly targetSocketLong: (most: number) => string
   readonly targetReach: (target: string) => string
+  readonly targetAdmin: (target: string) => string
   readonly targetOwn: (target: string) => string
   readonly targetPath: string
   // Flags

@@ -63,10 +63,23 @@ t.test('control sockets are never published, by whatever way they are named', as
   const folder = temporaryFolder(t)
   writeFileSync(`${folder}/agent.sock`, '')
   symlinkSync(`${folder}/agent.sock`, `${folder}/other.sock`)
-  const refused = (target: string): string | undefined => refusalOf(parseWish({ target }), folder)?.code
+  const refused = (target: string): string | undefined => refusalOf(parseWish({ target }), { folder })?.code
   t.equal(refused(`unix:${folder}/agent.sock`), 'REACH_DENIED')
   t.equal(refused(`unix:${folder}/../${folder.split('/').at(-1)}/agent.sock`), 'REACH_DENIED')
   t.equal(refused(`tcp+unix:${folder}/other.sock`), 'REACH_DENIED')
   t.equal(refused('unix:/var/lib/engawa/edge/admin.sock'), 'REACH_DENIED')
   t.equal(refused(`unix:${folder}/app.sock`), undefined)
+})
+
+t.test('the agent’s own --admin is published where --reach names it, and not otherwise', async (t) => {
+  const folder = temporaryFolder(t)
+  const refused = (target: string, host: string, reach: string[] = []): string | undefined =>
+    refusalOf(parseWish({ target, reach }), { folder, admin: { host, port: 9100 } })?.code
+  for (const target of ['9100', 'tcp://127.0.0.1:9100', 'tcp://localhost:9099-9101', 'tcp://[::1]:9100'])
+    t.equal(refused(target, ''), 'REACH_DENIED', target)
+  t.equal(refused('tcp://[::ffff:127.0.0.1]:9100', '127.0.0.1'), 'REACH_DENIED')
+  t.equal(refused('9101', ''), undefined)
+  t.equal(refused('tcp://192.0.2.9:9100', ''), undefined, 'another machine')
+  t.equal(refused('9100', '192.0.2.9'), undefined, 'another address')
+  t.equal(refused('9100', '', ['127.0.0.0/8']), undefined)
 })

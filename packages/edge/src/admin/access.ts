@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { join } from 'node:path'
-import { parsePublicHost } from '@engawa/shared/addresses'
+import { hostOfField } from '@engawa/shared/addresses'
 import { EngawaError } from '@engawa/shared/errors'
 import { closeToOthers, readIfThere, writeAtomic } from '@engawa/shared/folder'
 import type { FastifyRequest } from 'fastify'
@@ -35,7 +35,7 @@ export function accessByToken(token: string, hosts: readonly string[]): Access {
   return {
     checkSource(request: FastifyRequest): void {
       const { host, origin } = request.headers
-      if (!welcome(hostOf(host))) throw new EngawaError('BLOCKED', 'asked under a Host that is not this machine')
+      if (!welcome(hostOfField(host))) throw new EngawaError('BLOCKED', 'asked under a Host that is not this machine')
       if (origin !== undefined && !welcome(originOf(origin)))
         throw new EngawaError('BLOCKED', 'asked by another Origin')
       if (request.headers['sec-fetch-site'] === 'cross-site') throw new EngawaError('BLOCKED', 'asked by another site')
@@ -50,16 +50,8 @@ export function accessByToken(token: string, hosts: readonly string[]): Access {
   }
 }
 
-function hostOf(header: string | undefined): string | undefined {
-  try {
-    return parsePublicHost(header ?? '').host
-  } catch {
-    return undefined
-  }
-}
-
 function originOf(origin: string): string | undefined {
-  return hostOf(URL.parse(origin)?.host)
+  return hostOfField(URL.parse(origin)?.host)
 }
 
 function digest(text: string): Buffer {

@@ -1,5 +1,6 @@
-import { complaint } from './complaint.ts'
 import { isLoopback4 } from './deliver/loopback.ts'
+import { en } from './show/en.ts'
+import { ja } from './show/ja.ts'
 import type { Published } from './tunnels.ts'
 
 /**
@@ -11,6 +12,6 @@ export function warnOfTrust({ owner, name, wish }: Published): void {
   const { place } = target
   if (place.kind !== 'port' || proxyProtocol !== undefined || !(isLoopback4(place.host) || place.host === '::1')) return
   const seen = visitorAddress === undefined ? (place.host === '::1' ? '::1' : '127.0.0.1') : '127.0.0.0/8'
-  const { message, ja } = complaint('REACH_DENIED', (words) => words.localVisitors(target.text, seen))
-  owner.tell({ event: 'notice', name, code: 'LOCAL_VISITORS', message, ...(ja !== undefined && { ja }) })
+  const [message, inJapanese] = [en, ja].map((words) => words.localVisitors(target.text, seen)) as [string, string]
+  owner.tell({ event: 'notice', name, code: 'LOCAL_VISITORS', message, ja: inJapanese })
 }

@@ -184,8 +184,8 @@ export function checkFit({
     const flag = hostHeader === undefined ? '--proxy-protocol' : '--host-header'
     throw complaint('FLAG_INVALID', (words) => words.notForFolders(flag))
   }
-  if (!isByPort(target) && port !== undefined) throw complaint('FLAG_INVALID', (words) => words.portForHttp)
   const byPort = isByPort(target)
+  if (!byPort && port !== undefined) throw complaint('FLAG_INVALID', (words) => words.portForHttp)
   if (byPort && hosts !== undefined && hosts.length > 0) {
     throw complaint('FLAG_INVALID', (words) => words.onlyForHttp('--host'))
   }

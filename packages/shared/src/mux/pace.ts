@@ -3,8 +3,11 @@ import type { Millis } from './events.ts'
 /** In flight before a rate is known, and its frames, bytes: a dead or slow line should cost little. protocol.md [R9] */
 const FIRST_CAP = 16 * 1024
 const FIRST_FRAME = 4 * 1024
-/** The cap never goes below this once a rate is known, bytes. */
+/** The cap never goes below this once a rate is known, bytes; on a slow line it is what goes in `FLOOR_MS`, but no less than at first. */
 const LEAST_CAP = 64 * 1024
+const FLOOR_MS = 100
+/** An ACK is due after this time at the latest: on a slow line that comes before its quantum. protocol.md [R2] */
+const ACK_DELAY_MS = 20
 /** In flight over all carriers of a session, bytes. */
 const MAX_IN_FLIGHT = 16 * 1024 * 1024
 /** Queue that we allow for what no clock shows: a busy event loop at either end. docs/decisions/0002. */
@@ -125,8 +128,12 @@ export class Pace {
       this.#flat = rate < best * GROWTH ? this.#flat + 1 : 0
       this.#starting = this.#flat < FLAT_ROUNDS
     }
-    const steady = GROWTH * this.rate * (this.minRtt ?? 0) + this.rate * SLACK_MS + 2 * ackQuantum(this.rate)
-    const wanted = this.#starting ? this.cap * 2 : Math.max(LEAST_CAP, steady)
+    const quantum = Math.min(ackQuantum(this.rate), Math.max(FIRST_FRAME, this.rate * ACK_DELAY_MS))
+    const steady = GROWTH * this.rate * (this.minRtt ?? 0) + this.rate * SLACK_MS + 2 * quantum
+    const floor = Math.max(FIRST_CAP, Math.min(LEAST_CAP, this.rate * FLOOR_MS))
+    // A line that has no more to give than what it showed at first is not to be filled for seconds to learn it.
+    const start = Math.max(FIRST_CAP, Math.min(this.cap * 2, 2 * this.rate * ((this.minRtt ?? 0) + FLOOR_MS)))
+    const wanted = this.#starting ? start : Math.max(floor, steady)
     this.cap = Math.min(wanted, mostBytes)
   }
 }

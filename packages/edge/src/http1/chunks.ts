@@ -6,13 +6,15 @@ import { HeadLines } from './head-lines.ts'
  */
 type State = 'size' | 'data' | 'dataEnd' | 'trailers' | 'done' | 'wrong'
 
-/** At most 4 GiB in one chunk; an extension is skipped, but nobody has a use for a long one. RFC 9112 §7.1 */
-const SIZE_LINE = /^([0-9a-f]{1,8})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n$/i
+/** At most 4 GiB in one chunk; extensions are skipped. RFC 9112 §7.1, §7.1.1 */
+const SIZE_LINE =
+  /^([0-9a-f]{1,8})(?:;[!#$%&'*+\-.^_`|~\w]*(?:=(?:[!#$%&'*+\-.^_`|~\w]+|"[\t !#-[\]-~\x80-\xff]*"))?)*\r\n$/i
+/** What may become one. */
+const SIZE_LINE_BEGUN = /^[0-9a-f]{0,8}(?:;[\t\x20-\x7e\x80-\xff]*)?\r?$/i
 const SIZE_LINE_BYTES = 512
 const TRAILER_BYTES = 16 * 1024
 const TRAILER_FIELDS = 100
 const LF = 0x0a
-
 /** Finds the payload and the end of a chunked body, however it is cut into pieces. RFC 9112 §7.1 */
 export class Chunks {
   /** Names and values in turn, once it is done. */
@@ -51,9 +53,15 @@ export class Chunks {
       this.#state = 'wrong'
       return to
     }
-    this.#held += Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).latin1Slice()
-    if (feed >= 0) this.#state = this.#next(this.#state)
+    this.#held += Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('latin1')
+    this.#state = feed >= 0 ? this.#next(this.#state) : this.#begun(this.#state)
     return to
+  }
+
+  /** A line that can't become one is not waited for. */
+  #begun(state: State): State {
+    if (state === 'trailers') return this.#trailed(this.#held)
+    return (state === 'dataEnd' ? this.#held === '\r' : SIZE_LINE_BEGUN.test(this.#held)) ? state : 'wrong'
   }
 
   #next(state: State): State {
@@ -68,11 +76,13 @@ export class Chunks {
   }
 
   #trailed(text: string): State {
-    if (text !== '\r\n' && !text.endsWith('\r\n\r\n')) return 'trailers'
     const lines = new HeadLines(Buffer.from(text, 'latin1'))
     const offsets = lines.fields(TRAILER_FIELDS)
-    if (typeof offsets === 'string' || lines.at !== text.length) return 'wrong'
+    if (offsets === 'more') return 'trailers'
+    if (offsets === 'other' || lines.at !== text.length) return 'wrong'
     this.trailers = lines.texts(offsets)
-    return 'done'
+    // It would say where the body ends when it has ended.
+    const misplaced = this.trailers.some((name, at) => at % 2 === 0 && name.toLowerCase() === 'content-length')
+    return misplaced ? 'wrong' : 'done'
   }
 }

@@ -119,5 +119,5 @@ function isBlank(byte: number | undefined): boolean {
 }
 
 function latin1(bytes: Uint8Array, to: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, to).latin1Slice(0, to)
+  return Buffer.from(bytes.buffer, bytes.byteOffset, to).toString('latin1')
 }

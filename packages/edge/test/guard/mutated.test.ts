@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import t from 'tap'
 import { collect, smallEdge, talk } from '../support/edge.ts'
+import { LONG } from '../support/patience.ts'
 
 const HOST = 'Host: blog.example.com\r\n'
 const SEEDS = [
@@ -29,7 +30,7 @@ const SPICE = [
   '0\r\n\r\n',
   '\xff',
 ]
-const MANY = process.env['ENGAWA_LONG'] === undefined ? 3000 : 1_000_000
+const MANY = LONG ? 1_000_000 : 3000
 
 /** xorshift32: the same run each time. */
 function random(seed: number): (below: number) => number {

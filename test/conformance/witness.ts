@@ -167,7 +167,7 @@ class Reader {
     this.#head = undefined
     this.#left = 0
     this.#witness.seen.push({ ...head, text: head.text + body })
-    if (head.text === 'GET /switch' && head.fields['upgrade'] !== undefined) {
+    if (head.text === 'GET /switch' && head.fields['upgrade']?.toLowerCase() === 'websocket') {
       this.#left = 'switching'
       setTimeout(() => {
         this.#left = 'raw'

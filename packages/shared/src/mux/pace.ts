@@ -44,7 +44,10 @@ export class Pace {
   #samples: number[] = []
   #flat = 0
   #starting = true
-  /** A round lasts until what was sent at its beginning is acknowledged. */
+  /**
+   * A round lasts until something is acknowledged that was sent after its beginning, so it is a whole round trip. Of what
+   * was sent before, all may be acknowledged at once: ACKs, too, wait in queues and come together.
+   */
   #roundAt: Millis = 0
   #roundAcked = 0
   #roundEnd = -1
@@ -86,7 +89,8 @@ export class Pace {
 
   /** Bytes were sent; `sent` and `acked` are the ledger's sums after it. */
   sending(sent: number, acked: number, now: Millis): void {
-    if (this.#roundEnd < 0) this.#begin(sent, acked, now)
+    // The first frame is part of its round.
+    if (this.#roundEnd < 0) this.#begin(sent - 1, acked, now)
   }
 
   /** The cap held something back. */
@@ -96,7 +100,15 @@ export class Pace {
 
   /** Answers whether a PING should measure the line now. */
   acknowledged(sent: number, acked: number, now: Millis, carriers: number): boolean {
-    if (this.#roundEnd < 0 || acked < this.#roundEnd) return false
+    if (this.#roundEnd < 0) return false
+    if (acked <= this.#roundEnd) {
+      // Nothing more can come: the next frame begins anew.
+      if (sent === acked) {
+        this.#roundEnd = -1
+        this.#limited = false
+      }
+      return false
+    }
     let probe = false
     if (this.#limited) {
       this.#sample(

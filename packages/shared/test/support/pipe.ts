@@ -31,7 +31,8 @@ export class Pipe {
     if (!this.#isOpen || bytes.length === 0) return
     const line = this.#line
     line.freeAt = Math.max(line.freeAt, now) + (this.rate === undefined ? 0 : bytes.length / this.rate)
-    this.#queue.push({ at: line.freeAt + this.delayMs, bytes })
+    // As a kernel does: what was sent may be written to afterwards, where it has headroom.
+    this.#queue.push({ at: line.freeAt + this.delayMs, bytes: new Uint8Array(bytes) })
   }
 
   /** When there is next something to deliver. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import t from 'tap'
-import { collect, smallEdge, talk } from '../support/edge.ts'
+import { collect, deserted, smallEdge, talk } from '../support/edge.ts'
 import { LONG } from '../support/patience.ts'
 
 const HOST = 'Host: blog.example.com\r\n'
@@ -92,6 +92,6 @@ t.test(
     t.equal(seen, logged, `${entries.length} logged in all`)
     t.ok(logged > MANY / 10, 'enough of them got through to mean something')
     t.match(await talk(port, `GET / HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`), /200 OK/)
-    while (admission.door.total > 0) await new Promise(setImmediate)
+    await deserted(admission)
   },
 )

@@ -33,16 +33,24 @@ export async function smallEdge(
   options: Omit<AdmissionOptions, 'account'> = {},
 ): Promise<SmallEdge> {
   const service = createServer((request, response) => void listener(request, response))
-  const port = await listen(t, service)
-  const link = new FakeLink(port)
+  return { ...(await edgeBefore(t, await listen(t, service), options)), service }
+}
+
+/** As `smallEdge`, for a service of the test's own making. */
+export async function edgeBefore(
+  t: Test,
+  service: number,
+  { host = 'blog.example.com', ...options }: Omit<AdmissionOptions, 'account'> & { host?: string } = {},
+): Promise<Omit<SmallEdge, 'service'>> {
+  const link = new FakeLink(service)
   const table = new FakeTable()
-  const tunnel = fakeTunnel({ name: 'blog', live: { link, service: 7 } })
+  const tunnel = fakeTunnel({ name: 'blog', hosts: [host], live: { link, service: 7 } })
   table.tunnels.push(tunnel)
   const entries: AccessEntry[] = []
   const admission = makeAdmission(table, { ...options, account: (entry) => entries.push(entry) })
   const http = await startHttp({ address: { host: '127.0.0.1', port: 0 }, admission })
   t.teardown(() => http.close(0))
-  return { port: http.port, service, link, table, tunnel, admission, entries }
+  return { port: http.port, link, table, tunnel, admission, entries }
 }
 
 export interface AdmissionOptions {

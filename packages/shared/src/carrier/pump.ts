@@ -27,8 +27,8 @@ export interface PumpHandler {
 
 /** What may wait in one carrier's socket: enough to keep the kernel busy, the rest queues in the session's scheduler. */
 const BACKLOG_BYTES = 512 * 1024
-/** One binary message. */
-const MESSAGE_BYTES = 256 * 1024
+/** One binary message is full from here on: a whole read is one, with its headers, and nothing is put behind it. */
+const MESSAGE_BYTES = 192 * 1024
 /** setTimeout takes no more. */
 const MAX_DELAY_MS = 2 ** 31 - 1
 
@@ -105,9 +105,9 @@ export class Pump {
 
   #fill(number: number, carrier: Carrier, now: number): void {
     while (carrier.backlogBytes < BACKLOG_BYTES) {
-      const buffers = this.session.pull(number, now, MESSAGE_BYTES)
+      const { buffers, headroom } = this.session.pull(number, now, MESSAGE_BYTES)
       if (buffers.length === 0) return
-      carrier.send(buffers)
+      carrier.send(buffers, headroom)
     }
   }
 
@@ -254,7 +254,7 @@ export class Pump {
     const carriers = [...this.#carriers]
     this.#carriers.clear()
     for (const [number, carrier] of carriers) {
-      const buffers = this.session.pull(number, this.#clock.now(), MESSAGE_BYTES)
+      const { buffers } = this.session.pull(number, this.#clock.now(), MESSAGE_BYTES)
       if (buffers.length > 0) carrier.send(buffers)
       carrier.close()
     }

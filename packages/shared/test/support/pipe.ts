@@ -24,7 +24,8 @@ export class Pipe {
   push(bytes: Uint8Array, now: number): void {
     if (!this.#isOpen || bytes.length === 0) return
     this.#free = Math.max(this.#free, now) + (this.rate === undefined ? 0 : bytes.length / this.rate)
-    this.#queue.push({ at: this.#free + this.delayMs, bytes })
+    // As a kernel does: what was sent may be written to afterwards, where it has headroom.
+    this.#queue.push({ at: this.#free + this.delayMs, bytes: new Uint8Array(bytes) })
   }
 
   /** When there is next something to deliver. */

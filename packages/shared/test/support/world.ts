@@ -199,7 +199,7 @@ export class World {
     }
     for (const [number, link] of side.held) {
       for (let turns = 0; ; turns++) {
-        const buffers = side.session.pull(number, this.now, mostBytes)
+        const { buffers } = side.session.pull(number, this.now, mostBytes)
         if (buffers.length === 0) break
         if (turns > 10_000) throw new Error('pull never says that nothing may go')
         for (const bytes of buffers) {

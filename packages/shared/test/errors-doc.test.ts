@@ -27,7 +27,9 @@ function read(markdown: string): Documented[] {
     const scope = /^(?:Scope|範囲): `(\w+)`/m.exec(section)?.[1]
     const [titles, ...rows] = section.split('\n').filter((line) => line.startsWith('| '))
     return rows.map((line) => {
-      const cell = new Map(cells(titles ?? '').map((title, index) => [TITLES[title] ?? title, cells(line)[index] ?? '']))
+      const cell = new Map(
+        cells(titles ?? '').map((title, index) => [TITLES[title] ?? title, cells(line)[index] ?? '']),
+      )
       const code = CODE.exec(cell.get('Code') ?? '')?.[1]
       if (code === undefined) throw new Error(`no code in: ${line}`)
       const number = Number(cell.get('Number') ?? 'none')

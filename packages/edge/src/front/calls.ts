@@ -4,6 +4,8 @@ import type { Code } from '@engawa/shared/errors'
 export interface FrontCalls {
   /** Makes this folder the front's own. Throws FOLDER_LOCKED, STATE_BROKEN. Idempotent. */
   enter(body: { folder: string }): void
+  /** For which of these uses earlier generations have left a listening socket. */
+  held(body: { keys: readonly string[] }): readonly string[]
   /** The listening socket that an earlier generation has left for this use, as handle. */
   socket(body: { key: string }): { held: boolean }
   /** This one listens, to be kept for later generations. Comes with its handle. */

@@ -117,6 +117,7 @@ export class Front {
   #handlers(self: Generation): Handlers<FrontCalls> {
     return {
       enter: ({ folder }) => this.#enter(folder),
+      held: ({ keys }) => keys.filter((key) => this.#sockets.has(key)),
       socket: ({ key }) => {
         const handle = this.#sockets.take(key, self)
         return handle === undefined ? { held: false } : new WithHandle({ held: true }, handle)

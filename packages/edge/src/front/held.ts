@@ -21,6 +21,10 @@ export class HeldSockets<User> {
     return this.#held.size
   }
 
+  has(key: string): boolean {
+    return this.#held.has(key)
+  }
+
   take(key: string, user: User): Handle | undefined {
     const held = this.#held.get(key)
     held?.users.add(user)

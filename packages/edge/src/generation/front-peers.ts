@@ -4,7 +4,9 @@ import type { FrontCalls, GenerationCalls, News, Passed, Question } from '../fro
 import { Channel, type Handlers, told } from '../front/channel.ts'
 import { staySeen } from '../front/presence.ts'
 import type { ListenAddress } from '../listen/sockets.ts'
+import { Keeping } from './keeping.ts'
 import { bindOf, listen, type Peers, type Role, type SocketSource } from './peers.ts'
+import { Together } from './together.ts'
 
 /** How long a process may take to end whose work is done, ms. */
 const LEAVE_MS = 5000
@@ -22,6 +24,8 @@ export class FrontPeers implements Peers {
   readonly #channel: Channel<FrontCalls>
   readonly #role: PromiseWithResolvers<Role> = Promise.withResolvers()
   readonly #orders: FrontOrders
+  readonly #held = new Together(async (keys) => (await this.#channel.call('held', { keys })).body)
+  readonly #keeping = new Keeping((key, handle) => this.#channel.call('keep', { key }, handle))
   #own = 0
   #others: ReadonlySet<number> = new Set()
   #relieved = false
@@ -127,18 +131,12 @@ export class FrontPeers implements Peers {
   /** The socket that an earlier generation has left, else one of our own, which is left to the front at once. */
   async #listen(server: Server, address: ListenAddress, use: string): Promise<() => void> {
     const key = `${use} ${address.host}:${address.port}`
-    const { body, handle } = await this.#channel.call('socket', { key })
-    const given = body.held ? handle : undefined
+    const given = (await this.#held.has(key)) ? (await this.#channel.call('socket', { key })).handle : undefined
     await listen(server, given ?? bindOf(address))
-    if (given === undefined) this.#channel.tell('keep', { key }, handleOf(server))
+    if (given === undefined) this.#keeping.add(key, server)
     return () => {
       server.close(() => {})
-      this.#channel.tell('drop', { key })
+      if (!this.#keeping.forget(key, server)) this.#channel.tell('drop', { key })
     }
   }
-}
-
-/** Node's own handle below the server: sent by itself, it is shared and not accepted from on the other side. */
-function handleOf(server: Server): unknown {
-  return Reflect.get(server, '_handle')
 }

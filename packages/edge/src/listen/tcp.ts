@@ -33,25 +33,20 @@ export function startTcpPorts({
     const { tunnel, listen } = change
     if (tunnel.protocol === 'udp') return
     const speaks = tunnel.protocol === 'http' ? front : undefined
-    const tried: Promise<void>[] = []
     await openings.follow(change, (port) => {
       const former = ports.get(port)
-      if (listen && former?.front === speaks && former !== undefined) return
+      if (listen && former?.front === speaks && former !== undefined) return undefined
       ports.delete(port)
       // Its sockets go down in their own time, the port is free at once.
       void former?.close(0)
-      if (!listen) return
+      if (!listen) return undefined
       const begun = new TcpPort({ admission, bind, port, front: speaks, source })
       ports.set(port, begun)
-      tried.push(begun.tried)
+      return begun.tried
     })
-    await Promise.all(tried)
   })
   return {
-    settled: async () => {
-      await openings.settled()
-      await Promise.all([...ports.values()].map((port) => port.tried))
-    },
+    settled: () => openings.settled(),
     close: async (drainMs = 0, { gently = false } = {}) => {
       openings.end()
       if (gently) front.retire()

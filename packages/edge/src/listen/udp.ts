@@ -35,18 +35,16 @@ export function startUdpPorts({
   const openings = new Openings()
   table.onPorts(async (change) => {
     if (change.tunnel.protocol !== 'udp') return
-    const tried: Promise<void>[] = []
     await openings.follow(change, (number) => {
       const former = ports.get(number)
-      if (change.listen && former !== undefined) return
+      if (change.listen && former !== undefined) return undefined
       ports.delete(number)
       former?.close()
-      if (!change.listen) return
+      if (!change.listen) return undefined
       const port = new UdpPort({ number, forward, open, failed: (error) => tell(error, number) })
       ports.set(number, port)
-      tried.push(port.follow(known))
+      return port.follow(known)
     })
-    await Promise.all(tried)
   })
   const timer = setInterval(() => {
     known = new Set(addresses())

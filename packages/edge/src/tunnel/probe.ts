@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { createServer, isIPv4 } from 'node:net'
+import { createServer, isIPv4, type Server } from 'node:net'
 import type { PortRange } from '@engawa/shared/ports'
 
 /** The first port of a range that some other program of this machine has; undefined: all are free. `host` empty: all interfaces. */
@@ -8,9 +8,10 @@ export type Probe = (transport: 'tcp' | 'udp', host: string, range: PortRange) =
 
 /** Tries each port by taking it for a moment. */
 export const probePorts: Probe = async (transport, host, [from, to]) => {
-  const isFree = transport === 'udp' ? isFreeUdp : isFreeTcp
+  const server = createServer()
   for (let port = from; port <= to; port++) {
-    if (!(await isFree(host, port))) return port
+    const free = transport === 'udp' ? isFreeUdp(host, port) : isFreeTcp(server, host, port)
+    if (!(await free)) return port
   }
   return undefined
 }
@@ -29,15 +30,13 @@ async function isFreeUdp(host: string, port: number): Promise<boolean> {
   }
 }
 
-async function isFreeTcp(host: string, port: number): Promise<boolean> {
-  const server = createServer()
-  try {
-    server.listen({ port, ...(host === '' ? {} : { host }), exclusive: true })
-    await once(server, 'listening')
-    server.close()
-    await once(server, 'close')
-    return true
-  } catch {
-    return false
-  }
+/** The same `server` for one port after the other: there may be a thousand of them. */
+function isFreeTcp(server: Server, host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const taken = (): void => resolve(false)
+    server.once('error', taken)
+    server.listen({ port, ...(host === '' ? {} : { host }), exclusive: true }, () => {
+      server.off('error', taken).close(() => resolve(true))
+    })
+  })
 }

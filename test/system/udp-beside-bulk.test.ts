@@ -8,6 +8,14 @@ import { world } from '../support/world.ts'
 /** 50 a second. */
 const EVERY_MS = 20
 const COUNT = LONG ? 500 : 100
+/** Of 100 the p99 is the worst one, and beside other tests theirs as well: in the short form the median tells. */
+const MOST_RISE_MS = LONG ? { median: 30, p99: 30 } : { median: 300, p99: 1000 }
+
+interface Round {
+  readonly median: number
+  readonly p99: number
+  readonly lost: number
+}
 
 t.test('fifty datagrams a second beside a bulk transfer', async (t) => {
   const here = await world(t)
@@ -26,7 +34,7 @@ t.test('fifty datagrams a second beside a bulk transfer', async (t) => {
     sentAt.delete(number)
   })
   let last = 0
-  const round = async (): Promise<{ p99: number; lost: number }> => {
+  const round = async (): Promise<Round> => {
     took.length = 0
     sentAt.clear()
     for (let count = 0; count < COUNT; count++) {
@@ -42,7 +50,8 @@ t.test('fifty datagrams a second beside a bulk transfer', async (t) => {
       await delay(EVERY_MS)
     }
     const sorted = took.toSorted((a, b) => a - b)
-    return { p99: sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN, lost: COUNT - took.length }
+    const at = (share: number): number => sorted[Math.floor(sorted.length * share)] ?? Number.NaN
+    return { median: at(0.5), p99: at(0.99), lost: COUNT - took.length }
   }
   const alone = await round()
   const transfer = await connect(of('tcp'))
@@ -50,10 +59,10 @@ t.test('fifty datagrams a second beside a bulk transfer', async (t) => {
   transfer.write(`get bulk ${8 * 1024 ** 3}\n`)
   const beside = await round()
   transfer.destroy()
-  t.comment(
-    `p99 ${alone.p99.toFixed(1)} ms alone, ${beside.p99.toFixed(1)} ms beside; lost ${alone.lost} and ${beside.lost} of ${COUNT}`,
-  )
-  t.ok(beside.lost <= COUNT / (LONG ? 10 : 2), `${beside.lost} lost`)
-  // The short form runs beside other tests: its figures are theirs as well.
-  t.ok(beside.p99 - alone.p99 <= (LONG ? 30 : 3000))
+  const told = ({ median, p99, lost }: Round): string =>
+    `median ${median.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, lost ${lost} of ${COUNT}`
+  t.comment(`alone: ${told(alone)}; beside: ${told(beside)}`)
+  t.ok(beside.lost <= COUNT / (LONG ? 10 : 4), `${beside.lost} lost`)
+  t.ok(beside.median - alone.median <= MOST_RISE_MS.median, `median ${alone.median} → ${beside.median} ms`)
+  t.ok(beside.p99 - alone.p99 <= MOST_RISE_MS.p99, `p99 ${alone.p99} → ${beside.p99} ms`)
 })

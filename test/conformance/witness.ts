@@ -16,6 +16,9 @@ interface Head extends Witnessed {
 
 const LINE = /^([A-Z-]+ \/[\x21-\x7e]*) HTTP\/1\.1$/
 const FIELD = /^([!#$%&'*+.^`|~0-9A-Za-z-]+): ?([\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/
+/** Trailers that decide something, or that the edge says itself; in any spelling. */
+const DECIDES =
+  /^(?:host|content.length|transfer.encoding|content.encoding|content.type|trailer|te|connection|upgrade|expect|cookie|authorization|proxy.*|forwarded|x.forwarded.*|x.real.ip|[^:]*_.*?):/i
 const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n'
 const SWITCHED = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
 /** How long the service thinks before its 101: time enough for bytes that should not come yet. */
@@ -155,7 +158,7 @@ class Reader {
       const size = Number.parseInt(line, 16)
       this.#left = size === 0 ? 'trailers' : size
     } else if (line === '') this.#whole(head)
-    else if (!/^x-sum:/i.test(line)) return this.#fault(`the trailer ${line}`)
+    else if (DECIDES.test(line)) return this.#fault(`the trailer ${line}`)
     return true
   }
 
@@ -164,7 +167,7 @@ class Reader {
     this.#head = undefined
     this.#left = 0
     this.#witness.seen.push({ ...head, text: head.text + body })
-    if (head.text === 'GET /switch' && head.fields['upgrade'] !== undefined) {
+    if (head.text === 'GET /switch' && head.fields['upgrade']?.toLowerCase() === 'websocket') {
       this.#left = 'switching'
       setTimeout(() => {
         this.#left = 'raw'

@@ -9,13 +9,15 @@ import { HOME, withoutLab } from './network.ts'
 
 const MIB = 1024 * 1024
 /** `ENGAWA_SOAK=10m` chooses another length. */
-const LENGTH_MS = parseDuration(process.env['ENGAWA_SOAK'] ?? (LONG ? '1h' : '10s'))
-/** One fault in each. */
+const LENGTH_MS = parseDuration(process.env['ENGAWA_SOAK'] ?? (LONG ? '1h' : '25s'))
+/** One fault in each; 25 s of short ones are all five kinds, and as much as a run of all tests has time for. */
 const ROUND_MS = LENGTH_MS > 60_000 ? 30_000 : 5000
 const ROUNDS = Math.round(LENGTH_MS / ROUND_MS)
 /** What the first round leaves behind is compiled code and pools: the heap is compared from then on. */
 const WARM_UP = 1
-const MOST_GROWTH = 2 * MIB * PATIENCE
+/** As promised. Seen in a minute: up to 0.9 MiB more of late compilation, then level. */
+const MOST_GROWTH = 2 * MIB
+if (ROUNDS < WARM_UP + 2) throw new Error(`${ROUNDS} rounds leave nothing to compare: ENGAWA_SOAK is too short`)
 const MOST_SLOPE = MIB
 const HOUR_MS = 3_600_000
 const LINE_BACK_MS = 15_000
@@ -32,7 +34,8 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 }
 
 t.test('R6: a soak with churn and faults', { skip: withoutLab(), timeout: LENGTH_MS + 180_000 }, async (t) => {
-  const nodeFlags = COUNTING
+  // Else a full collection drops code that has not run lately: 5 MiB of it, behind which as much could be lost unseen.
+  const nodeFlags = [...COUNTING, '--no-flush-bytecode']
   const here = await lab(t, { nodeFlags })
   const programs = { edge: here.here.edge, agent: here.agent }
   const heaps: Record<keyof typeof programs, number[]> = { edge: [], agent: [] }

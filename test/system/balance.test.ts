@@ -20,6 +20,7 @@ t.test('one of two agents behind a name is killed, and another drained, under lo
   const by = new Map<string, number>()
   const failures: string[] = []
   const seen = { done: 0, stop: false }
+  let asked = Promise.withResolvers<void>()
   const ask = (): Promise<void> =>
     new Promise((resolve) => {
       const headers = { host: here.host('web') }
@@ -41,13 +42,19 @@ t.test('one of two agents behind a name is killed, and another drained, under lo
       })
     })
   const load = Array.from({ length: 16 }, async () => {
-    // oxlint-disable-next-line no-await-in-loop -- one after the other
-    while (!seen.stop) await ask()
+    while (!seen.stop) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await ask()
+      asked.resolve()
+    }
   })
   const served = async (count: number): Promise<void> => {
     const wanted = seen.done + count
-    // oxlint-disable-next-line no-await-in-loop -- until so many more have been served
-    while (seen.done < wanted && failures.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    while (seen.done < wanted && failures.length === 0) {
+      asked = Promise.withResolvers()
+      // oxlint-disable-next-line no-await-in-loop -- until so many more have been served
+      await asked.promise
+    }
   }
   await served(500)
   await agents[0]?.kill()

@@ -2,11 +2,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { connect, read } from '../support/socket.ts'
-import { LONG } from '../support/tools.ts'
+import { PATIENCE } from '../support/tools.ts'
 import { world } from '../support/world.ts'
 
-/** promises.md names 1 s; a machine that tests two files at once has three. */
-const MOST_MS = LONG ? 1000 : 3000
+/** As promises.md names it. */
+const MOST_MS = 1000 * PATIENCE
 const GRACE_MS = 2000
 
 /** How long after `since` the port refused; every connection before that is let go. */

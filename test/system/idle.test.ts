@@ -10,6 +10,10 @@ import { world } from '../support/world.ts'
 const AGENTS = LONG ? 10 : 2
 const STREAMS = LONG ? 1000 : 400
 const IDLE_MS = Number(process.env['ENGAWA_IDLE_MS'] ?? (LONG ? 600_000 : 3000))
+/** Of each stream. Programs just started grow by some MiB more or less, which weighs on few streams (seen: 14 to 27 KiB). */
+const MOST_KIB = LONG ? 32 : 32 + (8 * 1024) / (AGENTS * STREAMS)
+/** Of a core. Right after their start the programs still collect and compile, which weighs on few seconds. */
+const MOST_PERCENT = LONG ? 5 : 10
 
 t.test(`${AGENTS * STREAMS} idle streams over ${AGENTS} agents`, { timeout: IDLE_MS + 200_000 }, async (t) => {
   const here = await world(t)
@@ -44,8 +48,6 @@ t.test(`${AGENTS * STREAMS} idle streams over ${AGENTS} agents`, { timeout: IDLE
   t.comment(
     `${AGENTS * STREAMS} streams idle for ${IDLE_MS / 1000} s: ${each.toFixed(1)} KiB each in all, ${share.toFixed(1)} % of a core`,
   )
-  // What a start leaves behind weighs on few streams: the figures of R5 are those of the long form.
-  if (!LONG) return
-  t.ok(each <= 32, `${each.toFixed(1)} KiB`)
-  t.ok(share <= 5, `${share.toFixed(1)} %`)
+  t.ok(each <= MOST_KIB, `${each.toFixed(1)} KiB`)
+  t.ok(share <= MOST_PERCENT, `${share.toFixed(1)} %`)
 })

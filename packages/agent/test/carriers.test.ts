@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +11,7 @@ import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { SmallEdge } from './support/edge.ts'
 import { temporaryFolder } from './support/folder.ts'
+import { PATIENCE } from './support/patience.ts'
 
 /** A piece of wire to the edge, which can be cut or fall silent. */
 class Wire {
@@ -65,6 +66,8 @@ interface Home {
   readonly agent: Agent
   readonly heard: ShownEvent[]
   readonly until: (event: ShownEvent['event'], from?: number) => Promise<ShownEvent>
+  /** The families of its carriers, once so many stand. */
+  readonly families: (count: number) => Promise<string[]>
 }
 
 /** An agent that knows its edge by these addresses. */
@@ -77,7 +80,10 @@ async function home(
   const folder = join(temporaryFolder(t), 'data')
   await joinEdge(folder, edge.joinLine)
   const identity = { ...needIdentity(folder), addresses }
-  const agent = new Agent({ folder, identity, log: pino({ level: 'silent' }), ...settings })
+  // No event tells of a carrier that stands again; the dialler's log does, in the turn in which it does.
+  const stood = new EventEmitter<{ carrier: [] }>()
+  const write = (line: string): void => void (line.includes('"a carrier stands"') && stood.emit('carrier'))
+  const agent = new Agent({ folder, identity, log: pino({ level: 'info' }, { write }), ...settings })
   t.teardown(() => agent.end())
   const heard: ShownEvent[] = []
   const looks = new Set<() => void>()
@@ -101,21 +107,20 @@ async function home(
       looks.add(look)
       look()
     })
-  return { edge, agent, heard, until }
+  const families = async (count: number): Promise<string[]> => {
+    for (;;) {
+      const next = once(stood, 'carrier')
+      // oxlint-disable-next-line no-await-in-loop -- one carrier after the other
+      const { carriers } = await agent.status()
+      if (carriers.length === count) return carriers.map(({ family }) => family ?? '').toSorted()
+      // oxlint-disable-next-line no-await-in-loop -- one carrier after the other
+      await next
+    }
+  }
+  return { edge, agent, heard, until, families }
 }
 
 const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'))
-
-/** Those of its carriers, once so many stand. */
-async function families(agent: Agent, count: number): Promise<string[]> {
-  for (;;) {
-    // oxlint-disable-next-line no-await-in-loop -- polling what has no event
-    const { carriers } = await agent.status()
-    if (carriers.length === count) return carriers.map(({ family }) => family ?? '').toSorted()
-    // oxlint-disable-next-line no-await-in-loop -- polling what has no event
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
 
 for (const carriers of [1, 2, 8]) {
   t.test(`${carriers} carriers are told when they all stand`, async (t) => {
@@ -132,17 +137,17 @@ t.test('one carrier over IPv6 and one over IPv4', { skip: !hasIpv6 && 'no ::1 he
   const edge = await SmallEdge.start(t)
   const v6 = await Wire.lay(t, edge, '::1')
   const v4 = await Wire.lay(t, edge, '127.0.0.1')
-  const { agent, until, heard } = await home(t, edge, [`[::1]:${v6.port}`, `127.0.0.1:${v4.port}`], {
+  const { agent, until, heard, families } = await home(t, edge, [`[::1]:${v6.port}`, `127.0.0.1:${v4.port}`], {
     greetingMs: 60_000,
   })
   agent.start()
   t.match(await until('connected'), { carriers: 2 })
-  t.same(await families(agent, 2), ['IPv4', 'IPv6'])
+  t.same(await families(2), ['IPv4', 'IPv6'])
   for (const wire of [v6, v4]) {
     const from = heard.length
     wire.cut()
     t.match(await until('carrier_lost', from), { left: 1 })
-    t.same(await families(agent, 2), ['IPv4', 'IPv6'], 'the same family again')
+    t.same(await families(2), ['IPv4', 'IPv6'], 'the same family again')
   }
   t.equal(edge.logins, 1)
   t.notOk(heard.some(({ event }) => event === 'disconnected' || event === 'resumed'))
@@ -150,10 +155,10 @@ t.test('one carrier over IPv6 and one over IPv4', { skip: !hasIpv6 && 'no ::1 he
 
 t.test('a family that leads nowhere: two of the other', async (t) => {
   const edge = await SmallEdge.start(t)
-  const { agent, until } = await home(t, edge, ['[::1]:1', `127.0.0.1:${edge.port}`])
+  const { agent, until, families } = await home(t, edge, ['[::1]:1', `127.0.0.1:${edge.port}`])
   agent.start()
   await until('connected')
-  t.same(await families(agent, 2), ['IPv4', 'IPv4'])
+  t.same(await families(2), ['IPv4', 'IPv4'])
 })
 
 t.test('a lost second carrier is dialled again and again, and the first goes on', async (t) => {
@@ -190,7 +195,7 @@ t.test('where packets vanish a new attempt notices soon that they arrive again',
   wire.restore()
   await once(edge, 'carrier')
   const tookMs = performance.now() - backAt
-  t.ok(tookMs < 6000, `${Math.round(tookMs)} ms`)
+  t.ok(tookMs < 2000 * PATIENCE, `${Math.round(tookMs)} ms`)
   t.comment(`a new carrier ${Math.round(tookMs)} ms after the path was back`)
 })
 
@@ -215,11 +220,11 @@ t.test('status asks: a carrier that has just died silently is not told as alive'
   await until('connected')
   const alive = await agent.status()
   t.match(alive, { link: 'online', carriers: [{ family: 'IPv4', suspect: false, resent_bytes: 0 }, {}] })
-  for (const { heard_ms } of alive.carriers) t.ok(heard_ms < 5000, `heard ${heard_ms} ms ago`)
+  for (const { heard_ms } of alive.carriers) t.ok(heard_ms < 1000 * PATIENCE, `heard ${heard_ms} ms ago`)
   wire.silence()
   const askedAt = performance.now()
   const dead = await agent.status()
-  t.ok(performance.now() - askedAt < 15_000, 'and does not wait for long')
+  t.ok(performance.now() - askedAt < 1000 * PATIENCE + 1000, 'and does not wait for long')
   t.not(dead.link, 'online')
 })
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import { Server } from '@engawa/agent/serve'
 import type { Published } from '@engawa/agent/tunnels'
 import { parseWish } from '@engawa/agent/wish'
@@ -46,28 +46,27 @@ class Told implements Stream {
   }
 }
 
-/** A port at which connections neither come about nor fail: the queue of a stopped process, filled up. */
+/**
+ * A port at which connections neither come about nor fail. The process behind it has blocked its own thread and never
+ * accepts; Linux queues one connection more than the backlog says and leaves the next without an answer.
+ */
 async function hole(t: Test): Promise<number> {
+  const backlog = 1
   const program = `
     const server = require('node:net').createServer()
-    server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(server.address().port))`
+    server.listen({ port: 0, host: '127.0.0.1', backlog: ${backlog} }, () => {
+      require('node:fs').writeSync(1, String(server.address().port) + '\\n')
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+    })`
   const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => child.kill('SIGKILL'))
   const [line] = (await once(child.stdout, 'data')) as [Buffer]
-  child.kill('SIGSTOP')
   const port = Number(String(line))
-  const fillers: Socket[] = []
-  t.teardown(() => {
-    for (const filler of fillers) filler.destroy()
-    child.kill('SIGKILL')
-  })
-  for (let full = false; !full; ) {
+  for (let filled = 0; filled < backlog + 1; filled++) {
     const filler = connect(port, '127.0.0.1').on('error', () => {})
-    fillers.push(filler)
-    const late = new Promise<boolean>((resolve) => setTimeout(resolve, 500, true))
-    full = await Promise.race([late, once(filler, 'connect').then(() => false)])
-    // The time may be over since this process stood still: then the socket is connected, and says so in the next turns.
-    for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate)
-    full &&= filler.connecting
+    t.teardown(() => filler.destroy())
+    // oxlint-disable-next-line no-await-in-loop -- each takes one place
+    await once(filler, 'connect')
   }
   return port
 }

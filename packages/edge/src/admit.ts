@@ -12,7 +12,7 @@ import { Memory } from './guard/memory.ts'
 import { OpenStreams } from './guard/open.ts'
 
 import type { Authority } from './route/host.ts'
-import { isBare, routeHttp, tunnelNamed } from './route/route.ts'
+import { isBare, isPassed, routeHttp, tunnelNamed } from './route/route.ts'
 import type { Live, Tunnel, TunnelTable } from './tunnel/tunnel.ts'
 
 /** What the listeners need to know of the edge. */
@@ -228,7 +228,7 @@ export class Admission {
     if (secure && !covered && !(serverName !== undefined && this.sharing(serverName, authority.name)))
       throw new EngawaError('MISDIRECTED')
     const tunnel = routeHttp(this.table, { authority, path, domain })
-    const passed = secure && this.table.named(authority.name).some(({ protocol }) => protocol === 'tls')
+    const passed = secure && isPassed(this.table, authority.name)
     if (!passed && (tunnel === undefined || tunnel.protocol === 'http')) return tunnel
     // A passed-through name: its agent alone may answer for it.
     throw new EngawaError(secure ? 'MISDIRECTED' : 'HOST_UNKNOWN')

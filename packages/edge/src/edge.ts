@@ -25,15 +25,16 @@ import { EdgeFigures } from './metrics/figures.ts'
 import { dialHosts, effective, nearest, ownAddresses } from './reach.ts'
 import { adopt, type ReloadReport } from './reload.ts'
 import { report } from './report.ts'
+import { isPassed } from './route/route.ts'
 import { storePath } from './state.ts'
 import { openStore, type Store } from './store/store.ts'
-import { openPublicTls } from './tls/open.ts'
-import type { PublicCertificates } from './tls/publics.ts'
+import { openPublicTls, type PublicTls } from './tls/open.ts'
 import { issuerOf } from './tls/settings.ts'
 import { publicWeb } from './tls/web.ts'
 import type { Face } from './tunnel/face.ts'
 import { probePorts } from './tunnel/probe.ts'
 import { Registry } from './tunnel/registry.ts'
+import type { TunnelTable } from './tunnel/tunnel.ts'
 import { Undo } from './undo.ts'
 import { version } from './version.ts'
 
@@ -132,6 +133,7 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
     folder,
     store,
     tunnels: () => registry.all(),
+    isPassed: (host) => isPassed(registry, host),
     log,
     changed: () => registry.retell(),
   })
@@ -189,7 +191,7 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
   const { http, carrier } = listeners
   const real = { http, https: listeners.https, carrier, admin: admin.address }
   httpsPort = real.https?.port
-  registry.show(faceOf(settings, hosts, real, visitorsCa && { own: visitorsCa, publics: publicTls.publics }))
+  registry.show(faceOf(settings, hosts, real, visitorsCa && { own: visitorsCa, publicTls, table: registry }))
   await listeners.settled('tcp')
   const relieved = Promise.withResolvers<void>()
   await peers.stand(generation, {
@@ -314,7 +316,8 @@ type Real = Readonly<Record<'http' | 'https' | 'carrier' | 'admin', Address | un
 
 interface Authorities {
   readonly own: VisitorsCa
-  readonly publics: PublicCertificates
+  readonly publicTls: PublicTls
+  readonly table: TunnelTable
 }
 
 function faceOf(settings: EdgeSettings, hosts: readonly PublicHost[], real: Real, by: Authorities | undefined): Face {
@@ -324,8 +327,9 @@ function faceOf(settings: EdgeSettings, hosts: readonly PublicHost[], real: Real
   const https = by &&
     real.https && {
       port: real.https.port,
-      serves: (host: string) => by.own.covers(host) || by.publics.find(host) !== undefined,
-      trusted: (host: string) => by.publics.trusts(host),
+      serves: (host: string) =>
+        !isPassed(by.table, host) && (by.own.covers(host) || by.publicTls.publics.find(host) !== undefined),
+      trusted: (host: string) => by.publicTls.trusts(host),
     }
   return {
     domain,

@@ -78,6 +78,7 @@ export const LIMITS = z
         streams: whole(2048, 1, 65_536),
         messagesPerSecond: whole(200, 1),
         messageBurst: whole(400, 1),
+        /** Half of it is 16 KiB for each stream: so many streams need so much. */
         bufferBytes: whole(64 * MIB, MIB),
         /** Of one session at once: 8 that an agent may want, twice, since lost ones are noticed late. */
         carriers: whole(16, 1),

@@ -10,6 +10,7 @@ import type { EdgeEvent } from '@engawa/edge/events'
 import { createLog } from '@engawa/edge/log'
 import t, { type Test } from 'tap'
 import { type Home, joinHome, logIn } from './support/home.ts'
+import { LONG, PATIENCE } from './support/patience.ts'
 
 const FLAGS: EdgeFlags = {
   http: '127.0.0.1:0',
@@ -19,8 +20,6 @@ const FLAGS: EdgeFlags = {
 }
 
 const ignore = (): void => {}
-/** A promise's seconds are taken by their word in the long form; in the short one other tests have the machine too. */
-const PATIENCE = process.env['ENGAWA_LONG'] === '1' ? 1 : 3
 
 interface World {
   readonly folder: string
@@ -191,8 +190,28 @@ t.test('an agent joins by invitation, publishes, is seen, revoked and gone', asy
     tunnels: 1,
     carriers: 1,
   })
-  t.match(JSON.parse((await command('tunnels', '--json')).out), { name: 'blog', agent: 'home', live: true, total: 1 })
-  t.match((await command('tunnels')).out, /http:\/\/blog\.localhost:\d+ +home +http:\/\/127\.0\.0\.1:1 +live/)
+  t.match(JSON.parse((await command('tunnels', '--json')).out), {
+    name: 'blog',
+    agent: 'home',
+    live: true,
+    total: 1,
+    carriers: [
+      {
+        carrier: 1,
+        family: 'IPv4',
+        remote: /^127\.0\.0\.1:\d+$/,
+        inFlightBytes: Number,
+        resentBytes: 0,
+        heardMs: Number,
+        suspect: false,
+      },
+    ],
+    service: { reachable: true, ageMs: Number },
+  })
+  t.match(
+    (await command('tunnels')).out,
+    /http:\/\/blog\.localhost:\d+ +home +http:\/\/127\.0\.0\.1:1 +live +reached [\d.]+ s ago/,
+  )
   t.match((await command('agents')).out, /^AGENT.*\nhome +online/)
   const status = await command('status', '--json')
   t.equal(status.exit, 0)
@@ -345,7 +364,7 @@ t.test('the admin API on TCP: token, Host, Origin', async (t) => {
 
 t.test('take-overs in a row leave no socket, timer or listener behind', { timeout: 280_000 }, async (t) => {
   const { home } = await world(t)
-  const times = process.env['ENGAWA_LONG'] === '1' ? 1000 : 200
+  const times = LONG ? 1000 : 200
   const here = await home('home')
   let holder = await logIn(here)
   await holder.bind({ name: 'blog' })

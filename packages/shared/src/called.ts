@@ -52,8 +52,9 @@ function isOnPath(name: string, file: string, path: string | undefined): boolean
 /** A text for people in which each `edge COMMAND` (or `agent COMMAND`) of this program is what they can type. */
 export function typeable(text: string, program: Program, commands: readonly string[], called: string): string {
   if (called === program) return text
+  // A command in bold comes after an escape sequence, which ends in a letter.
   const command = new RegExp(
-    `(?<![\\w./-]|\\b(?:the|this|an|each|every|no) )${program} (?=(?:${commands.join('|')}|--help)\\b)`,
+    `(?:(?<=\\x1b\\[\\d+m)|(?<![\\w./-]|\\b(?:the|this|an|each|every|no) ))${program} (?=(?:${commands.join('|')}|--help)\\b)`,
     'g',
   )
   return text.replaceAll(command, `${called} `)

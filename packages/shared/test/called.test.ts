@@ -50,6 +50,7 @@ t.test('a single executable is called by its name where PATH leads to it, else b
 t.test('hints name commands so that they can be typed', async (t) => {
   t.equal(told('start it with: edge run'), 'start it with: npx engawa-edge run')
   t.equal(told('`edge invite` and (edge agents)'), '`npx engawa-edge invite` and (npx engawa-edge agents)')
+  t.equal(told('\x1b[1medge invite\x1b[22m'), '\x1b[1mnpx engawa-edge invite\x1b[22m', 'in bold')
   t.equal(told('招待は edge invite 名前 で'), '招待は npx engawa-edge invite 名前 で')
   for (const other of [
     'No edge runs here',

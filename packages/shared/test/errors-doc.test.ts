@@ -2,7 +2,16 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { CODES, type CodeRow } from '../src/errors.ts'
 
-const DOC = new URL('../../../docs/errors.md', import.meta.url)
+/** One table in two languages; titles are told in English here. */
+const DOCS = ['errors.md', 'errors.ja.md']
+const TITLES: Readonly<Record<string, string>> = {
+  コード: 'Code',
+  番号: 'Number',
+  ステータス: 'Status',
+  直せる人: 'Fault',
+  何が起きたか: 'What happened',
+  どうするか: 'What to do',
+}
 const CODE = /^`([A-Z_]+)`$/
 
 interface Documented {
@@ -12,13 +21,15 @@ interface Documented {
   readonly text: readonly string[]
 }
 
-/** The rows of docs/errors.md: its columns by their titles, the scope by the line below the section's title. */
+/** The rows of a page: its columns by their titles, the scope by the line below the section's title. */
 function read(markdown: string): Documented[] {
   return markdown.split(/^## /m).flatMap((section) => {
-    const scope = /^Scope: `(\w+)`/m.exec(section)?.[1]
+    const scope = /^(?:Scope|範囲): `(\w+)`/m.exec(section)?.[1]
     const [titles, ...rows] = section.split('\n').filter((line) => line.startsWith('| '))
     return rows.map((line) => {
-      const cell = new Map(cells(titles ?? '').map((title, index) => [title, cells(line)[index] ?? '']))
+      const cell = new Map(
+        cells(titles ?? '').map((title, index) => [TITLES[title] ?? title, cells(line)[index] ?? '']),
+      )
       const code = CODE.exec(cell.get('Code') ?? '')?.[1]
       if (code === undefined) throw new Error(`no code in: ${line}`)
       const number = Number(cell.get('Number') ?? 'none')
@@ -41,27 +52,29 @@ function cells(line: string): string[] {
     .map((cell) => cell.trim())
 }
 
-const documented = read(readFileSync(DOC, 'utf8'))
+for (const name of DOCS) {
+  const documented = read(readFileSync(new URL(`../../../docs/${name}`, import.meta.url), 'utf8'))
 
-t.test('docs/errors.md explains every code once, and none besides', async (t) => {
-  t.same(
-    documented.map(({ code }) => code),
-    Object.keys(CODES),
-    'the same codes in the same order',
-  )
-})
+  t.test(`docs/${name} explains every code once, and none besides`, async (t) => {
+    t.same(
+      documented.map(({ code }) => code),
+      Object.keys(CODES),
+      'the same codes in the same order',
+    )
+  })
 
-t.test('docs/errors.md gives the number, status, fault and scope of errors.ts', async (t) => {
-  for (const { code, row } of documented) {
-    t.same(row, (CODES as Record<string, CodeRow>)[code], code)
-  }
-})
+  t.test(`docs/${name} gives the number, status, fault and scope of errors.ts`, async (t) => {
+    for (const { code, row } of documented) {
+      t.same(row, (CODES as Record<string, CodeRow>)[code], code)
+    }
+  })
 
-t.test('every code says what happened and what to do', async (t) => {
-  for (const { code, text } of documented) {
-    for (const sentence of text) t.match(sentence, /^\S.{7,}[.?)]$/, code)
-  }
-})
+  t.test(`docs/${name}: every code says what happened and what to do`, async (t) => {
+    for (const { code, text } of documented) {
+      for (const sentence of text) t.match(sentence, /^\S.{7,}[.?)。]$/, code)
+    }
+  })
+}
 
 t.test('a row that differs is found', async (t) => {
   const found = read(

@@ -56,6 +56,19 @@ export const CONNECTION: readonly Row[] = [
     upgrade('websocket', 'Sec-WebSocket-Version: 777\r\n') + SMUGGLED,
     ['GET /x'],
   ),
+  good(
+    'a request, and an Upgrade behind it',
+    'RFC 9110 §7.8',
+    SECOND + upgrade('websocket'),
+    ['GET /second', 'GET /x'],
+    {
+      fields: NO_UPGRADE,
+    },
+  ),
+  good('a body, and an Upgrade behind it', 'RFC 9110 §7.8', post('Content-Length: 5\r\n', 'hello') + upgrade('x'), [
+    'POST /p +5',
+    'GET /x',
+  ]),
   good('Upgrade to h2c', 'RFC 9113 §3.1', upgrade('h2c', 'HTTP2-Settings: AAMAAABkAAQAAP__\r\n'), ['GET /x'], {
     fields: NO_UPGRADE,
   }),

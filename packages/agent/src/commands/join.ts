@@ -6,7 +6,8 @@ export async function join({ line, folder, say, sayJson }: Context): Promise<num
   process.once('SIGINT', () => stop.abort()).once('SIGTERM', () => stop.abort())
   const { agent, addresses } = await joinEdge(folder, line.rest.join(' '), stop.signal)
   say(line.words.joined(agent, addresses[0] ?? ''))
-  say(line.words.joinNext)
+  const { data } = line.flags
+  say(line.words.joinNext(typeof data === 'string' ? ` --data ${data}` : ''))
   sayJson({ event: 'joined', agent, addresses })
   return 0
 }

@@ -10,6 +10,8 @@ import { notePage } from './note.ts'
 
 /** One read of a file: fewer turns for large ones. */
 const READ_BYTES = 256 * 1024
+/** Made to be public, RFC 8615: an ACME client writes there. No other name with a dot before it is served, there neither. */
+const WELL_KNOWN = /^\/\.well-known(?:\/[\w~-][\w.~-]*)+$/
 /** The edge takes 16 KiB from a visitor and adds fields of its own. */
 const HEAD_BYTES = 32 * 1024
 
@@ -61,7 +63,7 @@ export class FolderService {
     if (root === undefined || !path.startsWith('/')) return note(request, response, 404)
     const found = await send(request, path, {
       root,
-      dotfiles: 'ignore',
+      dotfiles: WELL_KNOWN.test(path) ? 'allow' : 'ignore',
       // What may have changed is asked for again; a 304 is cheap.
       cacheControl: false,
       highWaterMark: READ_BYTES,

@@ -65,7 +65,7 @@ export const en: Words = {
     `${path} cannot be made (${why}): is the path longer than 107 bytes, or the folder not yours?`,
 
   joined: (agent, edge) => `Joined: this is agent ${agent} of the edge at ${edge}.`,
-  joinNext: 'Now publish something, for example: agent expose 8080',
+  joinNext: (flags) => `Now publish something, for example: agent expose 8080${flags}`,
   noneReached: (reasons) => `the edge could not be reached:\n${reasons}`,
   edgeNotFound: (address) => `${address}: the name was not found (DNS)`,
   edgeRefused: (address) => `${address}: connection refused; is the edge running, is this the right port?`,

@@ -68,7 +68,7 @@ export const ja: Words = {
     `${path} を作れません (${why})。パスが 107 バイトより長いか、フォルダーに書き込めないのではありませんか?`,
 
   joined: (agent, edge) => `参加しました。エッジ ${edge} のエージェント ${agent} です。`,
-  joinNext: '次は公開してみましょう。例: agent expose 8080',
+  joinNext: (flags) => `次は公開してみましょう。例: agent expose 8080${flags}`,
   noneReached: (reasons) => `エッジに届きませんでした:\n${reasons}`,
   edgeNotFound: (address) => `${address}: 名前が見つかりません (DNS)`,
   edgeRefused: (address) => `${address}: 接続を拒否されました。エッジは動いていますか? ポートは合っていますか?`,

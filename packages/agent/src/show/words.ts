@@ -72,7 +72,8 @@ export interface Words {
   }) => string
   // Joining and reaching the edge
   readonly joined: (agent: string, edge: string) => string
-  readonly joinNext: string
+  /** `flags`: those that the next command needs as well, each after a space. */
+  readonly joinNext: (flags: string) => string
   readonly noneReached: (reasons: string) => string
   readonly edgeNotFound: (address: string) => string
   readonly edgeRefused: (address: string) => string

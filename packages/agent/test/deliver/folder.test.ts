@@ -36,7 +36,15 @@ async function site(t: Test, { listing = false } = {}): Promise<Site> {
     string,
     string,
   ]
-  for (const folder of [path, outside, hidden, join(path, 'sub'), join(path, '.git'), join(path, 'a b&"<')]) {
+  for (const folder of [
+    path,
+    outside,
+    hidden,
+    join(path, 'sub'),
+    join(path, '.git'),
+    join(path, '.well-known'),
+    join(path, 'a b&"<'),
+  ]) {
     mkdirSync(folder)
   }
   writeFileSync(join(path, 'index.html'), '<h1>home</h1>')
@@ -45,6 +53,9 @@ async function site(t: Test, { listing = false } = {}): Promise<Site> {
   writeFileSync(join(path, '縁側.txt'), 'engawa')
   writeFileSync(join(path, '.htpasswd'), 'SECRET')
   writeFileSync(join(path, '.git/config'), 'SECRET')
+  writeFileSync(join(path, '.well-known/.secret.txt'), 'SECRET')
+  mkdirSync(join(path, '.well-known/acme-challenge'))
+  writeFileSync(join(path, '.well-known/acme-challenge/token_-1'), 'proof')
   writeFileSync(join(path, 'sub/page.html'), 'page')
   writeFileSync(join(path, 'sub/x:y.txt'), 'colon')
   writeFileSync(join(outside, 'secret.txt'), 'SECRET')
@@ -94,6 +105,7 @@ t.test('files, index and types', async (t) => {
   t.match(await ask('/%E7%B8%81%E5%81%B4.txt'), { status: 200, body: 'engawa' })
   t.match(await ask('/sub/inside.bin'), { status: 200, body: '0123456789' }, 'a link that stays inside')
   t.match(await ask('/data.bin', { method: 'HEAD' }), { status: 200, body: '', headers: { 'content-length': '10' } })
+  t.match(await ask('/.well-known/acme-challenge/token_-1'), { status: 200, body: 'proof' }, 'RFC 8615')
   t.match(await ask('/sub'), { status: 301, headers: { location: './sub/' } })
   t.match(await ask('/a%20b&"<?q=1'), { status: 301, headers: { location: './a%20b&"</?q=1' } })
   t.match(await ask('/missing'), { status: 404, body: /nothing here/ })
@@ -148,6 +160,11 @@ const OUT = [
   '/.git/config',
   '/.git/',
   '/.git',
+  '/.well-known/.secret.txt',
+  '/.well-known/%2esecret.txt',
+  '/.well-known/../.htpasswd',
+  '/.well-known/%2e%2e/.htpasswd',
+  '/sub/.well-known/secret.txt',
   '/sub/../.htpasswd',
   '/state/key',
   '/state/',

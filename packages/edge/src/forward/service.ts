@@ -1,21 +1,15 @@
-import { Agent, type AgentOptions, type ClientRequest, type ClientRequestArgs } from 'node:http'
-import type { Duplex } from 'node:stream'
 import type { Stream } from '@engawa/shared/mux/events'
 import { type StreamDuplex, toDuplex } from '@engawa/shared/stream/duplex'
+import { ServiceConnection, type ServiceConnectionEvents } from '../http1/service-connection.ts'
 import { H2cPool } from './h2c.ts'
 
-/** Beside what http.request wants: which service, and how to get a new stream to it. */
-export interface ServiceOptions extends ClientRequestArgs {
+/** Which service, and how to get a new stream to it. */
+export interface ServiceAddress {
+  /** Requests with another one never share a service connection. */
   readonly service: string
+  /** Throws SESSION_FULL. */
   readonly open: () => Stream
 }
-
-/** A service that announces no idle time of its own is taken to keep a connection this long. */
-const IDLE_MS = 60_000
-/** How much earlier than the service the edge lets go, so that a request does not meet its FIN on the way. */
-const MARGIN_MS = 1000
-/** For a let-go connection to end in order before it is reset. */
-const FAREWELL_MS = 5000
 
 /**
  * The service connections of one visitor connection, kept between its requests: one for HTTP/1.1, as many as it has
@@ -24,17 +18,20 @@ const FAREWELL_MS = 5000
  * Visitors never share one: what a service ties to a connection (NTLM) stays with its visitor, and a poisoned answer
  * can reach nobody else.
  */
-export class ServiceAgent extends Agent {
-  readonly #idle = new Map<Duplex, NodeJS.Timeout>()
-  readonly #tied = new WeakSet<Duplex>()
+export class ServiceAgent {
   readonly #kept: number
+  readonly #all = new Set<ServiceConnection>()
+  /** The one that was freed last is asked first. */
+  readonly #idle: ServiceConnection[] = []
+  readonly #lent = new Set<StreamDuplex>()
+  readonly #events: ServiceConnectionEvents = {
+    freed: (connection) => this.#freed(connection),
+    gone: (connection) => this.#gone(connection),
+  }
   #h2c: H2cPool | undefined
-  #idleMs = IDLE_MS
 
   /** `kept`: how many may rest. */
   constructor(kept = 1) {
-    const maxSockets = kept === 1 ? 1 : Number.POSITIVE_INFINITY
-    super({ keepAlive: true, maxSockets, maxFreeSockets: kept, scheduling: 'lifo' } satisfies AgentOptions)
     this.#kept = kept
   }
 
@@ -44,68 +41,40 @@ export class ServiceAgent extends Agent {
     return this.#h2c
   }
 
-  /** The Keep-Alive field of the latest answer. */
-  announced(keepAlive: string): void {
-    const seconds = /(?:^|,)\s*timeout=(\d+)/i.exec(keepAlive)?.[1]
-    this.#idleMs = seconds === undefined ? IDLE_MS : Math.min(IDLE_MS, Number(seconds) * 1000 - MARGIN_MS)
+  /** One that is idle, or a new one. Throws SESSION_FULL. */
+  connection({ service, open }: ServiceAddress): ServiceConnection {
+    const at = this.#idle.findLastIndex((idle) => idle.service === service)
+    const [kept] = at < 0 ? [] : this.#idle.splice(at, 1)
+    if (kept !== undefined) return kept
+    const fresh = new ServiceConnection(service, open(), this.#events)
+    this.#all.add(fresh)
+    return fresh
   }
 
-  override getName(options?: unknown): string {
-    return (options as ServiceOptions | undefined)?.service ?? ''
-  }
-
-  override createConnection(options: unknown): StreamDuplex {
-    const connection = toDuplex((options as ServiceOptions).open())
-    // Once for all its requests: it may carry a million of them.
-    connection.once('close', () => this.#wake(connection))
-    return connection
-  }
-
-  override keepSocketAlive(connection: Duplex): boolean {
-    // So many in all, whatever the visitor asks for by turns.
-    const others = Object.values(this.freeSockets)
-      .flat()
-      .filter((other) => other !== undefined && other !== connection)
-    for (const other of others.slice(0, Math.max(0, others.length - this.#kept + 1)))
-      if (other !== undefined) this.#letGo(other)
-    if (this.#idleMs <= 0 || this.#tied.has(connection)) return false
-    const timer = setTimeout(() => this.#letGo(connection), this.#idleMs).unref()
-    this.#idle.set(connection, timer)
-    return true
-  }
-
-  override reuseSocket(connection: Duplex, request: ClientRequest): void {
-    this.#wake(connection)
-    super.reuseSocket(connection, request)
-  }
-
-  /** The service has tied somebody to this connection, and the next request on it may be another's. */
-  neverKeep(connection: Duplex): void {
-    this.#tied.add(connection)
+  /** As `connection`, for one request in another way: it is never kept. Throws SESSION_FULL. */
+  duplex(address: ServiceAddress): StreamDuplex {
+    const duplex = toDuplex(this.connection(address).release())
+    this.#lent.add(duplex)
+    duplex.once('close', () => this.#lent.delete(duplex))
+    return duplex
   }
 
   /** The visitor is gone: ends what is kept, resets what is under way. */
-  override destroy(): void {
-    for (const connection of Object.values(this.freeSockets).flat())
-      if (connection !== undefined) this.#letGo(connection)
-    for (const connection of Object.values(this.sockets).flat()) connection?.destroy()
+  destroy(): void {
+    for (const connection of this.#all) connection.destroy()
+    for (const duplex of this.#lent) duplex.destroy()
     this.#h2c?.destroy()
   }
 
-  #wake(connection: Duplex): void {
-    clearTimeout(this.#idle.get(connection))
-    this.#idle.delete(connection)
+  #freed(connection: ServiceConnection): void {
+    this.#idle.push(connection)
+    // So many in all, whatever the visitor asks for by turns.
+    if (this.#idle.length > this.#kept) this.#idle[0]?.letGo()
   }
 
-  #letGo(connection: Duplex): void {
-    this.#wake(connection)
-    const timer = setTimeout(() => connection.destroy(), FAREWELL_MS).unref()
-    connection.once('close', () => clearTimeout(timer))
-    connection.on('error', nothing)
-    connection.resume()
-    connection.end()
-    connection.emit('agentRemove')
+  #gone(connection: ServiceConnection): void {
+    this.#all.delete(connection)
+    const at = this.#idle.indexOf(connection)
+    if (at >= 0) this.#idle.splice(at, 1)
   }
 }
-
-function nothing(): void {}

@@ -102,7 +102,9 @@ export class Gatekeeper implements Deciding {
     this.#replaceSessions(agent, { session, instance: body.instance, remote })
     this.#others.tell({ news: 'login', agent: agent.id, instance: body.instance, address: remote.address })
     const secret = randomBytes(32)
-    const maxStreams = Math.min(body.maxStreams, limits.streams)
+    // Each has its floor for certain; the other half of the room is for those that move.
+    const room = Math.floor(limits.bufferBytes / 2 / STREAM_FLOOR)
+    const maxStreams = Math.min(body.maxStreams, limits.streams, room)
     const link = this.#begin(agent, body, { session, secret, maxStreams })
     this.#sightings.note(agent.id)
     return {

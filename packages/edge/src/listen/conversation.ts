@@ -102,6 +102,8 @@ export class Conversation {
 
   /** A visitor that has said FIN may wait for its answer, or be gone. As long as the answer moves it is there. */
   readonly #watchHalfClosed = (): void => {
+    // Below an Upgrade that was not taken up Node's parser is silent about a body that breaks off.
+    if ((this.#waiting.at(-1)?.request ?? this.#current)?.complete === false) return this.garbled()
     let written = this.#wire.bytesWritten
     const timer = setInterval(() => {
       if (this.#wire.bytesWritten === written) this.cut()

@@ -55,7 +55,9 @@ export class HttpFront {
       requireHostHeader: false,
       insecureHTTPParser: false,
       joinDuplicateHeaders: false,
-      shouldUpgradeCallback: (request) => upgradeOf(request) !== undefined,
+      // Behind a request that is not answered yet the socket is not free to switch; RFC 9110 §7.8 lets us pass it over.
+      shouldUpgradeCallback: (request) =>
+        upgradeOf(request) !== undefined && this.#conversations.get(request.socket)?.busy !== true,
     })
     // Node drops fields above this silently; checkHead counts and refuses instead.
     this.#server.maxHeadersCount = 0

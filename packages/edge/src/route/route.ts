@@ -18,6 +18,11 @@ export function tunnelNamed(table: Pick<TunnelTable, 'named'>, name: string): Tu
   return all.find(({ protocol }) => protocol === 'tls') ?? all[0]
 }
 
+/** TLS of this name is passed through unopened: its certificates are its agent's business alone. */
+export function isPassed(table: Pick<TunnelTable, 'named'>, name: string): boolean {
+  return table.named(name).some(({ protocol }) => protocol === 'tls')
+}
+
 /** The target of a request as the service is asked for it: `--strip-path` and the path of the tunnel's target. */
 export function rewritten(target: string, { path = '', rewrite }: Pick<Tunnel, 'path' | 'rewrite'>): string {
   if (!target.startsWith('/')) return target

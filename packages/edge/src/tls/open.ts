@@ -24,6 +24,8 @@ export interface PublicTlsOptions {
   readonly folder: string
   readonly store: Store
   readonly tunnels: () => readonly Pick<Tunnel, 'protocol' | 'hosts'>[]
+  /** TLS of this name is passed through unopened. */
+  readonly isPassed: (host: string) => boolean
   readonly log: Logger
   /** There are other certificates than before. */
   readonly changed: () => void
@@ -33,6 +35,8 @@ export interface PublicTlsOptions {
 export interface PublicTls {
   readonly publics: PublicCertificates
   readonly challenges: Challenges
+  /** Visitors of this name are shown a certificate that browsers trust, by the edge. */
+  trusts(host: string): boolean
   /** Names may have been leased. */
   look(): void
   kept(): readonly Kept[]
@@ -43,16 +47,20 @@ export interface PublicTls {
 
 /** Throws CONFIG_INVALID for files that are not there or are wrong. */
 export function openPublicTls(options: PublicTlsOptions): PublicTls {
-  const { settings, folder, log, changed } = options
+  const { settings, folder, log, changed, isPassed } = options
   const publics = new PublicCertificates(Date.now)
   const files = watchFiles(settings.tls.files, { folder, publics, log, changed })
   let keeper: { readonly keeper: Keeper; readonly close: () => void } | undefined
-  const challenges = new Challenges((host) => publics.find(host) !== undefined || keeper?.keeper.keeps(host) === true)
+  // A wildcard may be good for a passed-through name, too; it is not shown for it.
+  const challenges = new Challenges(
+    (host) => !isPassed(host) && (publics.find(host) !== undefined || keeper?.keeper.keeps(host) === true),
+  )
   const { acme } = settings.tls
   if (acme !== undefined) keeper = openKeeper(acme, { ...options, publics, challenges })
   return {
     publics,
     challenges,
+    trusts: (host) => !isPassed(host) && publics.trusts(host),
     look: () => keeper?.keeper.look(),
     kept: () => keeper?.keeper.kept() ?? [],
     fileProblems: () => files.states.flatMap(({ name, problem }) => (problem === undefined ? [] : [{ name, problem }])),
@@ -70,6 +78,7 @@ function openKeeper(
     folder,
     store,
     tunnels,
+    isPassed,
     log,
     changed,
     publics,
@@ -93,8 +102,10 @@ function openKeeper(
     ca,
     directory,
     rows: store.certificates,
-    wanted: () =>
-      plan({ settings: tls, domain, hosts: tunnels().flatMap((it) => (it.protocol === 'http' ? it.hosts : [])) }),
+    wanted: () => {
+      const hosts = tunnels().flatMap((it) => (it.protocol === 'http' ? it.hosts : []))
+      return plan({ settings: tls, domain, hosts: hosts.filter((host) => !isPassed(host)) })
+    },
     solvers: (subject: Subject, failures: number) => {
       const wild = subject.some((name) => name.startsWith('*.'))
       const ways = wild ? (['dns-01'] as const) : acme.challenges

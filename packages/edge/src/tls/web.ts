@@ -4,7 +4,7 @@ import type { PublicTls } from './open.ts'
 
 /** What visitors over HTTP are told of certificates. `port`: of HTTPS as visitors see it, once that listens. */
 export function publicWeb(
-  { publics, challenges }: Pick<PublicTls, 'publics' | 'challenges'>,
+  { challenges, trusts }: Pick<PublicTls, 'challenges' | 'trusts'>,
   { httpsRedirect, hstsMs }: Pick<EdgeSettings, 'httpsRedirect' | 'hstsMs'>,
   port: () => number | undefined,
 ): PublicWeb {
@@ -12,10 +12,10 @@ export function publicWeb(
     challenge: (host, path) => challenges.answer(host, path),
     secureUrl: (host, target) => {
       const to = port()
-      if (!httpsRedirect || to === undefined || !publics.trusts(host)) return undefined
+      if (!httpsRedirect || to === undefined || !trusts(host)) return undefined
       return `https://${host}${to === 443 ? '' : `:${to}`}${target}`
     },
     strictTransport: (host) =>
-      hstsMs === undefined || !publics.trusts(host) ? undefined : `max-age=${Math.floor(hstsMs / 1000)}`,
+      hstsMs === undefined || !trusts(host) ? undefined : `max-age=${Math.floor(hstsMs / 1000)}`,
   }
 }

@@ -154,7 +154,10 @@ export class Registry implements TunnelTable {
     demand(tunnel.session === session)
     this.#touch(tunnel)
     if (!wasOpen) this.#options.opened(tunnel)
-    return this.#boundOf(tunnel)
+    const bound = this.#boundOf(tunnel)
+    // HTTPS of its names was the edge's until now: plain HTTP of them may be told otherwise.
+    if (tunnel.protocol === 'tls') this.retell()
+    return bound
   }
 
   /** Certificates have come or gone: agents are told where their tunnels are found now. protocol.md [M4] */

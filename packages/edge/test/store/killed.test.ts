@@ -7,9 +7,10 @@ import { setTimeout } from 'node:timers/promises'
 import { storePath } from '@engawa/edge/state'
 import { openStore } from '@engawa/edge/store/store'
 import t from 'tap'
+import { LONG } from '../support/patience.ts'
 
 /** promises.md R7: 200. */
-const KILLS = process.env['ENGAWA_LONG'] === '1' ? 200 : 8
+const KILLS = LONG ? 200 : 8
 /** A kill comes after at most so many confirmed writes, and so much later: in the middle of the next one. */
 const MOST = { writes: 12, ms: 12 }
 const WRITER = join(import.meta.dirname, '../support/writer.ts')

@@ -33,16 +33,24 @@ export async function smallEdge(
   options: Omit<AdmissionOptions, 'account'> = {},
 ): Promise<SmallEdge> {
   const service = createServer((request, response) => void listener(request, response))
-  const port = await listen(t, service)
-  const link = new FakeLink(port)
+  return { ...(await edgeBefore(t, await listen(t, service), options)), service }
+}
+
+/** As `smallEdge`, for a service of the test's own making. */
+export async function edgeBefore(
+  t: Test,
+  service: number,
+  { host = 'blog.example.com', ...options }: Omit<AdmissionOptions, 'account'> & { host?: string } = {},
+): Promise<Omit<SmallEdge, 'service'>> {
+  const link = new FakeLink(service)
   const table = new FakeTable()
-  const tunnel = fakeTunnel({ name: 'blog', live: { link, service: 7 } })
+  const tunnel = fakeTunnel({ name: 'blog', hosts: [host], live: { link, service: 7 } })
   table.tunnels.push(tunnel)
   const entries: AccessEntry[] = []
   const admission = makeAdmission(table, { ...options, account: (entry) => entries.push(entry) })
   const http = await startHttp({ address: { host: '127.0.0.1', port: 0 }, admission })
   t.teardown(() => http.close(0))
-  return { port: http.port, service, link, table, tunnel, admission, entries }
+  return { port: http.port, link, table, tunnel, admission, entries }
 }
 
 export interface AdmissionOptions {
@@ -83,7 +91,29 @@ export async function listen(t: Test, server: NetServer): Promise<number> {
 
 /** Resolves once so many requests are in the access log: each is written when it is over, which its visitor may know before. */
 export async function logged(entries: readonly AccessEntry[], count: number): Promise<void> {
-  while (entries.length < count) await new Promise(setImmediate)
+  await turnUntil(() => entries.length >= count, `${count} requests in the access log`)
+}
+
+/** Resolves once all who were admitted have left. */
+export async function deserted({ door }: Admission): Promise<void> {
+  await turnUntil(() => door.total === 0, 'nobody inside')
+}
+
+/** Looks at every turn, for what has no event; rejects if it has not come about for long. */
+async function turnUntil(holds: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + 45_000
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error(`waited in vain for ${what}`)
+    await new Promise(setImmediate)
+  }
+}
+
+/** Resolves once this count, after it has begun, stands still. That nothing more will come has no event. */
+export async function stoodStill(count: () => number): Promise<void> {
+  for (let before = 0; before === 0 || before !== count(); ) {
+    before = count()
+    await new Promise((resolve) => setTimeout(resolve, 300))
+  }
 }
 
 /** Sends bytes as they are and collects the answer until the edge closes. */

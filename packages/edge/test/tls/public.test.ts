@@ -3,10 +3,13 @@ import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { openVisitorsCa } from '@engawa/edge/identity/visitors-ca'
 import { startTls } from '@engawa/edge/listen/tls'
+import { openStore } from '@engawa/edge/store/store'
 import { Challenges } from '@engawa/edge/tls/acme/challenges'
 import { Certificates } from '@engawa/edge/tls/certificates'
 import { watchFiles } from '@engawa/edge/tls/files'
+import { openPublicTls } from '@engawa/edge/tls/open'
 import { PublicCertificates, readPair } from '@engawa/edge/tls/publics'
+import { publicWeb } from '@engawa/edge/tls/web'
 import t, { type Test } from 'tap'
 import { makeAdmission, quiet } from '../support/edge.ts'
 import { FakeTable, fakeTunnel } from '../support/fake-table.ts'
@@ -59,21 +62,27 @@ t.test('a certificate is replaced under load without a failed handshake', async 
   const { port, publics, root, issue } = await scene(t)
   publics.keep(['blog.example.com'], issue('blog.example.com'))
   const seen = { stop: false, good: 0 }
+  let more = Promise.withResolvers<void>()
   const visitors = Array.from({ length: 8 }, async () => {
     while (!seen.stop) {
       // oxlint-disable-next-line no-await-in-loop -- one after the other
       t.equal(await shake(port, 'blog.example.com', root), 'DNS:blog.example.com')
       seen.good++
+      more.resolve()
     }
   })
+  const load = Promise.all(visitors)
   for (let round = 0; round < 25; round++) {
     const wanted = seen.good + 8
     publics.keep(['blog.example.com'], issue('blog.example.com'))
-    // oxlint-disable-next-line no-await-in-loop -- until some have met the new one
-    while (seen.good < wanted) await new Promise((resolve) => setTimeout(resolve, 1))
+    while (seen.good < wanted) {
+      more = Promise.withResolvers()
+      // oxlint-disable-next-line no-await-in-loop -- until some have met the new one
+      await Promise.race([more.promise, load])
+    }
   }
   seen.stop = true
-  await Promise.all(visitors)
+  await load
   t.comment(`${seen.good} handshakes over 25 certificates, none failed`)
 })
 
@@ -118,6 +127,37 @@ t.test('HTTP-01 is answered with what the edge proves, and with nothing where it
   t.equal(challenges.answer('shop.example.com', path), undefined)
   await withdraw()
   t.same(challenges.answer('blog.example.com', path), { text: undefined })
+})
+
+t.test('a passed-through name is its agent’s: a wildcard changes nothing for it', async (t) => {
+  const { issue } = await scene(t)
+  const folder = t.testdir()
+  const { key, cert } = issue('*.example.com')
+  writeFileSync(join(folder, 'key.pem'), key)
+  writeFileSync(join(folder, 'cert.pem'), cert)
+  const files = [{ name: '*.example.com', cert: 'cert.pem', key: 'key.pem' }]
+  const store = openStore(join(folder, 'edge.db'))
+  t.teardown(() => store.close())
+  const opened = openPublicTls({
+    settings: {
+      tls: { acme: undefined, files },
+      domain: 'example.com',
+      limits: { certificates: { ordersPerHour: 1, ordersPerNamePerHour: 1 } },
+    },
+    folder,
+    store,
+    tunnels: () => [],
+    isPassed: (host) => host === 'nas.example.com',
+    log: quiet,
+    changed: () => {},
+  })
+  t.teardown(() => opened.close())
+  const path = '/.well-known/acme-challenge/token'
+  t.same(opened.challenges.answer('blog.example.com', path), { text: undefined })
+  t.equal(opened.challenges.answer('nas.example.com', path), undefined)
+  const web = publicWeb(opened, { httpsRedirect: true, hstsMs: 1000 }, () => 443)
+  t.equal(web.secureUrl('blog.example.com', path), `https://blog.example.com${path}`)
+  t.equal(web.secureUrl('nas.example.com', path), undefined)
 })
 
 t.test('files are taken, taken anew when they change, and kept when they become wrong', async (t) => {

@@ -1,4 +1,5 @@
-import { rewritten } from '@engawa/edge/route/route'
+import { isPassed, rewritten } from '@engawa/edge/route/route'
+import type { Registry } from '@engawa/edge/tunnel/registry'
 import t from 'tap'
 import { gate } from '../support/gate.ts'
 
@@ -87,6 +88,22 @@ t.test('beside TLS passed through, plain HTTP of the same name may go to another
   t.match(await home.bind({ service: 3, name: 'b', protocol: 'tls', hosts: ['nas.example.com'] }), {
     code: 'HOST_TAKEN',
   })
+})
+
+t.test('who had HTTPS from the edge is told that it is passed through now', async (t) => {
+  const table: { registry?: Registry } = {}
+  const serves = (host: string): boolean => table.registry === undefined || !isPassed(table.registry, host)
+  const { agent, registry } = gate(t, { face: { https: { port: 443, serves, trusted: serves } } })
+  table.registry = registry
+  const home = await agent('home').login()
+  t.match(await home.bind({ service: 1, name: 'nas-80', hosts: ['nas.example.com'] }), {
+    public: 'https://nas.example.com',
+  })
+  await home.bind({ service: 2, name: 'nas', protocol: 'tls' })
+  t.match(
+    home.messages.find((message) => message.type === 'bound' && message.service === 1),
+    { public: 'http://nas.example.com' },
+  )
 })
 
 function asked(target: string, path: string | undefined, strip: boolean, prefix: string): string {

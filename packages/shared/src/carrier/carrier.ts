@@ -11,8 +11,11 @@ export interface Carrier {
   readonly local: Endpoint
   /** Written and not yet taken by the kernel. */
   readonly backlogBytes: number
-  /** Sends one binary message. Keeps references to the buffers until they are written. */
-  send(buffers: readonly Uint8Array[]): void
+  /**
+   * Sends one binary message. Keeps references to the buffers until they are written. So many bytes as `headroom` before
+   * the first one may be written to.
+   */
+  send(buffers: readonly Uint8Array[], headroom?: number): void
   /** In order: what was sent before still goes out. */
   close(): void
   destroy(): void

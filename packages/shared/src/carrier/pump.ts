@@ -10,6 +10,8 @@ export interface PumpHandler {
   opened(stream: Stream): void
   /** May throw an EngawaError of scope 'session' (MESSAGE_INVALID, MESSAGE_FLOOD): that ends the session with its code. */
   message(json: string): void
+  /** Edge: the agent has reached the service of a stream, or the stream is gone with this code. */
+  tried?(stream: Stream, code: Code | undefined): void
   datagram(flow: number, opening: Uint8Array | undefined, bytes: Uint8Array): void
   flowClosed(flow: number): void
   /** `left`: how many carriers remain. */
@@ -27,8 +29,8 @@ export interface PumpHandler {
 
 /** What may wait in one carrier's socket: enough to keep the kernel busy, the rest queues in the session's scheduler. */
 const BACKLOG_BYTES = 512 * 1024
-/** One binary message. */
-const MESSAGE_BYTES = 256 * 1024
+/** One binary message is full from here on: a whole read is one, with its headers, and nothing is put behind it. */
+const MESSAGE_BYTES = 192 * 1024
 /** setTimeout takes no more. */
 const MAX_DELAY_MS = 2 ** 31 - 1
 
@@ -105,9 +107,9 @@ export class Pump {
 
   #fill(number: number, carrier: Carrier, now: number): void {
     while (carrier.backlogBytes < BACKLOG_BYTES) {
-      const buffers = this.session.pull(number, now, MESSAGE_BYTES)
+      const { buffers, headroom } = this.session.pull(number, now, MESSAGE_BYTES)
       if (buffers.length === 0) return
-      carrier.send(buffers)
+      carrier.send(buffers, headroom)
     }
   }
 
@@ -196,6 +198,7 @@ export class Pump {
         this.#handler.opened(event.stream)
         break
       case 'accepted':
+        this.#handler.tried?.(event.stream, undefined)
         event.stream.handler?.accepted?.()
         break
       case 'data':
@@ -205,6 +208,7 @@ export class Pump {
         event.stream.handler?.end()
         break
       case 'reset':
+        this.#handler.tried?.(event.stream, event.code)
         event.stream.handler?.reset(event.code)
         break
       case 'drain':
@@ -254,7 +258,7 @@ export class Pump {
     const carriers = [...this.#carriers]
     this.#carriers.clear()
     for (const [number, carrier] of carriers) {
-      const buffers = this.session.pull(number, this.#clock.now(), MESSAGE_BYTES)
+      const { buffers } = this.session.pull(number, this.#clock.now(), MESSAGE_BYTES)
       if (buffers.length > 0) carrier.send(buffers)
       carrier.close()
     }

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { EngawaError } from '../errors.ts'
 import { readInto } from '../stream/onread.ts'
 import { type Endpoint, endpoint } from '../wire/opening.ts'
 import type { Carrier } from './carrier.ts'
+import { readRecords } from './records.ts'
 import {
   applyMask,
   CLOSE,
@@ -109,11 +111,13 @@ export class WebSocketCarrier implements Carrier {
     const socket = this.#socket
     // What it holds comes first, as 'data'.
     while (socket.read() !== null);
-    common ??= new Uint8Array(READ_BYTES)
-    readInto(socket, common, (count, buffer) => {
-      this.#read(buffer.subarray(0, count))
-      return undefined
-    })
+    if (!(socket instanceof TLSSocket && readRecords(socket, (bytes) => this.#read(bytes)))) {
+      common ??= new Uint8Array(READ_BYTES)
+      readInto(socket, common, (count, buffer) => {
+        this.#read(buffer.subarray(0, count))
+        return undefined
+      })
+    }
     this.#resume()
   }
 
@@ -141,8 +145,8 @@ export class WebSocketCarrier implements Carrier {
     if (this.#phase === 'handshake') this.#write(OPCODE.text, [Buffer.from(text)])
   }
 
-  send(buffers: readonly Uint8Array[]): void {
-    if (this.#phase === 'frames') this.#write(OPCODE.binary, buffers)
+  send(buffers: readonly Uint8Array[], headroom = 0): void {
+    if (this.#phase === 'frames') this.#write(OPCODE.binary, buffers, headroom)
   }
 
   close(): void {
@@ -258,14 +262,17 @@ export class WebSocketCarrier implements Carrier {
     return new EngawaError('CARRIER_LOST', 'the carrier closed in its handshake', { cause: this.#error })
   }
 
-  #write(opcode: number, buffers: readonly Uint8Array[]): void {
+  #write(opcode: number, buffers: readonly Uint8Array[], headroom = 0): void {
     if (!this.#socket.writable) return
+    const [first] = buffers
     const total = buffers.reduce((sum, { length }) => sum + length, 0)
     const key =
       this.#options.role === 'edge' ? undefined : this.#options.mask === 'zero' ? ZERO_KEY : randomBytes(KEY_BYTES)
     const mask = key === undefined || key === ZERO_KEY ? undefined : key
     if (total <= COPY_BYTES || mask !== undefined) this.#socket.write(whole(opcode, buffers, total, key, mask))
-    else {
+    else if (first?.length === total && headroom >= MAX_FRAME_HEADER_BYTES) {
+      this.#socket.write(inFront(opcode, first, key))
+    } else {
       const header = Buffer.allocUnsafe(MAX_FRAME_HEADER_BYTES)
       const length = writeFrameHeader(header, opcode, total, key)
       this.#socket.cork()
@@ -293,4 +300,13 @@ function whole(
   }
   if (mask !== undefined) applyMask(frame.subarray(start, at), mask, 0)
   return frame.subarray(0, at)
+}
+
+/** The header before the payload, in the same memory: TLS would copy a vector of the two together first. */
+function inFront(opcode: number, payload: Uint8Array, key: Uint8Array | undefined): Buffer {
+  const header = Buffer.allocUnsafe(MAX_FRAME_HEADER_BYTES)
+  const length = writeFrameHeader(header, opcode, payload.length, key)
+  const frame = Buffer.from(payload.buffer, payload.byteOffset - length, length + payload.length)
+  frame.set(header.subarray(0, length))
+  return frame
 }

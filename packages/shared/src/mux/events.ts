@@ -34,8 +34,11 @@ export interface Stream {
   readonly sent: number
   /** Closed in both directions or reset. */
   readonly closed: boolean
-  /** Keeps a reference to `bytes` until the peer has acknowledged them: do not change them; `release` is called then, or when they were dropped unsent. */
-  write(bytes: Uint8Array, release?: () => void): void
+  /**
+   * Keeps a reference to `bytes` until the peer has acknowledged them: do not change them; `release` is called then, or when
+   * they were dropped unsent. So many bytes as `headroom` before them are free for frame headers.
+   */
+  write(bytes: Uint8Array, release?: () => void, headroom?: number): void
   /** Ends our direction once everything written has gone. */
   end(): void
   /** Drops both directions. Idempotent. */

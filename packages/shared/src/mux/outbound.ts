@@ -1,12 +1,15 @@
 import { wireOf } from '../errors.ts'
 import { ACCEPT, CREDIT, DATA, END, GOAWAY, LOST, OPEN, RESET } from '../wire/frame.ts'
-import { FrameWriter } from '../wire/writer.ts'
+import { type Frames, FrameWriter } from '../wire/writer.ts'
 import type { CarrierEnd } from './carrier.ts'
 import { type Core, signalDue } from './core.ts'
 import type { MuxStream } from './stream.ts'
 
 /** The least that a DATA frame is cut to when the cap is nearly reached, bytes. */
 const LEAST_FRAME = 4096
+
+/** A frame waits until it has room as a whole where the cap is so many times its size: the rest keeps the line busy. */
+const WHOLE = 4
 
 /**
  * What one carrier may send now, in this order: signs of life, what was lost, credit, datagrams, signals, data under the cap.
@@ -21,7 +24,7 @@ export class Outbound {
     this.#core = core
   }
 
-  pull(carrier: CarrierEnd, mostBytes: number): Uint8Array[] {
+  pull(carrier: CarrierEnd, mostBytes: number): Frames {
     const core = this.#core
     const writer = this.#writer
     if (core.over !== undefined) this.#goaway(carrier)
@@ -122,6 +125,7 @@ export class Outbound {
   }
 
   #data(carrier: CarrierEnd, mostBytes: number): void {
+    const core = this.#core
     const { ledger, pace } = carrier
     while (this.#writer.size < mostBytes && carrier.othersWait) {
       const room = pace.allowed - ledger.inFlight
@@ -131,16 +135,28 @@ export class Outbound {
       }
       const stream = carrier.nextData()
       if (stream === undefined) return
-      const length = Math.min(stream.sendable, pace.frameBytes(!carrier.othersWait), Math.max(room, LEAST_FRAME))
-      if (length > 0) this.#frame(carrier, stream, Math.ceil(length))
+      const most = Math.min(stream.sendable, pace.frameBytes(!carrier.othersWait))
+      const wanted = stream.buffer.together(stream.next, Math.ceil(most))
+      if (wanted > room && WHOLE * wanted < pace.allowed) {
+        // A frame cut short here would cut all that follow it, too.
+        carrier.queueAgain(stream, core.now)
+        pace.held()
+        return
+      }
+      const length = Math.min(wanted, Math.ceil(Math.max(room, LEAST_FRAME)))
+      if (length > 0) this.#frame(carrier, stream, length)
     }
   }
 
   #frame(carrier: CarrierEnd, stream: MuxStream, length: number): void {
     const core = this.#core
+    // Behind the data it would be a buffer of its own.
+    if (carrier.ackPending) this.#writer.ack(carrier.takeAck())
     const from = stream.next
     const to = from + length
-    const bytes = this.#writer.data(stream.id, from, length, stream.buffer.slice(from, length))
+    const { buffer } = stream
+    const chunks = buffer.slice(from, length)
+    const bytes = this.#writer.data(stream.id, from, length, chunks, chunks.length === 1 ? buffer.headroom(from) : 0)
     carrier.sent(DATA, stream, bytes, core.now, from, to)
     if (from < stream.reached) {
       const again = Math.min(to, stream.reached) - from

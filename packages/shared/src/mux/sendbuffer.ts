@@ -2,6 +2,8 @@ interface Chunk {
   readonly start: number
   readonly bytes: Uint8Array
   readonly release: (() => void) | undefined
+  /** Bytes before it that are ours. */
+  readonly headroom: number
 }
 
 /**
@@ -18,8 +20,8 @@ export class SendBuffer {
   /** Offset after the last byte written. */
   end = 0
 
-  append(bytes: Uint8Array, release: (() => void) | undefined): void {
-    this.#chunks.push({ start: this.end, bytes, release })
+  append(bytes: Uint8Array, release: (() => void) | undefined, headroom = 0): void {
+    this.#chunks.push({ start: this.end, bytes, release, headroom })
     this.end += bytes.length
   }
 
@@ -38,6 +40,22 @@ export class SendBuffer {
       left -= view.length
     }
     return views
+  }
+
+  /** How many bytes before `from` may be written to. */
+  headroom(from: number): number {
+    const chunk = this.#chunks[this.#find(from)]
+    return chunk?.start === from ? chunk.headroom : 0
+  }
+
+  /** How many of `length` bytes from `from` go well into one frame: what has headroom begins one of its own, and fills it. */
+  together(from: number, length: number): number {
+    for (let index = this.#find(from); index < this.#chunks.length; index++) {
+      const { start, bytes, headroom } = this.#chunks[index] as Chunk
+      if (headroom > 0) return Math.min(length, start > from ? start - from : start + bytes.length - from)
+      if (start + bytes.length >= from + length) return length
+    }
+    return length
   }
 
   /** Forgets what lies below `to`. */

@@ -1,6 +1,7 @@
 import { type Code, EngawaError, rowOf } from '../errors.ts'
 import { FrameReader } from '../wire/frame.ts'
 import { MAX_MESSAGE_BYTES, STREAM_FLOOR } from '../wire/limits.ts'
+import type { Frames } from '../wire/writer.ts'
 import { CarrierEnd } from './carrier.ts'
 import { Core, type Side } from './core.ts'
 import type { CarrierState, LostEntry, Millis, SessionEvent, SessionFigures, Stream } from './events.ts'
@@ -20,6 +21,7 @@ const PULL_BYTES = 512 * 1024
 const MAX_SIGNALS = 65_536
 /** A tick later than this means that the process was held up. protocol.md [R8] */
 const LATE_MS = 250
+const NOTHING: Frames = { buffers: [], headroom: 0 }
 /** Messages that wait on stream 0, bytes; more is an overflow. */
 const MESSAGE_ROOM = 4 * 1024 * 1024
 
@@ -141,11 +143,13 @@ export class Session {
   }
 
   /** Frames to send now on a carrier, to be sent in order and whole; none when nothing may go. */
-  pull(number: number, now: Millis, mostBytes: number = PULL_BYTES): Uint8Array[] {
+  pull(number: number, now: Millis, mostBytes: number = PULL_BYTES): Frames {
     const carrier = this.#core.carriers.get(number)
-    if (carrier === undefined) return []
+    if (carrier === undefined) return NOTHING
     this.#core.now = now
-    return this.#outbound.pull(carrier, mostBytes)
+    const frames = this.#outbound.pull(carrier, mostBytes)
+    if (frames.buffers.length > 0) carrier.noteBusy(this.#core.busyMs, now)
+    return frames
   }
 
   /** Asks every carrier for a sign of life: something may have happened to the way. protocol.md [R6] */
@@ -279,14 +283,17 @@ export class Session {
     this.#core.housePlaceless()
   }
 
-  /** A suspect is lost once another carrier has been read from since it fell silent. protocol.md [R8] */
+  /**
+   * A suspect is lost once another carrier has answered what it was asked since the silence began: what it had under way
+   * before proves nothing, since both may wait behind the same queue. protocol.md [R8]
+   */
   #judge(): void {
     const core = this.#core
     for (const carrier of core.carriers.values()) {
       const since = carrier.suspect ? carrier.silentSince : undefined
       if (since === undefined) continue
       for (const other of core.carriers.values()) {
-        if (other === carrier || !other.hasRead || other.lastReadAt <= since) continue
+        if (other === carrier || other.provenAt <= since) continue
         core.giveUp(carrier, 'silent')
         break
       }

@@ -112,7 +112,7 @@ export class MuxStream implements Stream {
     return Math.max(0, Math.min(this.buffer.end, this.limit) - this.next)
   }
 
-  write(bytes: Uint8Array, release?: () => void): void {
+  write(bytes: Uint8Array, release?: () => void, headroom?: number): void {
     if (this.resetCode !== undefined) {
       release?.()
       return
@@ -124,7 +124,7 @@ export class MuxStream implements Stream {
       release?.()
       return
     }
-    this.buffer.append(bytes, release)
+    this.buffer.append(bytes, release, headroom)
     this.#owner.keep(bytes.length)
     this.#owner.wake(this)
   }

@@ -59,10 +59,10 @@ export function splice(socket: Socket, stream: Stream, options: SpliceOptions = 
   }
 
   socket.setNoDelay(true)
-  takeIn(socket, (bytes, release) => {
+  takeIn(socket, (bytes, release, headroom) => {
     if (stream.closed) return release?.()
     fromSocket += bytes.length
-    stream.write(bytes, release)
+    stream.write(bytes, release, headroom)
     onBytes?.(bytes.length, 0)
     if (stream.room <= 0) socket.pause()
   })

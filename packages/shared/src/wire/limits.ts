@@ -4,6 +4,10 @@
 export const HEADER_BYTES = 8
 /** Payload bytes of one DATA frame, without its offset. protocol.md §3 */
 export const MAX_DATA_BYTES: number = 256 * 1024
+/** What lies free before bytes that were read to be sent, so that all headers and they are one contiguous write. */
+export const HEADROOM = 128
+/** Of it, what is left to the carrier for a header of its own. */
+export const CARRIER_HEADROOM = 16
 /** An opening or a GOAWAY reason, bytes. protocol.md §3 */
 export const MAX_OPENING_BYTES = 256
 export const MAX_REASON_BYTES = 256

@@ -14,12 +14,18 @@ import {
   PONG,
   RESET,
 } from './frame.ts'
-import { HEADER_BYTES, MAX_REASON_BYTES } from './limits.ts'
+import { CARRIER_HEADROOM, HEADER_BYTES, MAX_REASON_BYTES } from './limits.ts'
 
 /** Payloads up to this are copied beside their header: one contiguous buffer costs less than two entries of a writev. */
 const COPY_BYTES = 4096
 /** Headers and small payloads are cut from slabs of this size. */
 const SLAB_BYTES = 64 * 1024
+
+export interface Frames {
+  readonly buffers: readonly Uint8Array[]
+  /** So many bytes before the first buffer may be written to. */
+  readonly headroom: number
+}
 
 /** Puts frames together into as few buffers as it can. Source: protocol.md §3. */
 export class FrameWriter {
@@ -30,14 +36,17 @@ export class FrameWriter {
   #buffers: Uint8Array[] = []
   /** Bytes since the last `take`. */
   size = 0
+  /** So many bytes before the first buffer are the carrier's. */
+  #free = 0
 
   /** All frames since the last call. Large payloads are views of what was handed in. */
-  take(): Uint8Array[] {
+  take(): Frames {
     this.#cut()
-    const buffers = this.#buffers
+    const frames = { buffers: this.#buffers, headroom: this.#free }
     this.#buffers = []
+    this.#free = 0
     this.size = 0
-    return buffers
+    return frames
   }
 
   open(stream: number, credit: number, opening: Uint8Array): number {
@@ -53,13 +62,22 @@ export class FrameWriter {
     return HEADER_BYTES
   }
 
-  /** `length` payload bytes in `chunks`, from `offset` of the stream. */
-  data(stream: number, offset: number, length: number, chunks: readonly Uint8Array[]): number {
+  /**
+   * `length` payload bytes in `chunks`, from `offset` of the stream. Of a single chunk `headroom` bytes before it may be
+   * written to: then the frame is one piece with what small frames came before it.
+   */
+  data(stream: number, offset: number, length: number, chunks: readonly Uint8Array[], headroom = 0): number {
     const small = length <= COPY_BYTES
     const room = small ? 8 + length : 8
     let at = this.#head(DATA, 8 + length, stream, room)
     this.#count(at, offset)
     at += 8
+    const [first] = chunks
+    if (!small && first !== undefined && this.#at - this.#from <= headroom - CARRIER_HEADROOM) {
+      this.#inFront(first)
+      this.size += length
+      return DATA_HEAD_BYTES + length
+    }
     for (const chunk of chunks) {
       if (small) {
         this.#slab.set(chunk, at)
@@ -161,6 +179,16 @@ export class FrameWriter {
     this.#at += need
     this.size += need
     return at + HEADER_BYTES
+  }
+
+  /** What is in the slab goes before `chunk`, in the same memory: TLS would copy two buffers together, this costs nothing. */
+  #inFront(chunk: Uint8Array): void {
+    const front = this.#slab.subarray(this.#from, this.#at)
+    const whole = new Uint8Array(chunk.buffer, chunk.byteOffset - front.length, front.length + chunk.length)
+    whole.set(front)
+    this.#at = this.#from
+    if (this.#buffers.length === 0) this.#free = CARRIER_HEADROOM
+    this.#buffers.push(whole)
   }
 
   #cut(): void {

@@ -6,6 +6,7 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { createUpgrader, SUBPROTOCOL, upgrade } from '../../src/carrier/upgrade.ts'
 import { WebSocketCarrier } from '../../src/carrier/websocket.ts'
 import { codeOf } from '../../src/errors.ts'
+import { CARRIER_HEADROOM } from '../../src/wire/limits.ts'
 
 async function listen(t: Test, server: Server): Promise<number> {
   server.listen(0, '127.0.0.1')
@@ -121,6 +122,25 @@ for (const mask of ['zero', 'random'] as const) {
     const closed = once(peer, 'close') as Promise<[number]>
     carrier.close()
     t.equal((await closed)[0], 1000)
+  })
+}
+
+for (const role of ['edge', 'agent'] as const) {
+  t.test(`a payload with headroom goes out as one piece with its header: ${role}`, async (t) => {
+    const room = randomBytes(CARRIER_HEADROOM + 300_000)
+    const payload = room.subarray(CARRIER_HEADROOM)
+    const wanted = sha256(payload)
+    const coming = Promise.withResolvers<WebSocketCarrier>()
+    const port = await ourEdge(t, coming.resolve)
+    const agent = await ourAgent(port, 'zero')
+    const edge = await coming.promise
+    const [from, to] = role === 'edge' ? [edge, agent] : [agent, edge]
+    const arrived = collect(to, payload.length)
+    from.onBytes = () => undefined
+    from.send([payload.subarray(0, 70_000)], CARRIER_HEADROOM)
+    from.send([payload.subarray(70_000)])
+    t.equal(await arrived, wanted)
+    agent.destroy()
   })
 }
 

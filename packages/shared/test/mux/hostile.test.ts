@@ -86,7 +86,7 @@ t.test('a peer that takes credit and never acknowledges cannot make the ledger g
     sent += length
     stream.consumed(length)
     agent.now += 50
-    for (const bytes of agent.session.pull(1, agent.now)) {
+    for (const bytes of agent.session.pull(1, agent.now).buffers) {
       for (const frame of framesOf(bytes)) if (frame.type === 6) limit = frame.limit
     }
     most = Math.max(most, agent.session.carriers[0]?.inFlightBytes ?? 0)

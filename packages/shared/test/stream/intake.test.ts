@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { connect as connectTls, TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
+import { readRecords } from '../../src/carrier/records.ts'
 import { takeIn } from '../../src/stream/intake.ts'
 import { readInto } from '../../src/stream/onread.ts'
 import { Outlet } from '../../src/stream/outlet.ts'
@@ -100,6 +101,59 @@ for (const [name, make] of [
     await ended
   })
 }
+
+t.test('TLS over another socket is read by as large pieces as come, to its end', async (t) => {
+  for (const turned of [false, true]) {
+    const ends = await tlsPair(t)
+    const [from, to] = (turned ? ends.toReversed() : ends) as [Socket, TLSSocket]
+    const sizes = [1, 16_384, 5, 3_000_000, 16_383, 16_385, 1, 1, 500_000]
+    const hash = createHash('sha256')
+    const wanted = createHash('sha256')
+    let left = 0
+    let largest = 0
+    let arrived = Promise.withResolvers<void>()
+    const isOurs = readRecords(to, (bytes) => {
+      hash.update(bytes)
+      largest = Math.max(largest, bytes.length)
+      left -= bytes.length
+      if (left === 0) arrived.resolve()
+    })
+    t.equal(isOurs, true, 'this Node is made as we know it')
+    to.resume()
+    for (const size of sizes) {
+      const sent = randomBytes(size)
+      wanted.update(sent)
+      arrived = Promise.withResolvers()
+      left += size
+      from.write(sent)
+      // Some arrive alone, some together.
+      if (size % 2 === 1) await arrived.promise
+    }
+    await arrived.promise
+    t.equal(hash.copy().digest('hex'), wanted.digest('hex'))
+    t.ok(largest > 16_384, `${largest} bytes at once`)
+    to.pause()
+    left = 1_000_000
+    arrived = Promise.withResolvers()
+    from.write(randomBytes(left))
+    await new Promise((resolve) => setImmediate(resolve))
+    to.resume()
+    await arrived.promise
+    from.destroy()
+    await once(to, 'close')
+  }
+})
+
+t.test('a TLS socket with nothing of ours below it is left alone', async (t) => {
+  const [below] = await pair(t)
+  const socket = new TLSSocket(below)
+  t.teardown(() => socket.destroy())
+  Object.assign(socket, { _parent: null })
+  t.equal(
+    readRecords(socket, () => undefined),
+    false,
+  )
+})
 
 t.test('an outlet copies: what it was given is the caller’s again at once', async (t) => {
   const [from, to] = await pair(t)

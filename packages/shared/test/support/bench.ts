@@ -39,7 +39,7 @@ export class Bench {
   hear(carrier = 1, mostBytes?: number): Frame[] {
     const bytes: Uint8Array[] = [this.#buffered.get(carrier) ?? Buffer.alloc(0)]
     for (let turns = 0; turns < 10_000; turns++) {
-      const got = this.session.pull(carrier, this.now, mostBytes)
+      const { buffers: got } = this.session.pull(carrier, this.now, mostBytes)
       if (got.length === 0) break
       bytes.push(...got)
       if (mostBytes !== undefined) break

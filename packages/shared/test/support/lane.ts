@@ -1,4 +1,5 @@
 import type { Stream } from '../../src/mux/events.ts'
+import { HEADROOM } from '../../src/wire/limits.ts'
 import { matchesPattern, pattern } from './pattern.ts'
 
 /** One direction of a stream as a naive observer knows it. */
@@ -73,6 +74,13 @@ export function isGone(lane: Lane, side: SideName): boolean {
 /** The next `length` bytes to write in a direction. */
 export function nextBytes(half: Half, length: number): Buffer {
   return pattern(half.lane, half.written, length)
+}
+
+/** The same in memory of its own, with room for headers in front, as what was read from a socket. */
+export function nextWithHeadroom(half: Half, length: number): Uint8Array {
+  const buffer = new Uint8Array(HEADROOM + length)
+  buffer.set(nextBytes(half, length), HEADROOM)
+  return buffer.subarray(HEADROOM)
 }
 
 /** Bytes came: they must continue what came before, and have been written. */

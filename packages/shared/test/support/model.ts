@@ -1,5 +1,6 @@
 import t from 'tap'
-import { isLong, isReplay, Random, seedOfRun } from './random.ts'
+import { LONG } from './patience.ts'
+import { isReplay, Random, seedOfRun } from './random.ts'
 import { anySchedule, run, type Schedule, shrink } from './schedule.ts'
 
 const BATCHES = 5
@@ -30,7 +31,7 @@ function check(seed: number, isTapped: boolean): void {
  * figure; with `ENGAWA_SEED` alone the one schedule of that seed is run again.
  */
 export function tryModel(short: number, isTapped: boolean): void {
-  const count = Number(process.env['ENGAWA_SCHEDULES'] ?? short * (isLong ? 10 : 1)) / BATCHES
+  const count = Number(process.env['ENGAWA_SCHEDULES'] ?? short * (LONG ? 10 : 1)) / BATCHES
   const first = seedOfRun()
   if (isReplay && process.env['ENGAWA_SCHEDULES'] === undefined) {
     t.test(`the schedule of seed ${first} keeps every byte`, async () => check(first, isTapped))

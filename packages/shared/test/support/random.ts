@@ -42,4 +42,3 @@ export function seedOfRun(): number {
 }
 
 export const isReplay: boolean = (process.env['ENGAWA_SEED'] ?? '') !== ''
-export const isLong: boolean = process.env['ENGAWA_LONG'] === '1'

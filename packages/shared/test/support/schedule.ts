@@ -1,4 +1,5 @@
-import { type Half, isGone, type Lane, nextBytes, type SideName } from './lane.ts'
+import { HEADROOM } from '../../src/wire/limits.ts'
+import { type Half, isGone, type Lane, nextBytes, nextWithHeadroom, type SideName } from './lane.ts'
 import { MOST_PATTERN_BYTES } from './pattern.ts'
 import type { Pipe } from './pipe.ts'
 import type { Random } from './random.ts'
@@ -81,7 +82,8 @@ const ACTS = {
     const half = outOf(lane, name)
     if (half.ended || stream.room <= 0) return
     const length = SIZES[b % SIZES.length] as number
-    stream.write(nextBytes(half, length))
+    if ((b >> 4) & 1) stream.write(nextWithHeadroom(half, length), undefined, HEADROOM)
+    else stream.write(nextBytes(half, length))
     half.written += length
   },
   consume(world, a, b) {

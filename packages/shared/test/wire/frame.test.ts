@@ -1,5 +1,6 @@
 import t from 'tap'
 import { FrameReader } from '../../src/wire/frame.ts'
+import { CARRIER_HEADROOM, HEADROOM } from '../../src/wire/limits.ts'
 import { FrameWriter } from '../../src/wire/writer.ts'
 import { Collector, dataLengths, joined } from '../support/collect.ts'
 import { decodeAll, encode, encodeAll, type Frame, ledgeredBytes, raw, u32, u64 } from '../support/frames.ts'
@@ -112,7 +113,7 @@ for (const [hex, frame] of TABLE) {
     const writer = new FrameWriter()
     t.equal(write(writer, frame), unhex(hex).length, 'answers its length')
     t.equal(writer.size, unhex(hex).length, 'counts it')
-    t.equal(Buffer.concat(writer.take()).toString('hex'), unhex(hex).toString('hex'))
+    t.equal(Buffer.concat(writer.take().buffers).toString('hex'), unhex(hex).toString('hex'))
     t.equal(writer.size, 0)
   })
 }
@@ -182,7 +183,7 @@ t.test('random frames in random slices: the reader agrees with the oracle, and s
     let size = 0
     for (const frame of frames) size += write(writer, frame)
     const isSized = size === bytes.length && writer.size === bytes.length
-    if (!isSized || !Buffer.concat(writer.take()).equals(bytes))
+    if (!isSized || !Buffer.concat(writer.take().buffers).equals(bytes))
       throw new Error(`writer differs: seed ${seed}, round ${round}`)
   }
 })
@@ -190,13 +191,39 @@ t.test('random frames in random slices: the reader agrees with the oracle, and s
 t.test('what the writer has given away never changes afterwards', async (t) => {
   const random = new Random(7)
   const writer = new FrameWriter()
-  const kept: { views: Uint8Array[]; bytes: Buffer }[] = []
+  const kept: { views: readonly Uint8Array[]; bytes: Buffer }[] = []
   for (let round = 0; round < 400; round++) {
     for (let count = random.below(20); count >= 0; count--) write(writer, anyFrame(random, 2000))
-    const views = writer.take()
+    const views = writer.take().buffers
     kept.push({ views, bytes: Buffer.concat(views) })
   }
   t.ok(kept.every(({ views, bytes }) => Buffer.concat(views).equals(bytes)))
+})
+
+t.test('headers go in front of a payload that has headroom, with small frames that wait', async (t) => {
+  const writer = new FrameWriter()
+  const room = Buffer.alloc(HEADROOM + 5000, 0xaa)
+  const payload = room.subarray(HEADROOM).fill(7)
+  const plain = new FrameWriter()
+  for (const each of [writer, plain]) {
+    each.credit(6, 16_384)
+    each.data(3, 5, 5000, [payload], each === writer ? HEADROOM : 0)
+    each.ack(12)
+  }
+  const { buffers, headroom } = writer.take()
+  t.equal(buffers.length, 2)
+  t.equal(buffers[0]?.buffer, room.buffer)
+  t.equal(headroom, CARRIER_HEADROOM)
+  const apart = plain.take()
+  t.equal(apart.headroom, 0)
+  t.same(Buffer.concat(buffers), Buffer.concat(apart.buffers))
+  t.ok(
+    room.subarray(0, CARRIER_HEADROOM).every((byte) => byte === 0xaa),
+    'what is the carrier’s is untouched',
+  )
+  for (let count = 0; count < 10; count++) writer.credit(6, count)
+  writer.data(3, 5005, 5000, [payload], HEADROOM)
+  t.equal(writer.take().buffers.length, 2, 'more than has room goes before it')
 })
 
 const TOO_MUCH = u64(2n ** 53n)

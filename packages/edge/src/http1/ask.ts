@@ -1,0 +1,229 @@
+import { EngawaError } from '@engawa/shared/errors'
+import type { Stream } from '@engawa/shared/mux/events'
+import {
+  type BodyReader,
+  isRepeatable,
+  type Outgoing,
+  type ServiceAnswer,
+  type Upstream,
+  type UpstreamEvents,
+} from '../forward/upstream.ts'
+import { AnswerBody } from './answer-body.ts'
+import { fieldLines } from './lines.ts'
+import { replay } from './replay.ts'
+import { type ResponseHead, readResponseHead } from './response-head.ts'
+
+/** Small payloads go in one piece with the lines around them. */
+const JOIN_BYTES = 8 * 1024
+const PATH = /^[\x21-\xff]+$/
+
+/** The head of a request as it goes to the service. Throws INTERNAL for what can't be one. */
+export function requestText({ method, path, fields }: Outgoing): string {
+  if (!PATH.test(path)) throw new EngawaError('INTERNAL', 'a path that cannot be sent')
+  return `${method} ${path} HTTP/1.1\r\n${fieldLines(fields)}Connection: keep-alive\r\n\r\n`
+}
+
+/** head: of the answer, awaited · body: it comes · replayed: Node reads the answer · over: nothing is to come of it. */
+type Phase = 'head' | 'body' | 'replayed' | 'over'
+
+/** kept: it may be asked again · ended: this was its last request · taken: another has its stream. */
+export type Left = 'kept' | 'ended' | 'taken'
+
+export interface AskOptions {
+  readonly stream: Stream
+  /** Its head as sent. */
+  readonly text: string
+  readonly events: UpstreamEvents
+  /** The connection has carried a request before. */
+  readonly reused: boolean
+  /** Nothing of it is to come. What becomes of the connection, and the answer's Keep-Alive. */
+  readonly over: (left: Left, keepAlive?: string) => void
+}
+
+/** One request on a service connection, and its answer. */
+export class Ask implements Upstream {
+  readonly #outgoing: Outgoing
+  readonly #options: AskOptions
+  readonly #chunked: boolean
+  #phase: Phase = 'head'
+  /** The whole request has gone out. */
+  #sent = false
+  #heard = false
+  #held: Buffer | undefined
+  #head: ResponseHead | undefined
+  #body: AnswerBody | undefined
+  #reader: BodyReader | undefined
+  #retired = false
+  #endReplay: (() => void) | undefined
+
+  constructor(outgoing: Outgoing, options: AskOptions) {
+    this.#outgoing = outgoing
+    this.#options = options
+    this.#chunked = outgoing.hasBody && isChunked(outgoing.fields)
+    options.stream.write(Buffer.from(options.text, 'latin1'))
+  }
+
+  write(chunk: Buffer): boolean {
+    if (this.#phase === 'over' || this.#sent || chunk.length === 0) return true
+    const { stream } = this.#options
+    if (!this.#chunked) stream.write(chunk)
+    else {
+      const parts = [Buffer.from(`${chunk.length.toString(16)}\r\n`, 'latin1'), chunk, Buffer.from('\r\n')]
+      if (chunk.length <= JOIN_BYTES) stream.write(Buffer.concat(parts))
+      else for (const part of parts) stream.write(part)
+    }
+    return stream.room > 0
+  }
+
+  end(trailers: [string, string][] = []): void {
+    if (this.#phase === 'over' || this.#sent) return
+    if (this.#chunked) this.#options.stream.write(Buffer.from(`0\r\n${fieldLines(trailers.flat())}\r\n`, 'latin1'))
+    this.#sent = true
+    this.#settle()
+  }
+
+  destroy(): void {
+    if (this.#phase === 'over') return
+    this.#break()
+  }
+
+  /** Bytes of the stream, lent. */
+  data(bytes: Uint8Array): void {
+    this.#heard = true
+    if (this.#phase === 'head') this.#readHead(bytes)
+    else if (this.#phase === 'body') this.#readBody(bytes)
+    else this.#options.stream.consumed(bytes.length)
+  }
+
+  /** The service has ended its direction. */
+  ended(): void {
+    if (this.#phase !== 'body' || this.#body?.end() !== true) return this.failed(new EngawaError('SERVICE_BROKE'))
+    this.#retired = true
+    this.#settle()
+  }
+
+  /** The stream is gone, or what comes on it is no answer. */
+  failed(error: EngawaError): void {
+    const phase = this.#phase
+    if (phase === 'over') return
+    // All of it is here, and only waits for the visitor.
+    if (phase === 'body' && this.#sent && this.#body?.complete === true) {
+      this.#retired = true
+      return
+    }
+    this.#break()
+    const { events, reused } = this.#options
+    if (phase === 'head') events.broke(error, reused && !this.#heard && isRepeatable(this.#outgoing))
+    else this.#reader?.failed(error)
+  }
+
+  drained(): void {
+    if (this.#phase !== 'over') this.#options.events.drained()
+  }
+
+  #readHead(bytes: Uint8Array): void {
+    const { stream, events } = this.#options
+    const { method, responseHeadBytes: most } = this.#outgoing
+    let rest = this.#held === undefined ? bytes : Buffer.concat([this.#held, bytes])
+    this.#held = undefined
+    while (this.#phase === 'head') {
+      const head = readResponseHead(rest, { head: method === 'HEAD', most })
+      if (head === 'more') this.#held = Buffer.from(rest)
+      if (head === 'more' || head === 'other') {
+        stream.consumed(bytes.length)
+        if (head === 'other') this.#replay(Buffer.from(rest))
+        return
+      }
+      rest = rest.subarray(head.bytes)
+      if (head.status >= 200) {
+        stream.consumed(bytes.length - rest.length)
+        return this.#begin(head, rest)
+      }
+      events.interim(head.status, head.rawHeaders)
+    }
+    stream.consumed(bytes.length)
+  }
+
+  #begin(head: ResponseHead, rest: Uint8Array): void {
+    const { stream, events } = this.#options
+    this.#head = head
+    this.#phase = 'body'
+    this.#retired = !head.keeps
+    this.#body = new AnswerBody(head.framing, (count) => stream.consumed(count))
+    events.answered(this.#answer(head, this.#body))
+    if (this.#phase !== 'body') stream.consumed(rest.length)
+    else if (rest.length > 0) this.#readBody(rest)
+    else this.#settle()
+  }
+
+  #readBody(bytes: Uint8Array): void {
+    const body = this.#body as AnswerBody
+    if (!body.take(bytes)) return this.failed(new EngawaError('SERVICE_BROKE', 'no chunked body'))
+    // Who sends more than it announced might answer the next request with it.
+    if (body.excess) this.#retired = true
+    this.#settle()
+  }
+
+  /** The answer may be whole, and the request sent. */
+  #settle(): void {
+    const body = this.#body
+    if (this.#phase !== 'body' || body?.done !== true) return
+    const reader = this.#reader
+    this.#reader = undefined
+    if (this.#sent || this.#retired) {
+      this.#phase = 'over'
+      if (!this.#sent) this.#options.stream.reset('CANCELLED')
+      this.#options.over(this.#sent && !this.#retired ? 'kept' : 'ended', this.#head?.keepAlive)
+    }
+    reader?.end()
+  }
+
+  #answer(head: ResponseHead, body: AnswerBody): ServiceAnswer {
+    const { status, message, rawHeaders, framing } = head
+    return {
+      status,
+      message,
+      rawHeaders,
+      get rawTrailers() {
+        return body.trailers
+      },
+      mayHaveTrailers: framing.kind === 'chunked',
+      ended: body.complete,
+      read: (reader) => {
+        this.#reader = reader
+        body.read(reader.data)
+      },
+      pause: () => body.pause(),
+      resume: () => {
+        body.resume()
+        this.#settle()
+      },
+      destroy: () => this.destroy(),
+      retire: () => {
+        this.#retired = true
+      },
+    }
+  }
+
+  /** What is not for a strict reader is read by Node's, from its first byte. The connection ends with it. */
+  #replay(bytes: Buffer): void {
+    this.#phase = 'replayed'
+    const { stream, events, over } = this.#options
+    this.#endReplay = replay(bytes, { stream, outgoing: this.#outgoing, events })
+    over('taken')
+  }
+
+  #break(): void {
+    const { stream, over } = this.#options
+    const replayed = this.#phase === 'replayed'
+    this.#phase = 'over'
+    this.#body?.drop()
+    if (replayed) return this.#endReplay?.()
+    stream.reset('CANCELLED')
+    over('ended')
+  }
+}
+
+function isChunked(fields: readonly string[]): boolean {
+  return fields.some((name, at) => at % 2 === 0 && name.toLowerCase() === 'transfer-encoding')
+}

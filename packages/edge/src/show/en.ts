@@ -124,6 +124,7 @@ export const en = {
     agent: 'AGENT',
     target: 'LEADS TO',
     state: 'STATE',
+    service: 'SERVICE',
     open: 'OPEN',
     total: 'TOTAL',
     received: 'IN',
@@ -131,6 +132,7 @@ export const en = {
     dropped: 'DROPPED',
   },
   tunnelStates: { live: 'live', reserved: 'reserved' },
+  serviceReached: (seconds: string) => `reached ${seconds} s ago`,
 
   // edge status, check, ca
   linksHeads: {

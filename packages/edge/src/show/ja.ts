@@ -119,6 +119,7 @@ export const ja: Words = {
     agent: 'エージェント',
     target: '接続先',
     state: '状態',
+    service: 'サービス',
     open: '通信中',
     total: '合計',
     received: '受信',
@@ -126,6 +127,7 @@ export const ja: Words = {
     dropped: '破棄',
   },
   tunnelStates: { live: '公開中', reserved: '予約' },
+  serviceReached: (seconds) => `${seconds} 秒前に到達`,
 
   linksHeads: {
     agent: 'エージェント',

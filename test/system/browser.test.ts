@@ -1,21 +1,18 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
-import { join } from 'node:path'
-import { chromium, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import t from 'tap'
 import { WebSocketServer } from 'ws'
-import { run } from '../support/command.ts'
-import { findTool, without } from '../support/tools.ts'
+import { openBrowser, PATIENCE_MS, selfSigned } from '../support/browser.ts'
+import { without } from '../support/tools.ts'
 import { world } from '../support/world.ts'
 
 const ASSETS = 100
 const MIB = 1024 * 1024
-/** Of a browser that starts beside other tests. */
-const PATIENCE_MS = 120_000
 const EVENTS = ['one', '縁側', 'three']
 
 /** A small site: a page with many assets, events, a place to upload to and a download. */
@@ -80,18 +77,6 @@ async function listening(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-/** A profile of its own for the browser, which trusts these roots as if its owner had installed them. */
-async function profile(home: string, roots: readonly string[]): Promise<void> {
-  const store = join(home, '.pki/nssdb')
-  mkdirSync(store, { recursive: true })
-  const commands = [['-N', '--empty-password'], ...roots.map((root) => ['-A', '-t', 'C,,', '-n', root, '-i', root])]
-  for (const command of commands) {
-    // oxlint-disable-next-line no-await-in-loop -- one after the other
-    const { code, stderr } = await run(['certutil', '-d', `sql:${store}`, ...command])
-    if (code !== 0) throw new Error(`certutil ${command.join(' ')}: ${stderr}`)
-  }
-}
-
 t.test(
   'Chromium: two HTTP tunnels and one tls:// tunnel, 100 assets over HTTP/2, events, WebSocket, upload, download',
   { skip: without('chromium', 'certutil', 'openssl') },
@@ -104,11 +89,7 @@ t.test(
         vias.push(headers['via'])
         socket.on('message', (data, binary) => socket.send(data, { binary }))
       })
-    const [key, cert] = [here.folder('own.key'), here.folder('own.crt')]
-    const subject = ['-subj', '/CN=own', '-addext', `subjectAltName=DNS:${here.host('own')}`]
-    const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
-    const made = await run(['openssl', 'req', '-x509', ...kind, '-keyout', key, '-out', cert, ...subject])
-    t.equal(made.code, 0, made.stderr)
+    const { key, cert } = await selfSigned(here.folder('certificates'), { file: 'own', host: here.host('own') })
     const own = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) }, site('own'))
     const [blog, nas, tls] = await Promise.all([...servers, own].map(listening))
     t.teardown(() => {
@@ -121,14 +102,7 @@ t.test(
     await Promise.all([more.until('tunnel'), last.until('tunnel')])
     const ca = here.folder('ca.pem')
     writeFileSync(ca, /-----BEGIN[^]*?-----END CERTIFICATE-----\n/.exec((await here.edgeDo('ca')).stdout)?.[0] ?? '')
-    const home = here.folder('browser')
-    await profile(home, [ca, cert])
-    const browser = await chromium.launch({
-      timeout: PATIENCE_MS,
-      executablePath: findTool('chromium') ?? 'chromium',
-      args: ['--no-sandbox', '--no-proxy-server', `--host-resolver-rules=MAP *.${here.domain} 127.0.0.1`],
-      env: { ...process.env, HOME: home },
-    })
+    const browser = await openBrowser({ home: here.folder('browser'), roots: [ca, cert], domain: here.domain })
     t.teardown(() => browser.close())
     const port = here.https.split(':').at(-1)
     const open = async (name: string): Promise<Page> => {

@@ -227,17 +227,8 @@ export class CarrierEnd {
   queueData(stream: MuxStream, now: Millis): void {
     if (stream.dataQueue === this) return
     stream.dataQueue = this
-    this.#queueOf(stream, now).push(stream)
-  }
-
-  #queueOf(stream: MuxStream, now: Millis): Queue<MuxStream> {
-    return this.#recent(stream, now) < INTERACTIVE_BYTES ? this.#interactive : this.#bulk
-  }
-
-  /** First of all: it was taken and did not go. */
-  queueAgain(stream: MuxStream, now: Millis): void {
-    stream.dataQueue = this
-    this.#queueOf(stream, now).unshift(stream)
+    const queue = this.#recent(stream, now) < INTERACTIVE_BYTES ? this.#interactive : this.#bulk
+    queue.push(stream)
   }
 
   /** Interactive before bulk; in each, whoever waited longest. */

@@ -1,5 +1,4 @@
 import { writeFileSync } from 'node:fs'
-import net from 'node:net'
 import { join } from 'node:path'
 import { freePort } from '../../packages/edge/test/support/ports.ts'
 import { startSshd } from '../support/sshd.ts'
@@ -41,22 +40,24 @@ export async function sshHops(here: World, ports: readonly number[]): Promise<Ho
 
 /** haproxy twice, each with one thread. */
 export async function haproxyHops(here: World, port: number): Promise<Hops> {
-  return twice(here, port, async (to, listen) => {
+  const command = (to: number, listen: number): [string, ...string[]] => {
     const file = here.folder(`haproxy-${listen}.cfg`)
     const lines = ['global', ' nbthread 1', ' maxconn 4000', 'defaults', ' mode tcp', ' timeout client 1h']
     lines.push(' timeout server 1h', ' timeout connect 5s', 'listen hop', ` bind 127.0.0.1:${listen}`)
     writeFileSync(file, [...lines, ` server next 127.0.0.1:${to}`, ''].join('\n'))
-    return [findTool('haproxy') ?? 'haproxy', '-db', '-q', '-f', file]
-  })
+    return [findTool('haproxy') ?? 'haproxy', '-W', '-f', file]
+  }
+  // Without a master it says nothing.
+  return twice(here, port, { listening: /Loading success/, command })
 }
 
 /** nginx twice as an HTTP proxy that keeps its connections. */
 export async function nginxHops(here: World, port: number): Promise<Hops> {
-  return twice(here, port, async (to, listen) => {
+  const command = (to: number, listen: number): [string, ...string[]] => {
     const file = here.folder(`nginx-${listen}.conf`)
     writeFileSync(
       file,
-      `daemon off; worker_processes 1; pid ${here.folder(`nginx-${listen}.pid`)}; error_log stderr error;
+      `daemon off; worker_processes 1; pid ${here.folder(`nginx-${listen}.pid`)}; error_log stderr notice;
       events { worker_connections 4096; }
       http {
         access_log off; keepalive_requests 100000000; tcp_nodelay on;
@@ -72,40 +73,18 @@ export async function nginxHops(here: World, port: number): Promise<Hops> {
       }\n`,
     )
     return [findTool('nginx') ?? 'nginx', '-c', file, '-e', 'stderr']
-  })
+  }
+  return twice(here, port, { listening: /start worker process \d+/, command })
 }
 
 async function twice(
   here: World,
   port: number,
-  command: (to: number, listen: number) => Promise<[string, ...string[]]>,
+  { listening, command }: { listening: RegExp; command: (to: number, listen: number) => [string, ...string[]] },
 ): Promise<Hops> {
   const [inner, outer] = [await freePort(), await freePort()]
-  const first = here.start('inner hop', await command(port, inner))
-  const second = here.start('outer hop', await command(inner, outer))
-  await Promise.all([answers(inner), answers(outer)])
+  const first = here.start('inner hop', command(port, inner))
+  const second = here.start('outer hop', command(inner, outer))
+  await Promise.all([first.untilLogged(listening), second.untilLogged(listening)])
   return { port: outer, pids: [first.pid, second.pid] }
-}
-
-const LOOK_MS = 20
-const PATIENCE_MS = 10_000
-
-/** Resolves once somebody listens on `port`: these programs do not say so themselves. */
-async function answers(port: number): Promise<void> {
-  for (const until = performance.now() + PATIENCE_MS; ; ) {
-    // oxlint-disable-next-line no-await-in-loop -- until one succeeds
-    if (await connects(port)) return
-    if (performance.now() > until) throw new Error(`nobody listens on port ${port}`)
-    // oxlint-disable-next-line no-await-in-loop -- until one succeeds
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
-  }
-}
-
-function connects(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect({ port, host: '127.0.0.1' })
-    socket.once('connect', () => resolve(true))
-    socket.once('error', () => resolve(false))
-    socket.on('connect', () => socket.destroy())
-  })
 }

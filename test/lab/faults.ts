@@ -61,6 +61,16 @@ export class Faults {
     this.#network.exec('router', ['tc', 'qdisc', 'replace', 'dev', 'left', ...shape])
   }
 
+  /** Undoes `limit`. */
+  unlimit(): void {
+    for (const [room, side] of [
+      ['cgnat', 'right'],
+      ['router', 'left'],
+    ] as const) {
+      this.#network.exec(room, ['tc', 'qdisc', 'del', 'dev', side, 'root'])
+    }
+  }
+
   /** SIGSTOP: the process keeps its sockets and does nothing. */
   async freeze(program: Program, ms: number): Promise<Moment> {
     program.freeze()

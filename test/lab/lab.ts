@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { type Event, Program } from '../support/program.ts'
 import { type Services, type World, world } from '../support/world.ts'
 import { Faults, type Moment } from './faults.ts'
+import type { Order as Line } from './line.ts'
 import { type Addresses, EDGE, Network, SERVICE } from './network.ts'
 import type { Order } from './visitors.ts'
 
@@ -60,6 +61,20 @@ export async function lab(t: Owner, { edgeFlags = [], nodeFlags = [], home, line
   return { network, faults, here, services, agent, echo: echo.port, bulk: bulk.port, web: here.host(web.name) }
 }
 
+const CARRIER_PORT = 443
+
+/** From now on whatever the agent dials goes over a long line; see `line.ts`. */
+export async function lengthen({ network, here }: Lab, line: Pick<Line, 'delayMs' | 'rate'>): Promise<void> {
+  const to = (host: string): Line['v4'] => ({ host: host.replace(/[[\]]/g, ''), port: CARRIER_PORT })
+  const order: Line = { listen: { host: '::', port: 0 }, v4: to(EDGE.v4), v6: to(EDGE.v6), ...line }
+  const [enter = '', ...rest] = network.enter('router')
+  const file = join(import.meta.dirname, 'line.ts')
+  const node = [process.execPath, '-C', 'engawa-source', file, JSON.stringify(order)]
+  const { port } = await here.start('line', [enter, ...rest, ...node]).until('ready')
+  network.divert(CARRIER_PORT, Number(port))
+  network.allowGiants()
+}
+
 /** What a stream may be behind by and count as in step. */
 const IN_STEP_BYTES = 64 * 1024
 
@@ -115,6 +130,20 @@ export class Visitors {
     const { agent, here } = this.#lab
     return this.program.until(wanted, { deadlineMs, after, witnesses: [agent, here.edge] })
   }
+}
+
+/** Bytes of the bulk service that came in each whole second; the first one belongs to the beginning. */
+export async function download({ here, bulk, agent }: Lab, seconds: number): Promise<readonly number[]> {
+  const file = join(import.meta.dirname, 'reader.ts')
+  const reader = here.startAt('visitor', 'reader', [
+    process.execPath,
+    file,
+    EDGE.forVisitors,
+    String(bulk),
+    String(seconds),
+  ])
+  const { each } = await reader.until('done', { deadlineMs: seconds * 1000 + 45_000, witnesses: [agent, here.edge] })
+  return each as number[]
 }
 
 /** The value that 95 % do not exceed. */

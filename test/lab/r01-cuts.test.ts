@@ -1,9 +1,10 @@
 // R1. The carriers are cut in every way there is, under streams both ways and WebSockets.
+import { join } from 'node:path'
 import t from 'tap'
 import { seeded } from '../support/bytes.ts'
 import { LONG, PATIENCE } from '../support/tools.ts'
 import { type Lab, lab, Visitors } from './lab.ts'
-import { HOME, withoutLab } from './network.ts'
+import { EDGE, HOME, SERVICE, withoutLab } from './network.ts'
 
 const MIB = 1024 * 1024
 /** From the path's return to the next byte of the flow that waits longest. */
@@ -36,6 +37,25 @@ t.test('R1: carriers are cut', { skip: withoutLab() }, async (t) => {
     t.same(await visitors.faulty(), [], 'no byte lost, doubled or reordered, no WebSocket closed')
   })
 
+  t.test('after the service has ended its side: it hears all that its visitor goes on to say', async (t) => {
+    const service = here.here.startAt('service', 'farewell', farewell('service', SERVICE))
+    const { port } = await service.until('ready')
+    const { tunnel } = await here.here.publish('home', `tcp://${SERVICE}:${String(port)}`)
+    const visitor = here.here.startAt(
+      'visitor',
+      'visitor of farewell',
+      farewell('visitor', EDGE.forVisitors, String(tunnel.port)),
+    )
+    const witnesses = [here.agent, here.here.edge, visitor]
+    t.match(await visitor.until('ended', { witnesses }), { heard: 'farewell' })
+    const before = here.agent.mark
+    faults.reset()
+    await here.agent.until('carrier_lost', { after: before, witnesses })
+    await faults.dropSilently(1500)
+    const { bytes, sha256 } = await visitor.until('said', { witnesses })
+    t.match(await service.until('heard', { witnesses }), { bytes, sha256 })
+  })
+
   t.test('at random byte offsets, at full speed: every byte arrives', async (t) => {
     const offsets = randomOffsets(CUTS, (2 * STREAMS * SIZE) / CUTS)
     let cuts = 0
@@ -64,6 +84,10 @@ async function cutAt({ agent, faults }: Lab, { program }: Visitors, offsets: rea
   }
   faults.mend()
   return cuts
+}
+
+function farewell(...args: string[]): [string, ...string[]] {
+  return [process.execPath, join(import.meta.dirname, 'farewell.ts'), ...args]
 }
 
 /** From 16 KiB, which is past the handshake, evenly up to twice the mean. */

@@ -122,46 +122,52 @@ async function pauses(
 
 const at = (sorted: readonly number[], share: number): number => sorted[Math.ceil(sorted.length * share) - 1] ?? 0
 
-/** What the loss cost beyond what this machine stalls by itself. */
-function tell(t: Test, what: string, { pauses: found, stalls }: Found): { p95: number; worst: number } {
-  const [a, b, c, d] = [at(found, 0.5), at(found, 0.95), at(found, 1), at(stalls, 0.95)].map((ms) => Math.round(ms))
-  t.comment(
-    `R14 ${what}: pause median ${a} ms, p95 ${b} ms, worst ${c} ms of ${found.length} tries (without: p95 ${d} ms)`,
-  )
-  return { p95: at(found, 0.95) - at(stalls, 0.95), worst: at(found, 1) - at(stalls, 1) }
+/** Bounds of one kind of loss, ms. */
+interface Bound {
+  readonly p95: number
+  readonly worst: number
 }
+
+/**
+ * The usual pause has to be within the bound as it stands. Of the longest ones, what this machine stalls by itself is
+ * taken off; but a stall may as well fall into the pauses alone, so that these have PATIENCE besides.
+ */
+function judge(t: Test, what: string, { pauses: found, stalls }: Found, bound: Bound): void {
+  const [a, b, c, d] = [at(found, 0.5), at(found, 0.95), at(found, 1), at(stalls, 0.95)].map((ms) => Math.round(ms))
+  const told = `${what}: pause median ${a} ms, p95 ${b} ms, worst ${c} ms of ${found.length} tries (without: p95 ${d} ms)`
+  t.comment(`R14 ${told}`)
+  t.ok(at(found, 0.5) <= bound.p95, `median ≤ ${bound.p95} ms; ${told}`)
+  t.ok(at(found, 0.95) - at(stalls, 0.95) <= bound.p95 * PATIENCE, `p95 ≤ ${bound.p95} ms; ${told}`)
+  t.ok(at(found, 1) - at(stalls, 1) <= bound.worst * PATIENCE, `worst ≤ ${bound.worst} ms; ${told}`)
+}
+
+const RESET: Bound = { p95: 200, worst: 500 }
+const DROPPED: Bound = { p95: 1500, worst: 1500 }
 
 const reset = (shim: Shim): void => shim.reset()
 const drop = (shim: Shim): void => shim.drop()
 
-t.test('R14 one of two carriers dies under an interactive stream', async (t) => {
-  const way = await twoCarriers(t)
-  const socket = await connect(way.echoPort)
-  const watch = new Stopwatch()
-  chat(socket, watch)
-  const closed = tell(t, 'interactive, reset', await pauses(way, watch, { tries: RESETS, cut: reset, afterMs: 300 }))
-  t.ok(closed.p95 <= 200 * PATIENCE, 'p95 ≤ 200 ms')
-  t.ok(closed.worst <= 500 * PATIENCE, 'worst ≤ 500 ms')
-  const tries = LONG ? 20 : 3
-  const dropped = tell(
-    t,
-    'interactive, dropped silently',
-    await pauses(way, watch, { tries, cut: drop, afterMs: 1800 }),
-  )
-  t.ok(dropped.worst <= 1500 * PATIENCE, 'dropped ≤ 1.5 s')
-  socket.destroy()
-})
+const DROPS = LONG ? 20 : 3
 
-t.test('R14 one of two carriers dies under a transfer both ways', async (t) => {
+t.test('R14 one of two carriers dies', async (t) => {
   const way = await twoCarriers(t)
-  const socket = await connect(way.echoPort)
-  const watch = new Stopwatch()
-  transfer(socket, watch)
-  const closed = tell(t, 'transfer, reset', await pauses(way, watch, { tries: RESETS, cut: reset, afterMs: 300 }))
-  t.ok(closed.p95 <= 200 * PATIENCE, 'p95 ≤ 200 ms')
-  t.ok(closed.worst <= 500 * PATIENCE, 'worst ≤ 500 ms')
-  const tries = LONG ? 20 : 3
-  const dropped = tell(t, 'transfer, dropped silently', await pauses(way, watch, { tries, cut: drop, afterMs: 1800 }))
-  t.ok(dropped.worst <= 1500 * PATIENCE, 'dropped ≤ 1.5 s')
-  socket.destroy()
+  for (const [under, keepBusy] of [
+    ['an interactive stream', chat],
+    ['a transfer both ways', transfer],
+  ] as const) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await t.test(`under ${under}`, async (t) => {
+      const socket = await connect(way.echoPort)
+      const watch = new Stopwatch()
+      keepBusy(socket, watch)
+      judge(t, `${under}, reset`, await pauses(way, watch, { tries: RESETS, cut: reset, afterMs: 300 }), RESET)
+      judge(
+        t,
+        `${under}, dropped silently`,
+        await pauses(way, watch, { tries: DROPS, cut: drop, afterMs: 1800 }),
+        DROPPED,
+      )
+      socket.destroy()
+    })
+  }
 })

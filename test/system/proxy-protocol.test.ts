@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { type AddressInfo, connect as dial } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { freePort } from '../../packages/edge/test/support/ports.ts'
 import { run } from '../support/command.ts'
@@ -35,16 +35,9 @@ backend out
   server one 127.0.0.1:${(behind.address() as AddressInfo).port}
 `,
   )
-  const haproxy = here.start('haproxy', [findTool('haproxy') ?? 'haproxy', '-db', '-f', config])
-  for (let up = false; !up; ) {
-    const socket = dial(port, '127.0.0.1').on('error', () => {})
-    // oxlint-disable-next-line no-await-in-loop -- until it listens
-    up = await new Promise((resolve) => socket.once('connect', () => resolve(true)).once('close', () => resolve(false)))
-    socket.destroy()
-    if (haproxy.exit) throw new Error(haproxy.report())
-    // oxlint-disable-next-line no-await-in-loop -- until it listens
-    if (!up) await new Promise((resolve) => setTimeout(resolve, 50))
-  }
+  // With a master, which tells when it listens.
+  const haproxy = here.start('haproxy', [findTool('haproxy') ?? 'haproxy', '-W', '-f', config])
+  await haproxy.untilLogged(/Loading success/)
   await here.join('home')
   for (const version of ['v1', 'v2']) {
     // oxlint-disable-next-line no-await-in-loop -- one after the other

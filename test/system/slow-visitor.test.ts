@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import http from 'node:http'
 import t from 'tap'
+import { COUNTING, countsOf } from '../support/counting.ts'
 import { rssOf } from '../support/process.ts'
+import type { Program } from '../support/program.ts'
 import { connect, read } from '../support/socket.ts'
 import { LONG } from '../support/tools.ts'
 import { type World, world } from '../support/world.ts'
@@ -10,27 +12,28 @@ const MIB = 1024 * 1024
 const VISITORS = 20
 const PHASE_MS = LONG ? 5000 : 1500
 const ROUNDS = LONG ? 8 : 4
-/** In the short form the machine may be busy with other tests: the figure is printed, the bound is wide. */
-const BOUND = LONG ? { throughput: 0.9, p99: 2 } : { throughput: 0.5, p99: 8 }
+/** In the short form the machine may be busy with other tests: the figure is printed, the bound is wider. */
+const BOUND = LONG ? { throughput: 0.9, p99: 2 } : { throughput: 0.7, p99: 4 }
+const MOST_MIB = 64
 
 /** What a visitor who reads takes in each round of warming up. */
 const WARM_BYTES = 64 * MIB
 const ATTEMPTS = LONG ? 1 : 3
 
 t.test('R9 one visitor stops reading 1 GiB while 20 others go on', async (t) => {
-  const here = await world(t)
+  const here = await world(t, { nodeFlags: COUNTING })
   const services = await here.services('web')
   await here.join('home')
   const { agent, tunnels } = await here.publish('home', [String(services.http), `tcp://${services.bulk}`])
   const bulkPort = tunnels[1]?.port ?? 0
-  const memory = { edge: new Peak(here.edge.pid), agent: new Peak(agent.pid) }
+  const memory = { edge: new Peak(here.edge), agent: new Peak(agent) }
 
   // The crowd alone costs its heap too, and whoever reads well his buffers: that is not the stuck one's.
   for (let round = 0; round < ROUNDS; round++) {
     // oxlint-disable-next-line no-await-in-loop -- phases take turns
     await Promise.all([measure(here, PHASE_MS), swallow(bulkPort, WARM_BYTES)])
-    memory.edge.rest()
-    memory.agent.rest()
+    // oxlint-disable-next-line no-await-in-loop -- phases take turns
+    await Promise.all([memory.edge.rest(), memory.agent.rest()])
   }
   let found = await compare(here, bulkPort, memory)
   // What else runs on the machine can spoil one comparison, not three.
@@ -40,28 +43,49 @@ t.test('R9 one visitor stops reading 1 GiB while 20 others go on', async (t) => 
   }
   t.comment(`R9 20 visitors: ${found.perSecond.toFixed(0)} requests/s of 64 KiB alone`)
   t.comment(`R9 beside a stuck one: throughput × ${found.throughput.toFixed(2)}, p99 × ${found.p99.toFixed(2)}`)
-  t.comment(`growth: edge ${memory.edge.grownMiB.toFixed(0)} MiB, agent ${memory.agent.grownMiB.toFixed(0)} MiB`)
-  t.ok(isEnough(found), `throughput × ${found.throughput}, p99 × ${found.p99}`)
-  t.ok(memory.edge.grownMiB <= 64, `edge grew ${memory.edge.grownMiB} MiB`)
-  t.ok(memory.agent.grownMiB <= 64, `agent grew ${memory.agent.grownMiB} MiB`)
+  for (const peak of [memory.edge, memory.agent]) {
+    t.comment(peak.told)
+    t.ok(peak.heldMiB <= MOST_MIB, peak.told)
+    // Beside other tests the collector is late: what is resident then is mostly what nobody holds any more.
+    if (LONG) t.ok(peak.residentMiB <= MOST_MIB, peak.told)
+  }
 })
 
-/** Resident memory of a process above the most it had at rest. */
+/** Memory of a program above the most it had at rest. */
 class Peak {
-  readonly #pid: number
-  #restMiB = 0
-  grownMiB = 0
+  readonly #program: Program
+  #rest = { residentMiB: 0, heldMiB: 0 }
+  residentMiB = 0
+  heldMiB = 0
 
-  constructor(pid: number) {
-    this.#pid = pid
+  constructor(program: Program) {
+    this.#program = program
   }
 
-  rest(): void {
-    this.#restMiB = Math.max(this.#restMiB, rssOf(this.#pid) / MIB)
+  async rest(): Promise<void> {
+    const { residentMiB, heldMiB } = await this.#now()
+    this.#rest = {
+      residentMiB: Math.max(this.#rest.residentMiB, residentMiB),
+      heldMiB: Math.max(this.#rest.heldMiB, heldMiB),
+    }
   }
 
-  look(): void {
-    this.grownMiB = Math.max(this.grownMiB, rssOf(this.#pid) / MIB - this.#restMiB)
+  async look(): Promise<void> {
+    const { residentMiB, heldMiB } = await this.#now()
+    this.residentMiB = Math.max(this.residentMiB, residentMiB - this.#rest.residentMiB)
+    this.heldMiB = Math.max(this.heldMiB, heldMiB - this.#rest.heldMiB)
+  }
+
+  get told(): string {
+    const { name } = this.#program
+    return `${name}: ${this.heldMiB.toFixed(1)} MiB more held, ${this.residentMiB.toFixed(0)} MiB more resident`
+  }
+
+  /** Resident before, and held after a full collection. */
+  async #now(): Promise<{ residentMiB: number; heldMiB: number }> {
+    const residentMiB = rssOf(this.#program.pid) / MIB
+    const { held } = await countsOf(this.#program)
+    return { residentMiB, heldMiB: held / MIB }
   }
 }
 
@@ -85,7 +109,8 @@ async function compare(here: World, bulkPort: number, memory: Readonly<Record<st
     const stuck = await Promise.all([stuckOverTcp(bulkPort), stuckOverHttp(here)])
     // oxlint-disable-next-line no-await-in-loop -- phases take turns
     beside.push(await measure(here, PHASE_MS))
-    for (const peak of Object.values(memory)) peak.look()
+    // oxlint-disable-next-line no-await-in-loop -- phases take turns
+    await Promise.all(Object.values(memory).map((peak) => peak.look()))
     for (const end of stuck) end()
   }
   const perSecond = median(alone.map((figures) => figures.perSecond))

@@ -65,6 +65,8 @@ class Asking {
   readonly #timer: NodeJS.Timeout
   readonly #open = new Set<Promise<void>>()
   #asked = 0
+  /** Resolves with the next request that is over. */
+  #next = Promise.withResolvers<void>()
 
   constructor(here: World, name: string) {
     this.#host = here.host(name)
@@ -78,8 +80,10 @@ class Asking {
   /** Resolves when so many more have been answered. */
   async answered(more: number): Promise<void> {
     const until = this.done + this.failures.length + more
-    while (this.done + this.failures.length < until)
-      await Promise.race([...this.#open, new Promise((r) => setTimeout(r, 20))])
+    while (this.done + this.failures.length < until) {
+      this.#next = Promise.withResolvers()
+      await this.#next.promise
+    }
   }
 
   async end(): Promise<void> {
@@ -117,5 +121,6 @@ class Asking {
       this.failures.push(`${fresh ? 'fresh' : 'kept'} after ${when} ms: ${String(error)}`)
     }
     this.slowestMs = Math.max(this.slowestMs, performance.now() - startedAt)
+    this.#next.resolve()
   }
 }

@@ -190,8 +190,28 @@ t.test('an agent joins by invitation, publishes, is seen, revoked and gone', asy
     tunnels: 1,
     carriers: 1,
   })
-  t.match(JSON.parse((await command('tunnels', '--json')).out), { name: 'blog', agent: 'home', live: true, total: 1 })
-  t.match((await command('tunnels')).out, /http:\/\/blog\.localhost:\d+ +home +http:\/\/127\.0\.0\.1:1 +live/)
+  t.match(JSON.parse((await command('tunnels', '--json')).out), {
+    name: 'blog',
+    agent: 'home',
+    live: true,
+    total: 1,
+    carriers: [
+      {
+        carrier: 1,
+        family: 'IPv4',
+        remote: /^127\.0\.0\.1:\d+$/,
+        inFlightBytes: Number,
+        resentBytes: 0,
+        heardMs: Number,
+        suspect: false,
+      },
+    ],
+    service: { reachable: true, ageMs: Number },
+  })
+  t.match(
+    (await command('tunnels')).out,
+    /http:\/\/blog\.localhost:\d+ +home +http:\/\/127\.0\.0\.1:1 +live +reached [\d.]+ s ago/,
+  )
   t.match((await command('agents')).out, /^AGENT.*\nhome +online/)
   const status = await command('status', '--json')
   t.equal(status.exit, 0)

@@ -6,14 +6,13 @@ import type { ReloadReport } from '../reload.ts'
 import { remoteOf } from '../report.ts'
 import type { Store } from '../store/store.ts'
 import type { PublicTls } from '../tls/open.ts'
-import type { TunnelTable } from '../tunnel/tunnel.ts'
+import type { Live, TunnelTable } from '../tunnel/tunnel.ts'
 import { version } from '../version.ts'
 import { carriersOf } from './carriers.ts'
 import type { Office } from './office.ts'
 import { type Presence, StorePeople } from './people.ts'
 import type {
   AgentReport,
-  CarrierReport,
   InvitationReport,
   InvitationRequest,
   StatusReport,
@@ -70,6 +69,7 @@ export class LiveOffice implements Office {
   }
 
   tunnels(): TunnelReport[] {
+    const now = performance.now()
     return this.#options.table.all().map((tunnel) => ({
       name: tunnel.name,
       agent: tunnel.agent,
@@ -79,7 +79,7 @@ export class LiveOffice implements Office {
       target: tunnel.target,
       live: tunnel.live !== undefined,
       ...tunnel.traffic,
-      carriers: this.#carriers(tunnel.live?.link.session),
+      ...this.#wayOf(tunnel.live, now),
     }))
   }
 
@@ -159,9 +159,21 @@ export class LiveOffice implements Office {
     return Promise.reject(new EngawaError('INTERNAL', 'this edge runs without a front'))
   }
 
-  #carriers(session: string | undefined): CarrierReport[] {
-    const link = this.#options.gatekeeper.sessions.find((each) => each.session === session)
-    return link === undefined ? [] : carriersOf(link, performance.now())
+  /** Carriers and service: the way behind the edge. */
+  #wayOf(live: Live | undefined, now: number): Pick<TunnelReport, 'carriers' | 'service'> {
+    const link = this.#options.gatekeeper.sessions.find(({ session }) => session === live?.link.session)
+    if (live === undefined || link === undefined) return { carriers: [] }
+    const finding = link.findingOf(live.service)
+    return {
+      carriers: carriersOf(link, now),
+      ...(finding && {
+        service: {
+          reachable: finding.code === undefined,
+          ...(finding.code && { code: finding.code }),
+          ageMs: Math.round(now - finding.at),
+        },
+      }),
+    }
   }
 
   #presence(agent: number): Presence | undefined {

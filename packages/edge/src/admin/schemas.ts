@@ -53,6 +53,8 @@ export const tunnelReport = z.object({
   open: z.int(),
   /** Of its agent's session; none while that is away. */
   carriers: z.array(carrierReport),
+  /** The last stretch, from the agent to the service, as the last visitor found it; absent before the first one. */
+  service: z.object({ reachable: z.boolean(), code: z.string().optional(), ageMs: z.int() }).optional(),
 })
 export type TunnelReport = z.infer<typeof tunnelReport>
 

@@ -24,6 +24,7 @@ export async function tunnels(context: Context): Promise<number> {
     tunnel.agent,
     tunnel.target === '' ? '-' : tunnel.target,
     words.tunnelStates[tunnel.live ? 'live' : 'reserved'],
+    serviceOf(tunnel, words),
     String(tunnel.open),
     String(tunnel.total),
     size(tunnel.received),
@@ -35,6 +36,7 @@ export async function tunnels(context: Context): Promise<number> {
     'agent',
     'target',
     'state',
+    'service',
     'open',
     'total',
     'received',
@@ -51,4 +53,11 @@ export async function tunnels(context: Context): Promise<number> {
     ),
   )
   return EXIT.done
+}
+
+/** As its last visitor found it. */
+function serviceOf({ service }: TunnelReport, words: Context['words']): string {
+  if (service === undefined) return '-'
+  const seconds = (service.ageMs / 1000).toFixed(service.ageMs < 10_000 ? 1 : 0)
+  return service.code === undefined ? words.serviceReached(seconds) : `${service.code}, ${words.linkHeard(seconds)}`
 }

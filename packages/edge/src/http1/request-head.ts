@@ -16,7 +16,8 @@ export interface RequestHead {
 }
 
 /** Those that mean the same to everybody, with the space behind them. */
-const METHODS: readonly string[] = ['GET ', 'HEAD ', 'POST ', 'PUT ', 'PATCH ', 'DELETE ', 'OPTIONS ']
+const METHODS = ['GET ', 'HEAD ', 'POST ', 'PUT ', 'PATCH ', 'DELETE ', 'OPTIONS '] as const
+type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
 /** Whose presence makes a request more than a head and a counted body. */
 const NEVER: ReadonlySet<string> = new Set([
   'transfer-encoding',
@@ -58,12 +59,12 @@ export function readRequestHead(
   return { method, url: lines.text(target, targetEnd), rawHeaders, ...framing, bytes: lines.at }
 }
 
-function methodOf(lines: HeadLines): string | Unread {
+function methodOf(lines: HeadLines): Method | Unread {
   let left: Unread = 'other'
   for (const method of METHODS) {
     lines.at = 0
     const taken = lines.takes(method)
-    if (taken === true) return method.slice(0, -1)
+    if (taken === true) return method.trimEnd() as Method
     if (taken === 'more') left = 'more'
   }
   return left

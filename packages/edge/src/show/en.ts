@@ -124,6 +124,7 @@ export const en = {
     agent: 'AGENT',
     target: 'LEADS TO',
     state: 'STATE',
+    service: 'SERVICE',
     open: 'OPEN',
     total: 'TOTAL',
     received: 'IN',
@@ -131,6 +132,7 @@ export const en = {
     dropped: 'DROPPED',
   },
   tunnelStates: { live: 'live', reserved: 'reserved' },
+  serviceReached: (seconds: string) => `reached ${seconds} s ago`,
 
   // edge status, check, ca
   linksHeads: {
@@ -171,7 +173,8 @@ export const en = {
       `the CA's own HTTPS is not trusted (${detail}). For a CA of your own, name its root in tls.acme.ca_file.`,
     caBroken: (_host: string, detail: string) =>
       `the CA has a fault of its own (${detail}). It passes; nothing is to be done here.`,
-    rateLimited: (_host: string, detail: string) => `the CA issues no more for now: ${detail}`,
+    rateLimited: (_host: string, detail: string) =>
+      `the CA issues no more for now: ${detail}. There is nothing to do but wait; for trials there is tls.acme.staging.`,
     accountRefused: (_host: string, detail: string) =>
       `the CA refuses this edge's account: ${detail}. Look at tls.acme.email and directory.`,
     httpUnreachable: (host: string, detail: string) =>

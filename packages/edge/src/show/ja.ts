@@ -119,6 +119,7 @@ export const ja: Words = {
     agent: 'エージェント',
     target: '接続先',
     state: '状態',
+    service: 'サービス',
     open: '通信中',
     total: '合計',
     received: '受信',
@@ -126,6 +127,7 @@ export const ja: Words = {
     dropped: '破棄',
   },
   tunnelStates: { live: '公開中', reserved: '予約' },
+  serviceReached: (seconds) => `${seconds} 秒前に到達`,
 
   linksHeads: {
     agent: 'エージェント',
@@ -164,7 +166,8 @@ export const ja: Words = {
     caUntrusted: (_host, detail) =>
       `認証局自身の HTTPS を信頼できません (${detail})。自前の認証局なら、そのルート証明書を tls.acme.ca_file に書いてください。`,
     caBroken: (_host, detail) => `認証局側の障害です (${detail})。復旧を待てばよく、こちらですることはありません。`,
-    rateLimited: (_host, detail) => `認証局の発行数の上限に達しました: ${detail}`,
+    rateLimited: (_host, detail) =>
+      `認証局の発行数の上限に達しました: ${detail}。待つほかありません。試すだけなら tls.acme.staging を使ってください。`,
     accountRefused: (_host, detail) =>
       `認証局がこのエッジのアカウントを受け付けません: ${detail}。tls.acme の email と directory を確かめてください。`,
     httpUnreachable: (host, detail) =>

@@ -16,6 +16,7 @@ import {
 import { SUMMARIES } from '@engawa/shared/wire/limits'
 import { type Endpoint, encodeOpening, type Opening } from '@engawa/shared/wire/opening'
 import type { EdgeLimits } from '../limits.ts'
+import { type Finding, Findings } from './findings.ts'
 import { LinkFlows } from './flows.ts'
 import type { AgentSession } from './published.ts'
 import type { Registry } from './registry.ts'
@@ -71,6 +72,7 @@ export class AgentLink implements AgentSession {
   readonly #options: LinkOptions
   readonly #pump: Pump
   readonly #flows: LinkFlows
+  readonly #findings = new Findings()
   readonly #rate: MessageRate
   readonly #summaries: MessageRate
   readonly #share: Share
@@ -150,12 +152,19 @@ export class AgentLink implements AgentSession {
 
   open(opening: Opening): Stream {
     if (this.#draining) throw new EngawaError('AGENT_DRAINING')
-    return this.#pump.session.open(encodeOpening(opening))
+    const stream = this.#pump.session.open(encodeOpening(opening))
+    this.#findings.asks(stream, opening.service)
+    return stream
   }
 
   openFlow(opening: Opening, handler: FlowHandler): Flow {
     if (this.#draining) throw new EngawaError('AGENT_DRAINING')
     return this.#flows.open(opening, handler)
+  }
+
+  /** How the last visitor found a service of this agent; undefined while nobody has asked. */
+  findingOf(service: number): Finding | undefined {
+    return this.#findings.of(service)
   }
 
   summarize(summary: RequestSummary): void {
@@ -200,6 +209,7 @@ export class AgentLink implements AgentSession {
     const { observer, registry, clock } = this.#options
     return {
       opened: (stream) => stream.reset('SERVICE_UNKNOWN'),
+      tried: (stream, code) => this.#findings.tried(stream, code, performance.now()),
       message: (json) => this.#receive(json),
       datagram: (flow, _opening, bytes) => this.#flows.received(flow, bytes),
       flowClosed: () => {},

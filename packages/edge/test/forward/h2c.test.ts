@@ -11,7 +11,7 @@ import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
-import { collect, listen, type SmallEdge, smallEdge, talk, until } from '../support/edge.ts'
+import { collect, listen, type SmallEdge, smallEdge, stoodStill, talk, until } from '../support/edge.ts'
 import { type SecureEdge, secureEdge } from '../support/secure-edge.ts'
 
 const HOST = 'blog.example.com'
@@ -171,18 +171,19 @@ t.test('requests of one visitor share one connection, those of two do not', asyn
 })
 
 t.test('a service that takes two at once gets further connections, and no request is lost', async (t) => {
-  let open = 0
+  const held: (() => void)[] = []
   let most = 0
   const { visit, link } = await serve(
     t,
     secureEdge(t, () => {}),
     (stream, head) => {
-      most = Math.max(most, ++open)
-      setTimeout(() => {
-        open--
+      held.push(() => {
         stream.respond({ ':status': 200 })
         stream.end(String(head[':path']))
-      }, 20)
+      })
+      most = Math.max(most, held.length)
+      // The first of all stands alone; the others wait for one more than a connection takes.
+      if (head[':path'] === '/' || most > 2) for (const answer of held.splice(0)) answer()
     },
     { maxConcurrentStreams: 2 },
   )
@@ -193,6 +194,7 @@ t.test('a service that takes two at once gets further connections, and no reques
   t.strictSame(await Promise.all(paths.map((path) => text(session.request({ ':path': path })))), paths)
   t.ok(link.streams.length > 1 && link.streams.length <= 10, `${link.streams.length} connections`)
   t.ok(most > 2, `${most} at once`)
+  t.same(held, [])
 })
 
 t.test('a request that the service refuses before it has begun is sent once more', async (t) => {
@@ -344,11 +346,13 @@ t.test('a hostile answer is no answer', async (t) => {
 
 t.test('a service that says nothing has its time, a gRPC service as much as its client gives it', async (t) => {
   const limits = { responseHeadMs: 100, http2IdleMs: 400 }
+  const later = Promise.withResolvers<ServerHttp2Stream>()
   const { visit } = await serve(
     t,
     secureEdge(t, () => {}, limits),
     (stream, head) => {
-      if (head[':path'] === '/later') setTimeout(() => stream.respond({ ':status': 200 }, { endStream: true }), 800)
+      if (head[':path'] === '/later') later.resolve(stream)
+      if (head[':path'] === '/begun') stream.respond({ ':status': 200 })
     },
   )
   const session = await visit()
@@ -356,6 +360,13 @@ t.test('a service that says nothing has its time, a gRPC service as much as its 
   const answered = once(grpc, 'response')
   const silent = session.request({ ':path': '/never' })
   t.match(await once(silent, 'response'), [{ ':status': 504 }])
+  const waiting = await later.promise
+  // An answer that has begun and goes no further is cut after its idle time: the gRPC call has then waited longer.
+  const begun = session.request({ ':path': '/begun' })
+  begun.on('error', () => {})
+  await new Promise((resolve) => begun.once('close', resolve))
+  t.ok(begun.rstCode)
+  waiting.respond({ ':status': 200 }, { endStream: true })
   t.match(await answered, [{ ':status': 200 }])
 })
 
@@ -437,12 +448,7 @@ t.test('large bodies pass both ways, and a visitor who does not read stops the s
   t.equal(count, SIZE)
   const stalled = session.request({ ':path': '/pour' })
   await once(stalled, 'response')
-  // Everything stands still when some time has moved nothing more.
-  const settled = async (before: number): Promise<void> => {
-    await new Promise((resolve) => setTimeout(resolve, 300))
-    if (written === 0 || written !== before) await settled(written)
-  }
-  await settled(0)
+  await stoodStill(() => written)
   t.ok(written < 16 * 1024 * 1024, `${written} bytes left the service`)
   t.equal(link.streams.length, 1)
 })

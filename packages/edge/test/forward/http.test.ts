@@ -9,7 +9,7 @@ import {
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { collect, smallEdge, talk, until } from '../support/edge.ts'
+import { collect, smallEdge, stoodStill, talk, until } from '../support/edge.ts'
 
 const HOST = 'blog.example.com'
 
@@ -290,12 +290,7 @@ t.test('a visitor who does not read stops the service, not the edge', async (t) 
   const visitor = connect(port, '127.0.0.1')
   visitor.pause()
   visitor.write(`GET / HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`)
-  // Everything stands still when some time has moved nothing more.
-  const settled = async (before: number): Promise<void> => {
-    await new Promise((resolve) => setTimeout(resolve, 300))
-    if (written === 0 || written !== before) await settled(written)
-  }
-  await settled(0)
+  await stoodStill(() => written)
   t.ok(written < 64 * 1024 * 1024, `${written} bytes left the service`)
   t.ok((link.streams[0]?.received ?? 0) < 64 * 1024 * 1024)
   visitor.destroy()

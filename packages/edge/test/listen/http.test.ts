@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import t from 'tap'
 import { startHttp } from '../../src/listen/http.ts'
-import { collect, listen, makeAdmission, smallEdge, talk, until } from '../support/edge.ts'
+import { collect, deserted, listen, makeAdmission, smallEdge, talk, until } from '../support/edge.ts'
 import { FakeLink } from '../support/fake-link.ts'
 import { FakeTable, fakeTunnel } from '../support/fake-table.ts'
 
@@ -22,7 +22,7 @@ t.test(
     })
     t.match(await talk(port, ASK.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n')), /200 OK/)
     for (const { text } of await Promise.all(slow)) t.match(text, /^HTTP\/1.1 408/)
-    while (admission.door.total > 0) await new Promise(setImmediate)
+    await deserted(admission)
   },
 )
 

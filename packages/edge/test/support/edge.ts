@@ -91,7 +91,29 @@ export async function listen(t: Test, server: NetServer): Promise<number> {
 
 /** Resolves once so many requests are in the access log: each is written when it is over, which its visitor may know before. */
 export async function logged(entries: readonly AccessEntry[], count: number): Promise<void> {
-  while (entries.length < count) await new Promise(setImmediate)
+  await turnUntil(() => entries.length >= count, `${count} requests in the access log`)
+}
+
+/** Resolves once all who were admitted have left. */
+export async function deserted({ door }: Admission): Promise<void> {
+  await turnUntil(() => door.total === 0, 'nobody inside')
+}
+
+/** Looks at every turn, for what has no event; rejects if it has not come about for long. */
+async function turnUntil(holds: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + 45_000
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error(`waited in vain for ${what}`)
+    await new Promise(setImmediate)
+  }
+}
+
+/** Resolves once this count, after it has begun, stands still. That nothing more will come has no event. */
+export async function stoodStill(count: () => number): Promise<void> {
+  for (let before = 0; before === 0 || before !== count(); ) {
+    before = count()
+    await new Promise((resolve) => setTimeout(resolve, 300))
+  }
 }
 
 /** Sends bytes as they are and collects the answer until the edge closes. */

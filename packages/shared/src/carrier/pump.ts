@@ -10,6 +10,8 @@ export interface PumpHandler {
   opened(stream: Stream): void
   /** May throw an EngawaError of scope 'session' (MESSAGE_INVALID, MESSAGE_FLOOD): that ends the session with its code. */
   message(json: string): void
+  /** Edge: the agent has reached the service of a stream, or the stream is gone with this code. */
+  tried?(stream: Stream, code: Code | undefined): void
   datagram(flow: number, opening: Uint8Array | undefined, bytes: Uint8Array): void
   flowClosed(flow: number): void
   /** `left`: how many carriers remain. */
@@ -196,6 +198,7 @@ export class Pump {
         this.#handler.opened(event.stream)
         break
       case 'accepted':
+        this.#handler.tried?.(event.stream, undefined)
         event.stream.handler?.accepted?.()
         break
       case 'data':
@@ -205,6 +208,7 @@ export class Pump {
         event.stream.handler?.end()
         break
       case 'reset':
+        this.#handler.tried?.(event.stream, event.code)
         event.stream.handler?.reset(event.code)
         break
       case 'drain':

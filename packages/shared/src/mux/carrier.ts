@@ -13,8 +13,10 @@ const BUSY_PING_MS = 500
 const SUSPECT_MS = 1000
 /** Before the first PONG nothing is known of the line. protocol.md [R7] */
 const SUSPECT_UNKNOWN_MS = 3000
-/** What a line is taken to carry until it has shown its rate, bytes per ms: 128 kbit/s. protocol.md [R7] */
-const ASSUMED_RATE = 16
+/** What a line is taken to carry until it has shown its rate, bytes per ms: 40 kbit/s. protocol.md [R7] */
+const ASSUMED_RATE = 5
+/** What goes out so soon after a silence has begun may delay the answer, what goes later cannot. */
+const BUSY_MS = 100
 /** A line that fell silent and came back will do so again: so many times its longest silence lately, at most `SUSPECT_UNKNOWN_MS`. protocol.md [R7] */
 const SILENCES = 3
 /** For how long a silence counts, at least: the longest of this span and of the one before it. */
@@ -53,6 +55,8 @@ export class CarrierEnd {
   sentBytes = 0
   /** Of these, what an earlier carrier had taken already. */
   resentBytes = 0
+  /** Whatever was sent before this has been answered: a whole round trip was made since. */
+  provenAt: Millis = Number.NEGATIVE_INFINITY
   /** Streams that were ever pinned here. */
   pins = 0
 
@@ -69,6 +73,8 @@ export class CarrierEnd {
   #lastPingAt: Millis
   /** Since when something is unanswered; undefined while nothing is. */
   #waitSince: Millis | undefined
+  /** How long the line was busy with what all carriers had in flight, since they may share it, when this silence began. */
+  #busyMs = 0
   #longestSilence = 0
   #longestBefore = 0
   #silenceTurnedAt: Millis
@@ -142,6 +148,7 @@ export class CarrierEnd {
   pong(token: number, now: Millis): void {
     if (this.#ping?.token !== token) return
     this.pace.measured(now - this.#ping.at, now)
+    this.provenAt = this.#ping.at
     this.#ping = undefined
     this.answered()
   }
@@ -168,15 +175,21 @@ export class CarrierEnd {
     return this.#waitSince === undefined ? undefined : Math.max(this.#waitSince, this.lastReadAt)
   }
 
+  /** How long its line is busy with what it has in flight. */
+  get drainMs(): number {
+    return this.ledger.inFlight / (this.pace.rate ?? ASSUMED_RATE)
+  }
+
+  /** After sending; `busyMs`: the sum of all carriers' `drainMs`. */
+  noteBusy(busyMs: number, now: Millis): void {
+    if (this.silentSince === undefined || now - this.silentSince <= BUSY_MS) this.#busyMs = busyMs
+  }
+
   get #patienceMs(): number {
-    const { rate, smoothedRtt } = this.pace
-    if (smoothedRtt === undefined) return SUSPECT_UNKNOWN_MS
+    const { smoothedRtt } = this.pace
+    if (smoothedRtt === undefined) return SUSPECT_UNKNOWN_MS + this.#busyMs
     const silence = Math.max(this.#longestSilence, this.#longestBefore)
-    return Math.max(
-      SUSPECT_MS,
-      4 * smoothedRtt + this.ledger.inFlight / (rate ?? ASSUMED_RATE),
-      Math.min(SILENCES * silence, SUSPECT_UNKNOWN_MS),
-    )
+    return Math.max(SUSPECT_MS, 4 * smoothedRtt + this.#busyMs, Math.min(SILENCES * silence, SUSPECT_UNKNOWN_MS))
   }
 
   #cameBack(silenceMs: number, now: Millis): void {

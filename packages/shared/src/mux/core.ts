@@ -233,6 +233,13 @@ export class Core implements StreamOwner {
     for (const stream of waiting) this.place(stream)
   }
 
+  /** How long one line would be busy with what is in flight on all carriers. */
+  get busyMs(): number {
+    let sum = 0
+    for (const { drainMs } of this.carriers.values()) sum += drainMs
+    return sum
+  }
+
   giveUp(carrier: CarrierEnd, why: 'closed' | 'silent' | 'peer'): void {
     this.carriers.delete(carrier.number)
     this.carriersLost++

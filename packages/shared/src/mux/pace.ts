@@ -3,8 +3,11 @@ import type { Millis } from './events.ts'
 /** In flight before a rate is known, and its frames, bytes: a dead or slow line should cost little. protocol.md [R9] */
 const FIRST_CAP = 16 * 1024
 const FIRST_FRAME = 4 * 1024
-/** The cap never goes below this once a rate is known, bytes. */
+/** The cap never goes below this once a rate is known, bytes; on a slow line it is what goes in `FLOOR_MS`, but no less than at first. */
 const LEAST_CAP = 64 * 1024
+const FLOOR_MS = 100
+/** An ACK is due after this time at the latest: on a slow line that comes before its quantum. protocol.md [R2] */
+const ACK_DELAY_MS = 20
 /** In flight over all carriers of a session, bytes. */
 const MAX_IN_FLIGHT = 16 * 1024 * 1024
 /** Queue that we allow for what no clock shows: a busy event loop at either end. docs/decisions/0002. */
@@ -41,7 +44,10 @@ export class Pace {
   #samples: number[] = []
   #flat = 0
   #starting = true
-  /** A round lasts until what was sent at its beginning is acknowledged. */
+  /**
+   * A round lasts until something is acknowledged that was sent after its beginning, so it is a whole round trip. Of what
+   * was sent before, all may be acknowledged at once: ACKs, too, wait in queues and come together.
+   */
   #roundAt: Millis = 0
   #roundAcked = 0
   #roundEnd = -1
@@ -83,7 +89,8 @@ export class Pace {
 
   /** Bytes were sent; `sent` and `acked` are the ledger's sums after it. */
   sending(sent: number, acked: number, now: Millis): void {
-    if (this.#roundEnd < 0) this.#begin(sent, acked, now)
+    // The first frame is part of its round.
+    if (this.#roundEnd < 0) this.#begin(sent - 1, acked, now)
   }
 
   /** The cap held something back. */
@@ -93,7 +100,15 @@ export class Pace {
 
   /** Answers whether a PING should measure the line now. */
   acknowledged(sent: number, acked: number, now: Millis, carriers: number): boolean {
-    if (this.#roundEnd < 0 || acked < this.#roundEnd) return false
+    if (this.#roundEnd < 0) return false
+    if (acked <= this.#roundEnd) {
+      // Nothing more can come: the next frame begins anew.
+      if (sent === acked) {
+        this.#roundEnd = -1
+        this.#limited = false
+      }
+      return false
+    }
     let probe = false
     if (this.#limited) {
       this.#sample(
@@ -125,8 +140,12 @@ export class Pace {
       this.#flat = rate < best * GROWTH ? this.#flat + 1 : 0
       this.#starting = this.#flat < FLAT_ROUNDS
     }
-    const steady = GROWTH * this.rate * (this.minRtt ?? 0) + this.rate * SLACK_MS + 2 * ackQuantum(this.rate)
-    const wanted = this.#starting ? this.cap * 2 : Math.max(LEAST_CAP, steady)
+    const quantum = Math.min(ackQuantum(this.rate), Math.max(FIRST_FRAME, this.rate * ACK_DELAY_MS))
+    const steady = GROWTH * this.rate * (this.minRtt ?? 0) + this.rate * SLACK_MS + 2 * quantum
+    const floor = Math.max(FIRST_CAP, Math.min(LEAST_CAP, this.rate * FLOOR_MS))
+    // A line that has no more to give than what it showed at first is not to be filled for seconds to learn it.
+    const start = Math.max(FIRST_CAP, Math.min(this.cap * 2, 2 * this.rate * ((this.minRtt ?? 0) + FLOOR_MS)))
+    const wanted = this.#starting ? start : Math.max(floor, steady)
     this.cap = Math.min(wanted, mostBytes)
   }
 }

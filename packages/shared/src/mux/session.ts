@@ -147,7 +147,9 @@ export class Session {
     const carrier = this.#core.carriers.get(number)
     if (carrier === undefined) return NOTHING
     this.#core.now = now
-    return this.#outbound.pull(carrier, mostBytes)
+    const frames = this.#outbound.pull(carrier, mostBytes)
+    if (frames.buffers.length > 0) carrier.noteBusy(this.#core.busyMs, now)
+    return frames
   }
 
   /** Asks every carrier for a sign of life: something may have happened to the way. protocol.md [R6] */
@@ -281,14 +283,17 @@ export class Session {
     this.#core.housePlaceless()
   }
 
-  /** A suspect is lost once another carrier has been read from since it fell silent. protocol.md [R8] */
+  /**
+   * A suspect is lost once another carrier has answered what it was asked since the silence began: what it had under way
+   * before proves nothing, since both may wait behind the same queue. protocol.md [R8]
+   */
   #judge(): void {
     const core = this.#core
     for (const carrier of core.carriers.values()) {
       const since = carrier.suspect ? carrier.silentSince : undefined
       if (since === undefined) continue
       for (const other of core.carriers.values()) {
-        if (other === carrier || !other.hasRead || other.lastReadAt <= since) continue
+        if (other === carrier || other.provenAt <= since) continue
         core.giveUp(carrier, 'silent')
         break
       }

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { Pace } from '../../src/mux/pace.ts'
 import { Bench, dataFrame } from '../support/bench.ts'
 import { World } from '../support/world.ts'
 
@@ -68,6 +69,23 @@ t.test('R9 what is in flight follows the line: the link is full, its queue is sh
     const bound = Math.max(65_536, 1.25 * rate * 2 * delayMs + rate * 4 + 2 * 65_536) * 2
     t.ok(most <= bound, `${most} in flight, ${Math.round(bound)} would do`)
   }
+})
+
+t.test('R9 ACKs that come together show no more than what a round trip carried', async (t) => {
+  const pace = new Pace()
+  pace.sending(16_384, 0, 0)
+  pace.held()
+  pace.acknowledged(16_384, 16_384, 1300, 1)
+  t.ok(Math.abs((pace.rate ?? 0) - 12.6) < 0.1, 'the first flight: 12.6 B/ms')
+  pace.sending(20_480, 16_384, 1300)
+  pace.sending(24_576, 16_384, 1300)
+  pace.held()
+  pace.acknowledged(24_576, 20_480, 1700, 1)
+  pace.sending(28_672, 20_480, 1700)
+  pace.held()
+  // It had waited in a queue on its way back, and was caught up with by the next one.
+  pace.acknowledged(28_672, 24_576, 1701, 1)
+  t.ok((pace.rate ?? 0) < 15, `${pace.rate} B/ms`)
 })
 
 t.test('R9 at most 16 MiB are in flight, however fast and long the line', async (t) => {

@@ -1,3 +1,8 @@
+/** What several carriers may share: it is busy until all that was sent has gone. */
+export class Line {
+  freeAt = 0
+}
+
 /** One direction of a carrier in virtual time: bytes in order, late by `delayMs`, cut anywhere. */
 export class Pipe {
   readonly delayMs: number
@@ -9,12 +14,13 @@ export class Pipe {
   closesAt: number = Number.POSITIVE_INFINITY
   #queue: { at: number; bytes: Uint8Array }[] = []
   #head = 0
-  #free = 0
+  readonly #line: Line
   #isOpen = true
 
-  constructor(delayMs: number, rate?: number) {
+  constructor(delayMs: number, rate?: number, line: Line = new Line()) {
     this.delayMs = delayMs
     this.rate = rate
+    this.#line = line
   }
 
   get isEmpty(): boolean {
@@ -23,9 +29,10 @@ export class Pipe {
 
   push(bytes: Uint8Array, now: number): void {
     if (!this.#isOpen || bytes.length === 0) return
-    this.#free = Math.max(this.#free, now) + (this.rate === undefined ? 0 : bytes.length / this.rate)
+    const line = this.#line
+    line.freeAt = Math.max(line.freeAt, now) + (this.rate === undefined ? 0 : bytes.length / this.rate)
     // As a kernel does: what was sent may be written to afterwards, where it has headroom.
-    this.#queue.push({ at: this.#free + this.delayMs, bytes: new Uint8Array(bytes) })
+    this.#queue.push({ at: line.freeAt + this.delayMs, bytes: new Uint8Array(bytes) })
   }
 
   /** When there is next something to deliver. */

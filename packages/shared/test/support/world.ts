@@ -1,7 +1,7 @@
 import type { LostEntry, Millis, SessionEvent, Stream } from '../../src/mux/events.ts'
 import { Session, type SessionSettings } from '../../src/mux/session.ts'
 import { isGone, type Lane, laneOfOpening, newLane, openingOf, type SideName, take, takeEnd } from './lane.ts'
-import { Pipe } from './pipe.ts'
+import { Line, Pipe } from './pipe.ts'
 
 /** One carrier: what each end has sent and the other has not read yet. */
 export interface Link {
@@ -30,6 +30,10 @@ export interface WorldSettings {
   readonly delayMs: number
   /** Bytes a millisecond of each direction of each carrier. */
   readonly rate?: number
+  /** All carriers go over one line of that rate. */
+  readonly isShared?: boolean
+  /** What is handed over together arrives in records, as over TLS: nothing of one is read before all of it is there. */
+  readonly hasRecords?: boolean
   /** Received bytes are overwritten once their events have been handled. */
   readonly scramble?: boolean
   /** Each side takes less of a dead carrier for received than it has handed on: everything may come twice. [S1] */
@@ -89,6 +93,7 @@ export class World {
   /** Takes the events of a side instead of the oracle, if it answers true. */
   onEvents: ((side: Side) => boolean) | undefined
   sentMessages: Record<SideName, string[]> = { edge: [], agent: [] }
+  readonly #lines = { toEdge: new Line(), toAgent: new Line() }
   #dials: Dial[] = []
   #agentWasFull = false
 
@@ -202,7 +207,7 @@ export class World {
         const { buffers } = side.session.pull(number, this.now, mostBytes)
         if (buffers.length === 0) break
         if (turns > 10_000) throw new Error('pull never says that nothing may go')
-        for (const bytes of buffers) {
+        for (const bytes of this.settings.hasRecords === true ? recordsOf(buffers) : buffers) {
           total += bytes.length
           this.onSent?.(side.name, link, bytes)
           if (side.name === 'edge') link.toAgent.push(bytes, this.now)
@@ -324,8 +329,9 @@ export class World {
   }
 
   #link(number: number, delayMs: number): Link {
-    const { rate } = this.settings
-    const link = { number, toEdge: new Pipe(delayMs, rate), toAgent: new Pipe(delayMs, rate) }
+    const { rate, isShared = false } = this.settings
+    const { toEdge, toAgent } = isShared ? this.#lines : { toEdge: new Line(), toAgent: new Line() }
+    const link = { number, toEdge: new Pipe(delayMs, rate, toEdge), toAgent: new Pipe(delayMs, rate, toAgent) }
     this.links.push(link)
     return link
   }
@@ -441,4 +447,14 @@ export class World {
 function isKept(lane: Lane): boolean {
   if (lane.agent === undefined || isGone(lane, 'agent')) return false
   return !lane.down.ended || !lane.up.endSeen || lane.up.waiting > 0
+}
+
+/** Of TLS, RFC 8446 §5.1. */
+const RECORD_BYTES = 16 * 1024
+
+function recordsOf(buffers: readonly Uint8Array[]): Uint8Array[] {
+  const all = Buffer.concat(buffers)
+  return Array.from({ length: Math.ceil(all.length / RECORD_BYTES) }, (_, index) => {
+    return all.subarray(index * RECORD_BYTES, (index + 1) * RECORD_BYTES)
+  })
 }

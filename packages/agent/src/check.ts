@@ -1,11 +1,12 @@
 import { lookup } from 'node:dns/promises'
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import { BlockList, connect, isIP } from 'node:net'
+import { connect, isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { breakOff } from '@engawa/shared/stream/splice'
 import type { Bound } from '@engawa/shared/wire/control'
 import type { CheckResult } from './events.ts'
+import { isGlobal } from './global.ts'
 
 /** Each step of a check, milliseconds: a visitor would have given up as well. */
 const STEP_MS = 5000
@@ -54,29 +55,6 @@ export async function checkPublic(bound: Bound, settings: CheckSettings): Promis
   return reached
 }
 
-/** Addresses that lead to this machine, its LAN, or nowhere that a visitor of the internet could be. IANA's special-purpose registries. */
-const INSIDE = new BlockList()
-for (const [net, bits] of [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24],
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15],
-  ['224.0.0.0', 3],
-] as const) {
-  INSIDE.addSubnet(net, bits, 'ipv4')
-}
-/** Of IPv6 only global unicast may be dialled, without what carries an IPv4 address inside (6to4, Teredo). */
-const GLOBAL_V6 = new BlockList()
-GLOBAL_V6.addSubnet('2000::', 3, 'ipv6')
-const CARRIES_V4 = new BlockList()
-CARRIES_V4.addSubnet('2002::', 16, 'ipv6')
-CARRIES_V4.addSubnet('2001::', 32, 'ipv6')
-
 const LOOPBACK = /^127\.|^::1$/
 
 /**
@@ -86,8 +64,7 @@ const LOOPBACK = /^127\.|^::1$/
 function isPublic(address: string, { edgeAddress }: CheckSettings): boolean {
   if (address === edgeAddress) return true
   if (LOOPBACK.test(address)) return LOOPBACK.test(edgeAddress) || isOwn(edgeAddress)
-  if (isIP(address) === 4) return !INSIDE.check(address, 'ipv4')
-  return GLOBAL_V6.check(address, 'ipv6') && !CARRIES_V4.check(address, 'ipv6')
+  return isGlobal(address)
 }
 
 function isOwn(address: string): boolean {

@@ -7,8 +7,7 @@ import { decodeJoin } from '@engawa/shared/join'
 import { lockFolder } from '@engawa/shared/lock'
 import { parseName } from '@engawa/shared/names'
 import { complaint, type Phrase } from './complaint.ts'
-import { Reach } from './deliver/reach.ts'
-import { isNumeric } from './deliver/tcp.ts'
+import { isGlobal } from './global.ts'
 import { type Identity, loadIdentity, ownKey, saveIdentity } from './identity.ts'
 import { version } from './version.ts'
 
@@ -44,7 +43,7 @@ export async function joinEdge(folder: string, typed: string, signal?: AbortSign
         })
         const secret = Buffer.from(line.secret).toString('base64url')
         const joined = await challenge.join({ secret, software: `engawa-agent/${version()}` }, key)
-        const usable = joined.addresses.filter((told) => line.addresses.includes(told) || mayDial(told))
+        const usable = joined.addresses.filter((told) => line.addresses.includes(told) || mayDial(told, line.addresses))
         const addresses = usable.length > 0 ? usable : line.addresses
         const identity = { agent: nameOf(joined.agent), pin: line.pin, ca: joined.ca, addresses, key }
         saveIdentity(folder, identity)
@@ -70,11 +69,14 @@ function nameOf(agent: string): string {
   }
 }
 
-/** What the edge says, and not the person who typed the line: it must not lead this machine where no target may either. */
-function mayDial(text: string): boolean {
+/**
+ * What the edge says, and not the person who typed the line: it must not have this machine knock at doors of the LAN.
+ * So a host of the line is fine, else an address that the whole internet has. A name could lead anywhere, any time.
+ */
+function mayDial(told: string, line: readonly string[]): boolean {
   try {
-    const { host } = parseAddress(text)
-    return host !== '' && (!isNumeric(host) || new Reach().allows(host))
+    const { host } = parseAddress(told)
+    return isGlobal(host) || line.some((address) => parseAddress(address).host === host)
   } catch {
     return false
   }

@@ -2,11 +2,15 @@ import { lookup as lookUpName } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { parseAddress } from '@engawa/shared/addresses'
 import { EngawaError } from '@engawa/shared/errors'
+import { Reach } from './deliver/reach.ts'
 
 /** How long a name server may take while people wait, milliseconds; what it said last is used then. */
 const LOOKUP_MS = 1500
 /** How long a failure speaks against a route, milliseconds. */
 const FAILED_MS = 30_000
+
+/** Whoever has the edge's name in hand could lead it to where a cloud keeps its credentials. */
+const REACH = new Reach()
 
 /** One address of the edge's. */
 export interface Route {
@@ -113,7 +117,7 @@ export class Routes {
 
   async #ask(address: string, host: string, port: number): Promise<void> {
     try {
-      const found = await this.#lookup(host)
+      const found = (await this.#lookup(host)).filter((each) => REACH.allows(each.address))
       const routes = found.map(
         (each): Route => ({ address, host: each.address, port, family: each.family === 6 ? 6 : 4 }),
       )

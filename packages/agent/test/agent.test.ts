@@ -150,6 +150,33 @@ t.test('a lost answer costs nothing: the next try brings the same key', async (t
   t.equal(statSync(join(folder, 'key.pem')).ino, inode)
 })
 
+t.test('the addresses that an edge adds to the line lead nowhere inside', async (t) => {
+  const edge = await SmallEdge.start(t)
+  const inside = [
+    '192.168.0.1:22',
+    '10.1.2.3:443',
+    '100.64.0.1:443',
+    '[::1]:443',
+    '[fd00::1]:443',
+    '169.254.169.254:80',
+  ]
+  const untyped = [
+    '[64:ff9b::c0a8:1]:80',
+    '[2002:c0a8:1::]:80',
+    '0.0.0.0:80',
+    'router.example:443',
+    'localhost:22',
+    'x',
+  ]
+  const fine = [`127.0.0.1:${edge.port}`, '127.0.0.1:444', '203.0.113.5:443', '[2001:db8::5]:443']
+  edge.told = [...inside, ...untyped, ...fine]
+  const folder = join(temporaryFolder(t), 'data')
+  t.same((await joinEdge(folder, edge.joinLine)).addresses, fine)
+  edge.told = inside
+  const other = join(temporaryFolder(t), 'data')
+  t.same((await joinEdge(other, edge.joinLine)).addresses, [`127.0.0.1:${edge.port}`], 'the line alone')
+})
+
 t.test('an edge with another key is told nothing', async (t) => {
   const edge = await SmallEdge.start(t)
   const other = await SmallEdge.start(t)

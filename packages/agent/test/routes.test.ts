@@ -77,3 +77,14 @@ t.test('a name that nobody knows', async (t) => {
   const routes = new Routes(['edge.example:443'], () => Promise.reject(new Error('ENOTFOUND')))
   await t.rejects(routes.next([], [], 0), { code: 'EDGE_NOT_FOUND' })
 })
+
+t.test('a name of the edge that leads to credentials of a cloud leads nowhere', async (t) => {
+  const found = [
+    { address: '169.254.169.254', family: 4 },
+    { address: 'fe80::1', family: 6 },
+  ]
+  const routes = new Routes(['edge.example:443'], async () => found)
+  await t.rejects(routes.next([], [], 0), { code: 'EDGE_NOT_FOUND' })
+  found.push({ address: '192.168.0.9', family: 4 })
+  t.match(await routes.next([], [], 0), { host: '192.168.0.9' }, 'an edge in the LAN')
+})

@@ -55,6 +55,8 @@ export class SmallEdge extends EventEmitter<{
   port = 0
   /** What agents are told to dial, where that is not the edge itself. */
   toldPort: number | undefined
+  /** What `joined` names instead, whole. */
+  told: readonly string[] | undefined
 
   /** Also those of agents that were killed: they wait for their grace. */
   readonly #pumps = new Set<Pump>()
@@ -132,7 +134,7 @@ export class SmallEdge extends EventEmitter<{
         return {
           agent: this.agent,
           edge,
-          addresses: [`127.0.0.1:${this.toldPort ?? this.port}`],
+          addresses: this.told ?? [`127.0.0.1:${this.toldPort ?? this.port}`],
           ca: this.certificate.ca,
         }
       },

@@ -18,7 +18,7 @@ const LINE = /^([A-Z-]+ \/[\x21-\x7e]*) HTTP\/1\.1$/
 const FIELD = /^([!#$%&'*+.^`|~0-9A-Za-z-]+): ?([\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/
 /** Trailers that decide something, or that the edge says itself; in any spelling. */
 const DECIDES =
-  /^(?:host|content.length|transfer.encoding|content.encoding|content.type|trailer|te|connection|upgrade|expect|cookie|authorization|proxy.*|forwarded|x.forwarded.*|x.real.ip|[^:]*_.*?):/i
+  /^(?:host|content\W(?:length|encoding|type)|transfer\Wencoding|trailer|te|connection|upgrade|expect|cookie|authorization|proxy\W.*|forwarded|x\Wforwarded.*|x\Wreal\Wip|[^:]*_.*?):/i
 const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n'
 const SWITCHED = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
 /** How long the service thinks before its 101: time enough for bytes that should not come yet. */

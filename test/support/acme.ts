@@ -41,8 +41,8 @@ export async function scene(
 }
 
 /** A handshake at the edge's HTTPS port; rejects unless it proves to be `servername` by `ca`. */
-export function handshake(here: World, options: ConnectionOptions): Promise<TLSSocket> {
-  const [host = '', port] = here.https.split(':')
+export function handshake({ https }: Pick<World, 'https'>, options: ConnectionOptions): Promise<TLSSocket> {
+  const [host = '', port] = https.split(':')
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port: Number(port), ...options }, () => resolve(socket))
     socket.on('error', reject)
@@ -52,3 +52,9 @@ export function handshake(here: World, options: ConnectionOptions): Promise<TLSS
 /** The edge's log says so. */
 export const isIssued = (name: string): RegExp =>
   new RegExp(`"names":\\["${name.replaceAll('.', '\\.')}".*certificate issued`)
+
+/** The value that `share` of them do not exceed, with one decimal. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return Math.round((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0) * 10) / 10
+}

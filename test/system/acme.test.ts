@@ -1,58 +1,21 @@
-import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { connect, type PeerCertificate } from 'node:tls'
-import t, { type Test } from 'tap'
+import { setTimeout } from 'node:timers/promises'
+import type { PeerCertificate } from 'node:tls'
+import t from 'tap'
+import { DIALLED, handshake, isIssued, PATIENCE, scene, withoutCa as skip } from '../support/acme.ts'
 import { run } from '../support/command.ts'
-import { Pebble, type PebbleOptions } from '../support/pebble.ts'
-import { LONG, without } from '../support/tools.ts'
-import { type World, world } from '../support/world.ts'
-
-const skip = without('pebble', 'pebble-challtestsrv', 'curl')
-
-/** A CA, its DNS, an edge and an agent start and talk: a busy machine takes its time. */
-const PATIENCE = { deadlineMs: 60_000 }
-/** No agent can look `tunnel.test` up. */
-const DIALLED = ['--public-host', '127.0.0.1']
-
-interface Scene {
-  readonly pebble: Pebble
-  readonly here: World
-}
-
-/** An edge for `tunnel.test` whose certificates pebble issues. */
-async function scene(
-  t: Test,
-  {
-    acme = [],
-    rest = [],
-    edgeFlags = [],
-    ...options
-  }: PebbleOptions & { acme?: readonly string[]; rest?: readonly string[]; edgeFlags?: readonly string[] } = {},
-): Promise<Scene> {
-  const pebble = await Pebble.open(t, options)
-  const here = await world(t, {
-    domain: 'tunnel.test',
-    edgeFlags: [...DIALLED, '--config', pebble.config(acme, rest), ...edgeFlags],
-  })
-  pebble.lead(here)
-  return { pebble, here }
-}
+import { Pebble } from '../support/pebble.ts'
+import { Shim } from '../support/shim.ts'
+import { agentCommand, type World, world } from '../support/world.ts'
 
 /** Who proves to be `name` at the edge's HTTPS port, by the roots given. */
-function shown(here: World, name: string, ca: string): Promise<PeerCertificate> {
-  const [host = '', port] = here.https.split(':')
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port: Number(port), servername: name, ca }, () => {
-      resolve(socket.getPeerCertificate())
-      socket.destroy()
-    })
-    socket.on('error', reject)
-  })
+async function shown(here: World, name: string, ca: string): Promise<PeerCertificate> {
+  const socket = await handshake(here, { servername: name, ca })
+  const certificate = socket.getPeerCertificate()
+  socket.destroy()
+  return certificate
 }
-
-/** The edge's log says so. */
-const isIssued = (name: string): RegExp => new RegExp(`"names":\\["${name.replaceAll('.', '\\.')}".*certificate issued`)
 
 t.test('HTTP-01: the domain, a leased name and an own domain; public becomes https [M4]', { skip }, async (t) => {
   const { pebble, here } = await scene(t, { rest: ['hsts: 1d'] })
@@ -137,58 +100,55 @@ esac
   t.equal(pebble.said(/Added order/), 1)
 })
 
-t.test('handshakes with made-up names order nothing and slow nobody', { skip }, async (t) => {
-  const limits = 'limits: { perAddress: { connections: 20000, newPerSecond: 100000, burst: 100000 } }'
-  const { pebble, here } = await scene(t, { rest: [limits] })
-  await here.edge.untilLogged(isIssued('tunnel.test'), PATIENCE)
-  const orders = pebble.said(/Added order/)
-  const visit = async (): Promise<number> => {
-    const since = performance.now()
-    await shown(here, 'tunnel.test', pebble.root)
-    return performance.now() - since
-  }
-  const calm = await times(20, visit)
-  const busy: number[] = []
-  const seen = { left: LONG ? 10_000 : 1000 }
-  const strangers = Array.from({ length: 8 }, async () => {
-    for (; seen.left > 0; seen.left--) {
-      const name = `${randomBytes(8).toString('hex')}.${seen.left % 2 === 0 ? 'tunnel.test' : 'example.org'}`
-      // oxlint-disable-next-line no-await-in-loop -- eight at a time
-      await t.rejects(shown(here, name, pebble.root))
+t.test(
+  'before its certificate is there, an own domain is served over HTTP, and the terminal says what comes',
+  { skip },
+  async (t) => {
+    const pebble = await Pebble.open(t)
+    // The way to the CA: held up, every order takes for ever.
+    const way = await Shim.open()
+    t.teardown(() => way.close())
+    way.lead(new URL(pebble.directory).host)
+    way.pause()
+    const config = pebble.config([], [], `https://127.0.0.1:${way.port}/dir`)
+    const here = await world(t, { domain: 'tunnel.test', edgeFlags: [...DIALLED, '--config', config] })
+    pebble.lead(here)
+    const services = await here.services()
+    await here.join('home', '--hosts', 'www.shop.test')
+    const flags = ['--name', 'shop', '--host', 'www.shop.test', '--data', here.agentData('home'), '--lang', 'en']
+    const agent = here.start('agent home', agentCommand('expose', String(services.http), ...flags))
+    const said = async (wanted: RegExp): Promise<void> => {
+      const deadline = performance.now() + PATIENCE.deadlineMs
+      while (!agent.lines.some((line) => wanted.test(line))) {
+        if (performance.now() > deadline)
+          throw new Error(`never said ${wanted}\n${agent.report()}\n${here.edge.report()}`)
+        // oxlint-disable-next-line no-await-in-loop -- plain lines are no events
+        await setTimeout(50)
+      }
     }
-  })
-  // oxlint-disable-next-line no-await-in-loop -- one good visitor beside them
-  while (seen.left > 0) busy.push(await visit())
-  await Promise.all(strangers)
-  t.equal(pebble.said(/Added order/), orders)
-  t.comment(
-    `a good visitor's handshake: ${median(calm)} ms alone, ${median(busy)} ms beside ${LONG ? '10,000' : '1,000'}`,
-  )
-  t.ok(median(busy) < 2000)
-})
+    await said(/^http:\/\/www\.shop\.test:\d+ -> /)
+    await said(/^https follows when its certificate is there/)
+    const [host, port] = here.https.split(':')
+    const resolve = ['--noproxy', '*', '--resolve', `www.shop.test:${port}:${host}`]
+    const plain = await run([
+      'curl',
+      '-sS',
+      '--noproxy',
+      '*',
+      '-H',
+      'Host: www.shop.test',
+      `http://${here.http}/kilobyte`,
+    ])
+    t.equal(plain.stdout.length, 1024, plain.stderr)
+    const early = await run(['curl', '-sS', ...resolve, `https://www.shop.test:${port}/`])
+    t.equal(early.code, 35, 'HTTPS says that it does not serve this name; no certificate of another one is shown')
+    t.match(early.stderr, /unrecognized name/i)
 
-if (LONG) {
-  t.test('renewal under load, by the CA itself: certificates of 30 s', { skip }, async (t) => {
-    const { pebble, here } = await scene(t, { validS: 30 })
-    await here.edge.untilLogged(isIssued('tunnel.test'), PATIENCE)
-    const seen = new Set<string>()
-    let handshakes = 0
-    // A third of a life is left when it is renewed: three lives show two renewals.
-    for (const until = performance.now() + 50_000; performance.now() < until; handshakes++) {
-      // oxlint-disable-next-line no-await-in-loop -- one after the other
-      seen.add((await shown(here, 'tunnel.test', pebble.root)).serialNumber)
-    }
-    t.ok(seen.size >= 3, `${handshakes} handshakes, ${seen.size} certificates, none failed`)
-  })
-}
-
-async function times(count: number, work: () => Promise<number>): Promise<number[]> {
-  const all: number[] = []
-  // oxlint-disable-next-line no-await-in-loop -- one after the other
-  while (all.length < count) all.push(await work())
-  return all
-}
-
-function median(values: readonly number[]): number {
-  return Math.round((values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0) * 10) / 10
-}
+    way.restore()
+    await said(/^https:\/\/www\.shop\.test:\d+ -> /)
+    const root = join(pebble.folder, 'root.pem')
+    writeFileSync(root, pebble.root)
+    const later = await run(['curl', '-sS', '--cacert', root, ...resolve, `https://www.shop.test:${port}/kilobyte`])
+    t.equal(later.stdout.length, 1024, later.stderr)
+  },
+)

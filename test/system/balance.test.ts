@@ -2,9 +2,10 @@ import { Agent, get } from 'node:http'
 import t from 'tap'
 import { world } from '../support/world.ts'
 
-t.test('one of two agents behind a name is killed, and another drained, under load: no request fails', async (t) => {
+t.test('one name: a service dies, an agent is killed, another drained, and no request fails', async (t) => {
   const here = await world(t)
-  const services = await Promise.all(['left', 'right'].map((label) => here.services(label)))
+  const [mortal, ...services] = await Promise.all(['mortal', 'left', 'right'].map((label) => here.services(label)))
+  if (mortal === undefined) throw new Error('unreachable')
   const agents = []
   for (const [index, who] of ['one', 'two', 'three'].entries()) {
     // oxlint-disable-next-line no-await-in-loop -- one after the other
@@ -14,6 +15,8 @@ t.test('one of two agents behind a name is killed, and another drained, under lo
     const { agent } = await here.publish(who, target, '--name', 'web', '--balance', '--health', 'http:/kilobyte')
     agents.push(agent)
   }
+  // A second target of the third agent.
+  await here.publish('three', String(mortal.http), '--name', 'web', '--balance', '--health', 'tcp')
   const visitors = new Agent({ keepAlive: true, maxSockets: 16 })
   t.teardown(() => visitors.destroy())
   const [host, port] = here.http.split(':')
@@ -57,6 +60,9 @@ t.test('one of two agents behind a name is killed, and another drained, under lo
     }
   }
   await served(500)
+  t.ok((by.get('mortal') ?? 0) > 0, 'it has its turns until it dies')
+  await mortal.program.kill()
+  await served(500)
   await agents[0]?.kill()
   await served(500)
   agents[1]?.signal('SIGTERM')
@@ -66,6 +72,6 @@ t.test('one of two agents behind a name is killed, and another drained, under lo
   seen.stop = true
   await Promise.all(load)
   t.same(failures, [])
-  t.same([...by.keys()].toSorted(), ['left', 'right'])
-  t.comment(`${seen.done} requests, none failed: ${JSON.stringify([...by])}`)
+  t.same([...by.keys()].toSorted(), ['left', 'mortal', 'right'])
+  t.comment(`${seen.done} requests, ${failures.length} failed: ${JSON.stringify([...by])}`)
 })

@@ -17,6 +17,8 @@ export type AgentEvent =
       readonly public: string
       readonly urls: readonly string[]
       readonly target: string
+      /** `public` becomes https when the edge has a certificate for it. */
+      readonly awaits_certificate?: true
     }
   | ({ readonly event: 'refused'; readonly name: string; readonly code: Code; readonly target: string } & Told)
   | { readonly event: 'removed'; readonly name: string }

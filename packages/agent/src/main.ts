@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { calledAs, typeable } from '@engawa/shared/called'
 import { codeOf } from '@engawa/shared/errors'
+import { needNode } from '@engawa/shared/node'
 import { told } from '@engawa/shared/say'
 import { printableLines } from '@engawa/shared/terminal'
 import { type CommandName, COMMANDS as GRAMMAR, languageOf, parseLine } from './cli.ts'
@@ -28,6 +29,7 @@ const LEAVE_MS = 1000
 
 async function main(args: readonly string[]): Promise<number> {
   try {
+    needNode()
     const line = await parseLine(args)
     if (line === undefined) return 0
     const { contextOf } = await import('./commands/context.ts')

@@ -100,7 +100,8 @@ export class Tunnels {
     if (published === undefined) return
     const { owner, name, wish } = published
     if (message.type === 'bound') {
-      const again = published.bound !== undefined && published.bound.public === message.public
+      const { bound } = published
+      const again = bound?.public === message.public && bound.awaitsCertificate === message.awaitsCertificate
       published.bound = message
       published.state = 'bound'
       this.#settings.memory.keep(wish.target.text, name)
@@ -128,6 +129,7 @@ export function tunnelEvent(published: Published, bound: Bound): ShownEvent {
     public: bound.public,
     urls: bound.urls,
     target: target.text,
+    ...(bound.awaitsCertificate === true && { awaits_certificate: true }),
   }
 }
 

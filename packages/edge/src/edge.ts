@@ -331,6 +331,7 @@ function faceOf(settings: EdgeSettings, hosts: readonly PublicHost[], real: Real
       serves: (host: string) =>
         !isPassed(by.table, host) && (by.own.covers(host) || by.publicTls.publics.find(host) !== undefined),
       trusted: (host: string) => by.publicTls.trusts(host),
+      awaited: (host: string) => by.publicTls.awaits(host),
     }
   return {
     domain,

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { isNodeNewEnough } from '@engawa/shared/node'
 import { FLAGS, type FlagShape } from './commands/grammar.ts'
 import { GENERATION_VARIABLE } from './front/variable.ts'
 import { Told } from './generation/told.ts'
@@ -14,7 +15,7 @@ const isGeneration = process.env[GENERATION_VARIABLE] === '1' && process.send !=
 delete process.env[GENERATION_VARIABLE]
 
 // What is not needed is not loaded: the front of an edge is to cost next to nothing.
-if (!isGeneration && serves(argv)) {
+if (!isGeneration && serves(argv) && isNodeNewEnough()) {
   const { runFront } = await import('./front/main.ts')
   process.exitCode = await runFront()
 } else {

@@ -106,6 +106,7 @@ export const CODES = {
   STATE_UNWRITABLE: { scope: 'command', fault: 'edge' },
   CERTIFICATE_FAILED: { scope: 'command', fault: 'user' },
   INTERNAL: { scope: 'command', fault: 'edge' },
+  NODE_TOO_OLD: { scope: 'command', fault: 'user' },
 } as const
 CODES satisfies Record<string, CodeRow>
 

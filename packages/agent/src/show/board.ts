@@ -14,6 +14,8 @@ interface Row {
   target: string
   /** What is wrong with it, newest wording. */
   refused: string | undefined
+  /** What is yet to come. */
+  awaits: string | undefined
   silent: string | undefined
   check: string | undefined
   traffic: { total: number; open: number; received: number; sent: number; dropped: number } | undefined
@@ -41,6 +43,7 @@ export class Board {
           public: printable(event.public),
           target: event.target,
           refused: undefined,
+          awaits: explain(event, words),
         })
         break
       case 'refused':
@@ -101,6 +104,7 @@ export class Board {
       say(`-> ${row.target}`)
       if (row.traffic !== undefined) say(words.traffic(total, open, bytesText(received), bytesText(sent)), 'dim')
       if (dropped > 0) say(words.dropped(dropped), 'dim')
+      if (row.awaits !== undefined) say(row.awaits, 'dim')
       for (const warning of [row.refused, row.silent, row.check]) if (warning !== undefined) say(warning, 'yellow')
     }
     if (this.#rows.size > room) say(words.more(this.#rows.size - room))
@@ -124,6 +128,7 @@ export class Board {
       public: undefined,
       target,
       refused: undefined,
+      awaits: undefined,
       silent: undefined,
       check: undefined,
       traffic: undefined,

@@ -125,6 +125,8 @@ export const en: Words = {
   requests: 'Requests',
   noRequests: 'none yet: open the address above in a browser',
   more: (count) => `and ${count} more`,
+  awaitsCertificate:
+    'https follows when its certificate is there; if it takes more than a minute: edge status says why',
   waiting: (name) => `${name}: asking the edge for an address`,
   stopHint: 'Ctrl-C stops publishing.',
 

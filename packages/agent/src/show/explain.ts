@@ -13,7 +13,7 @@ function sentenceOf(event: AgentEvent, words: Words): string | undefined {
     case 'connected':
       return words.connected(event.edge, undefined)
     case 'tunnel':
-      return undefined
+      return event.awaits_certificate === true ? words.awaitsCertificate : undefined
     case 'refused':
       return words.refused(event.name, event.code, words.refusals[event.code] ?? printable(event.message))
     case 'notice':

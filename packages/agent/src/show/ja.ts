@@ -131,6 +131,7 @@ export const ja: Words = {
   requests: 'リクエスト',
   noRequests: 'まだありません。上のアドレスをブラウザーで開いてみてください',
   more: (count) => `ほか ${count} 件`,
+  awaitsCertificate: '証明書が届きしだい https になります。1分以上かかるときは、エッジで edge status を見てください',
   waiting: (name) => `${name}: エッジにアドレスを頼んでいます`,
   stopHint: 'Ctrl-C で公開を終わります。',
 

@@ -122,6 +122,7 @@ export interface Words {
   readonly noRequests: string
   readonly more: (count: number) => string
   readonly waiting: (name: string) => string
+  readonly awaitsCertificate: string
   readonly stopHint: string
   // ls, rm, release, leave, status
   readonly columnName: string

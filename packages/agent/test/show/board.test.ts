@@ -30,6 +30,7 @@ const REQUEST: ShownEvent = {
 const EVENTS: readonly ShownEvent[] = [
   { event: 'connected', edge: '203.0.113.5:443', carriers: 1 },
   TUNNEL,
+  { ...TUNNEL, name: 'shop', public: 'http://www.shop.jp', awaits_certificate: true },
   { event: 'service', name: 'blog', target: 'http://127.0.0.1:8080', reachable: false, code: 'SERVICE_REFUSED' },
   { event: 'check', name: 'blog', public: 'https://blog.example.com', ok: false, failed: 'port' },
   { event: 'refused', name: 'x', code: 'NAME_TAKEN', message: 'taken', target: 'http://127.0.0.1:1' },
@@ -65,6 +66,14 @@ t.test('the address stands first, alone and whole', async (t) => {
   const board = new Board(en)
   board.take(TUNNEL, AT)
   t.equal(board.render(10, 24, false)[0], 'https://blog.example.com')
+})
+
+t.test('who sees http is told that https is to come, until it has', async (t) => {
+  const board = new Board(en)
+  board.take({ ...TUNNEL, public: 'http://blog.example.com', awaits_certificate: true }, AT)
+  t.match(board.render(80, 24, false).join('\n'), /https follows when its certificate is there/)
+  board.take(TUNNEL, AT)
+  t.notMatch(board.render(80, 24, false).join('\n'), /https follows/)
 })
 
 t.test('a request cannot paint the screen', async (t) => {

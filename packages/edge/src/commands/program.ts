@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { calledAs, typeable } from '@engawa/shared/called'
 import { EngawaError } from '@engawa/shared/errors'
 import { defaultFolder } from '@engawa/shared/folder'
+import { needNode } from '@engawa/shared/node'
 import { chooseLanguage, type Language, told } from '@engawa/shared/say'
 import { printableLines } from '@engawa/shared/terminal'
 import { LEVELS } from '../log.ts'
@@ -39,6 +40,7 @@ export async function program(argv: readonly string[], plain: Terminal): Promise
   const language = chooseLanguage(isLanguage(asked) ? asked : undefined, terminal.env)
   const words = wordsIn(language)
   try {
+    needNode()
     const folder = defaultFolder('edge', terminal.env)
     const line = await readLine(argv, { words, columns: terminal.columns, folder })
     if ('help' in line) plain.out(line.help)

@@ -112,6 +112,8 @@ export class Exchange {
         tunnel.traffic.total++
         tunnel.traffic.open++
         if (answerCheck(tunnel, this.#path, asked) || sendToHttps(this.#admission, asked)) this.#began('edge')
+        // Once it has been asked the service may know somebody on a connection that other requests share.
+        else if (asked.fallBack !== undefined && tiesIdentity(request, 'authorization')) asked.fallBack()
         else {
           const bytes = request.rawHeaders.reduce((sum, text) => sum + text.length + 2, (request.url ?? '').length)
           await this.#attempt(tunnel, bytes)
@@ -275,14 +277,17 @@ export class Exchange {
       incoming.destroy()
       return this.#fail('SERVICE_BROKE')
     }
-    if (tiesIdentity(incoming)) {
-      if (fallBack !== undefined) {
-        incoming.destroy()
-        return fallBack()
-      }
-      // Behind a proxy one address may be many people.
-      if (isTrusted(this.#admission.trusted, this.#visitor.peer.address)) incoming.retire()
+    const asksWho = tiesIdentity(incoming, 'www-authenticate')
+    if (asksWho && fallBack !== undefined) {
+      incoming.destroy()
+      return fallBack()
     }
+    // Behind a proxy one address may be many people.
+    if (
+      (asksWho || tiesIdentity(this.#asked.request, 'authorization')) &&
+      isTrusted(this.#admission.trusted, this.#visitor.peer.address)
+    )
+      incoming.retire()
     if (this.#reply.pass(incoming)) this.#began('service')
   }
 
@@ -401,7 +406,10 @@ export class Exchange {
   }
 }
 
-/** The service wants to know who speaks on this connection, not in this request: NTLM and its kin. RFC 4559 */
-function tiesIdentity({ rawHeaders }: ServiceAnswer): boolean {
-  return valuesOf(rawHeaders, 'www-authenticate').some((value) => /(?:^|,\s*)(?:ntlm|negotiate)\b/i.test(value))
+/** It is about who speaks on this connection, not in this request: NTLM and its kin. RFC 4559 */
+function tiesIdentity(
+  { rawHeaders }: Pick<VisitorRequest, 'rawHeaders'> | ServiceAnswer,
+  field: 'authorization' | 'www-authenticate',
+): boolean {
+  return valuesOf(rawHeaders, field).some((value) => /(?:^|,\s*)(?:ntlm|negotiate)\b/i.test(value))
 }

@@ -1,6 +1,6 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, constants } from 'node:http2'
 import { EngawaError } from '@engawa/shared/errors'
-import { endedWhole, resetHttp2, watchEnd } from './http2-end.ts'
+import { endedWhole, endWith, resetHttp2, watchEnd } from './http2-end.ts'
 import type { Outgoing, ServiceAnswer, Upstream, UpstreamEvents } from './upstream.ts'
 
 /** As `UpstreamEvents`, for who keeps the connection. */
@@ -64,6 +64,7 @@ function send(session: ClientHttp2Session, asked: Outgoing, events: Http2Events,
   const open = asked.hasBody || switches
   const stream = session.request(headOf(asked, switches), { endStream: !open, waitForTrailers: asked.hasBody })
   watchEnd(stream)
+  endWith(session, stream)
   let trailers: Record<string, string[]> = {}
   let answered = false
   let failure: Error | undefined

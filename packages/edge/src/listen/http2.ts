@@ -4,7 +4,7 @@ import { refusedEntry } from '../access/asked.ts'
 import { type Admission, endsOf, type Visitor } from '../admit.ts'
 import { answer } from '../forward/answers.ts'
 import { type Asked, Exchange } from '../forward/http.ts'
-import { resetHttp2, watchEnd } from '../forward/http2-end.ts'
+import { endWith, resetHttp2, watchEnd } from '../forward/http2-end.ts'
 import { type Http2Head, Http2Request, Http2Response, readHead } from '../forward/http2-message.ts'
 import { joinHttp2 } from '../forward/http2-switch.ts'
 import { ServiceAgent } from '../forward/service.ts'
@@ -53,16 +53,19 @@ class Visit {
   readonly #admission: Admission
   readonly #visitor: Visitor
   readonly #session: ServerHttp2Session
+  readonly #socket: Socket
   readonly #agent = new ServiceAgent(KEPT)
   readonly #resets: TokenBuckets
   /** Streams that we have reset ourselves. */
   readonly #closed = new WeakSet<ServerHttp2Stream>()
   #streams = 0
   #idle: NodeJS.Timeout | undefined
+  #leaving: NodeJS.Timeout | undefined
 
   constructor(admission: Admission, visitor: Visitor, socket: Socket) {
     this.#admission = admission
     this.#visitor = visitor
+    this.#socket = socket
     const { limits } = admission.settings
     this.#resets = new TokenBuckets({ perSecond: limits.http2ResetsPerSecond, burst: limits.http2ResetBurst })
     this.#session = performServerHandshake(socket, {
@@ -81,8 +84,10 @@ class Visit {
     this.#session.setLocalWindowSize(CONNECTION_WINDOW)
     this.#session.on('error', () => socket.destroy())
     this.#session.on('stream', (stream, _headers, _flags, raw: string[]) => this.#take(stream, raw))
+    this.#session.once('goaway', () => this.#watchLeaving())
     this.#session.once('close', () => {
       clearTimeout(this.#idle)
+      clearInterval(this.#leaving)
       this.#agent.destroy()
       // Who never says FIN in turn is not waited for.
       const timer = setTimeout(() => socket.destroy(), FAREWELL_MS).unref()
@@ -94,6 +99,23 @@ class Visit {
 
   drain(): void {
     this.#session.close()
+    this.#watchLeaving()
+  }
+
+  /**
+   * Once either side has said GOAWAY, Node tells of no error any more and may stop reading: a connection that breaks
+   * then would stay for ever. So each time that a head may take has to bring a sign of life.
+   */
+  #watchLeaving(): void {
+    if (this.#session.destroyed) return
+    let read = -1
+    clearInterval(this.#leaving)
+    this.#leaving = setInterval(() => {
+      if (this.#socket.bytesRead === read) return this.#session.destroy()
+      read = this.#socket.bytesRead
+      // Whoever is there answers it.
+      this.#session.ping(() => {})
+    }, this.#admission.settings.limits.requestHeadMs).unref()
   }
 
   /** Without a stream for so long the connection ends. */
@@ -105,6 +127,7 @@ class Visit {
     const { limits } = this.#admission.settings
     clearTimeout(this.#idle)
     this.#streams++
+    endWith(this.#session, stream)
     stream.on('error', () => {})
     stream.on('aborted', () => {
       if (!this.#closed.has(stream)) this.#aborted()

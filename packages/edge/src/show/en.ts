@@ -173,7 +173,8 @@ export const en = {
       `the CA's own HTTPS is not trusted (${detail}). For a CA of your own, name its root in tls.acme.ca_file.`,
     caBroken: (_host: string, detail: string) =>
       `the CA has a fault of its own (${detail}). It passes; nothing is to be done here.`,
-    rateLimited: (_host: string, detail: string) => `the CA issues no more for now: ${detail}`,
+    rateLimited: (_host: string, detail: string) =>
+      `the CA issues no more for now: ${detail}. There is nothing to do but wait; for trials there is tls.acme.staging.`,
     accountRefused: (_host: string, detail: string) =>
       `the CA refuses this edge's account: ${detail}. Look at tls.acme.email and directory.`,
     httpUnreachable: (host: string, detail: string) =>

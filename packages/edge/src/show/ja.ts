@@ -166,7 +166,8 @@ export const ja: Words = {
     caUntrusted: (_host, detail) =>
       `認証局自身の HTTPS を信頼できません (${detail})。自前の認証局なら、そのルート証明書を tls.acme.ca_file に書いてください。`,
     caBroken: (_host, detail) => `認証局側の障害です (${detail})。復旧を待てばよく、こちらですることはありません。`,
-    rateLimited: (_host, detail) => `認証局の発行数の上限に達しました: ${detail}`,
+    rateLimited: (_host, detail) =>
+      `認証局の発行数の上限に達しました: ${detail}。待つほかありません。試すだけなら tls.acme.staging を使ってください。`,
     accountRefused: (_host, detail) =>
       `認証局がこのエッジのアカウントを受け付けません: ${detail}。tls.acme の email と directory を確かめてください。`,
     httpUnreachable: (host, detail) =>

@@ -10,7 +10,7 @@ import { Challenges } from './acme/challenges.ts'
 import { cloudflareProvider, dnsSolver, hookProvider } from './acme/dns.ts'
 import { Keeper, type Kept } from './acme/keeper.ts'
 import type { PaceLimits } from './acme/pace.ts'
-import { plan, type Subject } from './acme/plan.ts'
+import { isWanted, plan, type Subject } from './acme/plan.ts'
 import { watchFiles } from './files.ts'
 import { PublicCertificates } from './publics.ts'
 import type { AcmeSettings, DnsSettings, TlsSettings } from './settings.ts'
@@ -37,6 +37,8 @@ export interface PublicTls {
   readonly challenges: Challenges
   /** Visitors of this name are shown a certificate that browsers trust, by the edge. */
   trusts(host: string): boolean
+  /** There is none for this name of a tunnel yet; it is ordered. */
+  awaits(host: string): boolean
   /** Names may have been leased. */
   look(): void
   kept(): readonly Kept[]
@@ -61,6 +63,7 @@ export function openPublicTls(options: PublicTlsOptions): PublicTls {
     publics,
     challenges,
     trusts: (host) => !isPassed(host) && publics.trusts(host),
+    awaits: (host) => !isPassed(host) && publics.find(host) === undefined && isWanted(host, settings.tls),
     look: () => keeper?.keeper.look(),
     kept: () => keeper?.keeper.kept() ?? [],
     fileProblems: () => files.states.flatMap(({ name, problem }) => (problem === undefined ? [] : [{ name, problem }])),

@@ -15,6 +15,8 @@ export interface Face {
         serves(host: string): boolean
         /** One that browsers trust. */
         trusted(host: string): boolean
+        /** One that browsers trust is to come. */
+        awaited(host: string): boolean
       }
     | undefined
   /** What stands before a port: the domain; with `--domain localhost` the public host or a global address, else localhost. */
@@ -30,13 +32,15 @@ export interface Addresses {
   readonly public: string
   /** All, that one first. */
   readonly urls: readonly string[]
+  /** `public` is to be https as soon as its certificate is there. */
+  readonly awaited: boolean
 }
 
 /** Where visitors find a tunnel. `hosts`: all that lead to it, the name's own first. contract.md, "`public` is https only where …" */
 export function addressesOf(lease: Lease, hosts: readonly string[], face: Face): Addresses {
   if (lease.protocol === 'tcp' || lease.protocol === 'udp') {
     const address = `${formatHost(face.host)}:${formatRange(lease.ports ?? [0, 0])}`
-    return { public: address, urls: [address] }
+    return { public: address, urls: [address], awaited: false }
   }
   // An own domain is what people want to show.
   const ordered = [...hosts.slice(1), ...(lease.bare ? [face.domain] : []), ...hosts.slice(0, 1)]
@@ -47,7 +51,9 @@ export function addressesOf(lease: Lease, hosts: readonly string[], face: Face):
   if (lease.protocol === 'http' && face.portPerHttp && lease.ports !== undefined) {
     urls.unshift(`http://${formatHost(face.host)}:${lease.ports[0]}${lease.path ?? ''}`)
   }
-  return { public: urls[0] ?? '', urls }
+  const [first = ''] = ordered
+  const shown = urls[0] ?? ''
+  return { public: shown, urls, awaited: shown.startsWith(`http://${first}`) && face.https?.awaited(first) === true }
 }
 
 /** Both schemes of a host, the better first. */

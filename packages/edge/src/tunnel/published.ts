@@ -91,6 +91,11 @@ export class Published implements Tunnel {
     return this.#look.addresses(this.lease).urls
   }
 
+  /** Its public address is to be https before long. */
+  get awaitsCertificate(): boolean {
+    return this.#look.addresses(this.lease).awaited
+  }
+
   get target(): string {
     return this.lease.target
   }

@@ -178,6 +178,7 @@ export class Registry implements TunnelTable {
       urls: fitting(tunnel.urls),
       ...(tunnel.ports === undefined ? {} : { ports: tunnel.ports }),
       ...(tunnel.check === undefined ? {} : { check: tunnel.check }),
+      ...(tunnel.awaitsCertificate && { awaitsCertificate: true }),
       ...(tunnel.protocol === 'udp' && { idleMs: this.#options.settings.limits.udp.idleMs }),
     }
   }

@@ -8,7 +8,7 @@ import { connect as connectTls } from 'node:tls'
 import { NOWHERE } from '@engawa/shared/wire/opening'
 import t, { type Test } from 'tap'
 import { LIMITS } from '../../src/limits.ts'
-import { collect, smallEdge, talk } from '../support/edge.ts'
+import { collect, deserted, smallEdge, talk } from '../support/edge.ts'
 import { gate } from '../support/gate.ts'
 import { turns } from '../support/manual-clock.ts'
 import { secureEdge } from '../support/secure-edge.ts'
@@ -144,7 +144,7 @@ t.test('connections: so many in all, from whatever addresses, and then 503 at on
     /^HTTP\/1.1 503 [^]*EDGE_BUSY/,
   )
   for (const socket of inside) socket.destroy()
-  while (admission.door.total > 0) await new Promise(setImmediate)
+  await deserted(admission)
   const after = connect({ port, host: '127.0.0.1', localAddress: '127.0.1.4' })
   await once(after, 'connect')
   while (admission.door.total < 1) await new Promise(setImmediate)

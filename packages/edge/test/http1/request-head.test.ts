@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { Duplex } from 'node:stream'
 import t from 'tap'
 import { type RequestHead, readRequestHead } from '../../src/http1/request-head.ts'
+import { LONG } from '../support/patience.ts'
 import { mutate, random } from './mutated.ts'
 
 const LIMITS = { fields: 100, most: 16 * 1024 }
@@ -131,7 +132,7 @@ const SEEDS: readonly string[] = [
   `HEAD /c HTTP/1.1\r\nAccept-Language: ja,en;q=0.5\r\n${HOST}Connection: close\r\n\r\n`,
   `DELETE /d%20/../e HTTP/1.1\r\nX-Y: \t z \r\n${HOST}\r\n`,
 ]
-const MANY = process.env['ENGAWA_LONG'] === undefined ? 100_000 : 3_000_000
+const MANY = LONG ? 3_000_000 : 100_000
 
 t.test(`of ${MANY} mutated heads those that are taken are what Node reads`, (t) => {
   const pick = random(20_261_122)

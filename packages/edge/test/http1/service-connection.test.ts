@@ -2,6 +2,7 @@ import t from 'tap'
 import { askHttp1 } from '../../src/forward/http1.ts'
 import { ServiceAgent } from '../../src/forward/service.ts'
 import type { ServiceAnswer } from '../../src/forward/upstream.ts'
+import { LONG } from '../support/patience.ts'
 import { FakeStream } from './fake-stream.ts'
 import { asking, type Heard, heardByNode, hearing, listen, nothing, turns } from './heard.ts'
 import { mutate, random } from './mutated.ts'
@@ -203,7 +204,7 @@ const SEEDS: readonly string[] = [
   `HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n${HELLO}`,
   'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\n\r\n',
 ]
-const MANY = process.env['ENGAWA_LONG'] === undefined ? 6000 : 500_000
+const MANY = LONG ? 500_000 : 6000
 
 t.test(`${MANY} mutated answers are what Node makes of them`, async (t) => {
   const pick = random(71_116)

@@ -28,7 +28,7 @@ const IGNORE = { data: () => {}, end: () => {}, reset: () => {}, drain: () => {}
 export const FACE: Face = {
   domain: 'example.com',
   http: 80,
-  https: { port: 443, serves: () => true, trusted: () => true },
+  https: { port: 443, serves: () => true, trusted: () => true, awaited: () => false },
   host: 'example.com',
   portPerHttp: false,
   ownPorts: [80, 443, 7400],

@@ -24,6 +24,13 @@ export interface SecureEdge {
   readonly visit: () => Promise<ClientHttp2Session>
 }
 
+export interface SecureOptions {
+  readonly name?: string
+  readonly domain?: string
+  readonly limits?: Partial<VisitorLimits>
+  readonly trustedProxies?: string[]
+}
+
 /** HTTPS in front of one tunnel, `blog.example.com`, whose service is a node:http server with this listener. */
 export async function secureEdge(
   t: Test,
@@ -32,27 +39,37 @@ export async function secureEdge(
   trustedProxies: string[] = [],
 ): Promise<SecureEdge> {
   const service = createServer((request, response) => void listener(request, response))
-  const link = new FakeLink(await listen(t, service))
+  return { ...(await secureBefore(t, await listen(t, service), { limits, trustedProxies })), service }
+}
+
+/** As `secureEdge`, for a service of the test's own making. */
+export async function secureBefore(
+  t: Test,
+  service: number,
+  { name = 'blog', domain = 'example.com', limits = {}, trustedProxies = [] }: SecureOptions = {},
+): Promise<Omit<SecureEdge, 'service'>> {
+  const host = `${name}.${domain}`
+  const link = new FakeLink(service)
   const table = new FakeTable()
-  const tunnel = fakeTunnel({ name: 'blog', live: { link, service: 7 } })
+  const tunnel = fakeTunnel({ name, hosts: [host], live: { link, service: 7 } })
   table.tunnels.push(tunnel)
-  const visitorsCa = openVisitorsCa(t.testdir(), { domain: 'example.com', addresses: [] }, new Date())
-  const certificates = new Certificates({ table, issuer: visitorsCa, domain: 'example.com', bareHosts: [] })
+  const visitorsCa = openVisitorsCa(t.testdir(), { domain, addresses: [] }, new Date())
+  const certificates = new Certificates({ table, issuer: visitorsCa, domain, bareHosts: [] })
   const entries: AccessEntry[] = []
   const tls = await startTls({
     address: { host: '127.0.0.1', port: 0 },
-    admission: makeAdmission(table, { limits, trustedProxies, account: (entry) => entries.push(entry) }),
+    admission: makeAdmission(table, { domain, limits, trustedProxies, account: (entry) => entries.push(entry) }),
     certificates,
     onCarrier: (socket) => socket.destroy(),
   })
   t.teardown(() => tls.close(0))
   const visit = async (): Promise<ClientHttp2Session> => {
-    const session = connectH2('https://blog.example.com', {
+    const session = connectH2(`https://${host}`, {
       createConnection: () =>
         connectTls({
           port: tls.port,
           host: '127.0.0.1',
-          servername: 'blog.example.com',
+          servername: host,
           ca: visitorsCa.certificate,
           ALPNProtocols: ['h2'],
         }),
@@ -62,5 +79,5 @@ export async function secureEdge(
     await once(session, 'connect')
     return session
   }
-  return { port: tls.port, tls, service, link, tunnel, entries, visit }
+  return { port: tls.port, tls, link, tunnel, entries, visit }
 }

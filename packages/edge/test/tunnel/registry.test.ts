@@ -183,7 +183,12 @@ t.test('with --domain localhost and a public host each HTTP tunnel has a port of
 })
 
 t.test('public is http where browsers do not trust the certificate; ports show unless usual', async (t) => {
-  const https = { port: 8443, serves: (host: string) => host.endsWith('.localhost'), trusted: () => false }
+  const https = {
+    port: 8443,
+    serves: (host: string) => host.endsWith('.localhost'),
+    trusted: () => false,
+    awaited: () => false,
+  }
   const face = { domain: 'localhost', host: 'localhost', http: 8080, https }
   const { agent } = gate(t, { flags: { domain: 'localhost' }, face })
   const home = await agent('home', { hosts: ['www.a.jp'] }).login()

@@ -90,10 +90,35 @@ t.test('beside TLS passed through, plain HTTP of the same name may go to another
   })
 })
 
+t.test('who is shown http is told that https is to come, and again when it is there [M4]', async (t) => {
+  let there = false
+  const https = {
+    port: 443,
+    serves: () => there,
+    trusted: () => there,
+    awaited: (host: string) => !there && host === 'www.shop.jp',
+  }
+  const { agent, registry } = gate(t, { face: { https } })
+  const home = await agent('home', { hosts: ['www.shop.jp'] }).login()
+  t.match(await home.bind({ service: 1, name: 'shop', hosts: ['www.shop.jp'] }), {
+    public: 'http://www.shop.jp',
+    awaitsCertificate: true,
+  })
+  const other = await home.bind({ service: 2, name: 'blog' })
+  t.notOk('awaitsCertificate' in other, 'the one that is shown counts')
+  there = true
+  home.messages.length = 0
+  registry.retell()
+  await home.send({ type: 'release', id: 1, name: 'nothing' })
+  const again = home.messages.find((message) => message.type === 'bound' && message.service === 1)
+  t.match(again, { public: 'https://www.shop.jp' })
+  t.notOk('awaitsCertificate' in (again ?? {}))
+})
+
 t.test('who had HTTPS from the edge is told that it is passed through now', async (t) => {
   const table: { registry?: Registry } = {}
   const serves = (host: string): boolean => table.registry === undefined || !isPassed(table.registry, host)
-  const { agent, registry } = gate(t, { face: { https: { port: 443, serves, trusted: serves } } })
+  const { agent, registry } = gate(t, { face: { https: { port: 443, serves, trusted: serves, awaited: () => false } } })
   table.registry = registry
   const home = await agent('home').login()
   t.match(await home.bind({ service: 1, name: 'nas-80', hosts: ['nas.example.com'] }), {

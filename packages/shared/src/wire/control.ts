@@ -60,6 +60,8 @@ export interface Bound {
   readonly check?: string
   /** UDP: after this time without a datagram the edge closes a flow, ms. */
   readonly idleMs?: number
+  /** `public` becomes https as soon as the edge has a certificate for it. */
+  readonly awaitsCertificate?: boolean
 }
 export interface Refused {
   readonly type: 'refused'
@@ -152,6 +154,7 @@ const EDGE_SHAPES: Record<EdgeMessage['type'], Shape> = {
     ports: maybe(range),
     check: maybe(text(128)),
     idleMs: maybe(whole(1, Number.MAX_SAFE_INTEGER)),
+    awaitsCertificate: maybe(flag),
   },
   refused: { service: SERVICE, code, message: text(1024) },
   unbound: { service: SERVICE, code },

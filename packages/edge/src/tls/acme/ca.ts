@@ -30,6 +30,20 @@ function library(): Promise<typeof import('acme-client')> {
   return import('acme-client')
 }
 
+/**
+ * Whether the CA has this key: a former run may have ended before it heard the answer. Creating the account once more
+ * would do, but for acme-client, which then changes it by nothing; some CAs refuse that.
+ */
+async function isKnown(client: Client): Promise<boolean> {
+  try {
+    await client.createAccount({ onlyReturnExisting: true })
+    return true
+  } catch (error) {
+    if (problemOf(error).kind !== 'accountRefused') throw error
+    return false
+  }
+}
+
 /** One ACME CA, RFC 8555, as this edge's account sees it. The only room that knows acme-client. */
 export class Ca {
   readonly #options: CaOptions
@@ -101,11 +115,13 @@ export class Ca {
     this.#closeTransport()
     this.#closeTransport = openTransport(acme.axios.defaults, roots)
     // On disk before the CA hears of it: after a crash the same key finds the same account. RFC 8555 §7.3.1
-    const account = accounts.get(directory) ?? accounts.add(directory, keyPem(newKey()))
+    const kept = accounts.get(directory)
+    const account = kept ?? accounts.add(directory, keyPem(newKey()))
     const known = account.url === undefined ? {} : { accountUrl: account.url }
     const client = new acme.Client({ directoryUrl: directory, accountKey: account.key, ...known })
     const contact = email === undefined ? {} : { contact: [`mailto:${email}`] }
-    if (account.url === undefined) await client.createAccount({ termsOfServiceAgreed: true, ...contact })
+    const isThere = account.url !== undefined || (kept !== undefined && (await isKnown(client)))
+    if (!isThere) await client.createAccount({ termsOfServiceAgreed: true, ...contact })
     else if (email !== undefined && account.email !== email) await client.updateAccount(contact)
     accounts.opened(directory, client.getAccountUrl(), email)
     return client

@@ -7,7 +7,7 @@ import { LETS_ENCRYPT_STAGING } from '../settings.ts'
 import type { Ca, Solver } from './ca.ts'
 import { allowedAt, MOST_PAUSE_MS, type PaceLimits, pauseAfter } from './pace.ts'
 import type { Subject } from './plan.ts'
-import { type Problem, problemOf } from './problem.ts'
+import { certificateError, type Problem, problemOf } from './problem.ts'
 
 export interface KeeperOptions {
   readonly ca: Pick<Ca, 'order' | 'complete'>
@@ -45,6 +45,11 @@ const FORGET_MS = 30 * 24 * 3_600_000
 const LONGEST_SLEEP_MS = 10 * 60_000
 const SHORTEST_SLEEP_MS = 500
 
+/** Who starts an edge anew may have opened a port or set a record: only a CA's own wish to be left alone outlives that. */
+function mended(row: CertificateRow): CertificateRow {
+  return row.problem?.kind === 'rateLimited' ? row : { ...row, nextTryAt: 0 }
+}
+
 /**
  * Keeps the certificates that are wanted: orders them one after the other, renews them, and remembers every step, so
  * that a crash loses neither an order nor a key. A CA that fails costs nothing but time.
@@ -64,7 +69,7 @@ export class Keeper {
     this.#options = options
     for (const row of options.rows.all()) {
       if (this.#endOf(row) < options.wall() - FORGET_MS) options.rows.remove(row.subject)
-      else this.#show(row)
+      else this.#show(mended(row))
     }
   }
 
@@ -176,6 +181,12 @@ export class Keeper {
     const resumed = before.pending?.directory === directory ? before.pending : undefined
     let pending = resumed
     try {
+      const solvers = this.#options.solvers(names, before.failures)
+      // The CA is not asked for what cannot come to an end.
+      if (solvers.length === 0) {
+        const wild = names.find((name) => name.startsWith('*.')) ?? ''
+        throw certificateError({ kind: 'needsDns', host: wild.slice(2), detail: 'only DNS-01 can prove it' })
+      }
       if (pending === undefined) {
         rows.ordered(subject, wall())
         const key = keyPem(newKey())
@@ -184,7 +195,6 @@ export class Keeper {
         this.#put({ ...before, pending })
       }
       const { url, key } = pending
-      const solvers = this.#options.solvers(names, before.failures)
       const chain = await ca.complete(url, { hosts: names, key, solvers })
       if (this.#closed) return
       readPair({ key, cert: chain }, true)

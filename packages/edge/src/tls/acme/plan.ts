@@ -12,17 +12,23 @@ export interface PlanInput {
 }
 
 /** Which certificates are to be there: only for names that somebody has configured, never for what a visitor names. */
-export function plan({ settings: { acme, files }, domain, hosts }: PlanInput): Subject[] {
+export function plan({ settings, domain, hosts }: PlanInput): Subject[] {
+  const { acme } = settings
   if (acme === undefined) return []
   const subjects = new Map<string, Subject>()
   for (const host of [domain, ...hosts]) {
-    if (!mayOrder(host, acme.directory) || files.some(({ name }) => covers(name, host))) continue
+    if (!isWanted(host, settings)) continue
     const below = host === domain || covers(`*.${domain}`, host)
     // One certificate for all just below the domain: whoever looks at certificate logs learns no tunnel's name.
     const subject = acme.dns !== undefined && below ? [domain, `*.${domain}`] : [host]
     subjects.set(subject.join(' '), subject)
   }
   return [...subjects.values()]
+}
+
+/** Whether a certificate is to be there for a name that somebody has configured. */
+export function isWanted(host: string, { acme, files }: TlsSettings): boolean {
+  return acme !== undefined && mayOrder(host, acme.directory) && !files.some(({ name }) => covers(name, host))
 }
 
 /** Whether a certificate's name is good for a host. RFC 6125 §6.4.3: `*` is one label. */

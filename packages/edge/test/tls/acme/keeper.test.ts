@@ -2,6 +2,7 @@ import { createPrivateKey } from 'node:crypto'
 import { join } from 'node:path'
 import { certificate, server } from '@engawa/edge/identity/x509'
 import { openStore, type Store } from '@engawa/edge/store/store'
+import type { Solver } from '@engawa/edge/tls/acme/ca'
 import { Keeper, type KeeperOptions } from '@engawa/edge/tls/acme/keeper'
 import { certificateError } from '@engawa/edge/tls/acme/problem'
 import { PublicCertificates } from '@engawa/edge/tls/publics'
@@ -11,6 +12,8 @@ import { ManualClock } from '../../support/manual-clock.ts'
 
 const DAY = 86_400_000
 const DIRECTORY = 'https://ca.test/dir'
+/** The CA of paper believes everything. */
+const SOLVER: Solver = { type: 'http-01', prove: async () => async () => {} }
 
 interface Scene {
   readonly store: Store
@@ -63,7 +66,7 @@ function scene(t: Test, wanted: readonly (readonly string[])[], path = join(t.te
     directory: DIRECTORY,
     rows: store.certificates,
     wanted: () => wanted,
-    solvers: () => [],
+    solvers: (names) => (names[0]?.startsWith('*.') === true ? [] : [SOLVER]),
     publics,
     limits: { ordersPerHour: 20, ordersPerNamePerHour: 5 },
     clock,
@@ -117,4 +120,33 @@ t.test('200 names: 20 orders an hour, also across restarts', async (t) => {
   again.keeper.look()
   await again.pass(0)
   t.same(again.orders, [])
+})
+
+t.test('a restart tries again at once, except where the CA wants to be left alone', async (t) => {
+  for (const [kind, orders] of [
+    ['httpUnreachable', 1],
+    ['rateLimited', 0],
+  ] as const) {
+    const path = join(t.testdir(), `${kind}.db`)
+    const here = scene(t, [['a.test']], path)
+    here.fails = certificateError({ kind, host: 'a.test', detail: 'no' })
+    here.keeper.look()
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await here.pass(0)
+    here.keeper.close()
+    const again = scene(t, [['a.test']], path)
+    again.keeper.look()
+    // oxlint-disable-next-line no-await-in-loop
+    await again.pass(0)
+    t.equal(again.orders.length, orders, kind)
+  }
+})
+
+t.test('a wildcard without a way to prove it is not ordered, and says what is missing', async (t) => {
+  const here = scene(t, [['*.lab.test']])
+  here.keeper.look()
+  await here.pass(0)
+  t.same(here.orders, [])
+  t.same(here.store.certificates.orders(Date.now() + 1000), [], 'nor counted')
+  t.match(here.keeper.kept(), [{ problem: { kind: 'needsDns', host: 'lab.test' } }])
 })

@@ -144,7 +144,8 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
     figures.account(entry)
     access.account(entry)
   }
-  const admission = new Admission({ table: registry, settings, log, account, pages, publicWeb: web })
+  const { refused } = figures
+  const admission = new Admission({ table: registry, settings, log, account, refused, pages, publicWeb: web })
   const turn = Promise.withResolvers<void>()
   const listeners = await startListeners({
     settings,

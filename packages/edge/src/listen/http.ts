@@ -180,10 +180,14 @@ export async function startHttp({
   const accepted = (socket: Socket): void => {
     const pass = admission.door.enter(socket.remoteAddress)
     socket.on('error', () => {})
-    if (typeof pass === 'string') return refuse(socket, pass)
+    const turnAway = (code: Code): void => {
+      admission.refused('http', code)
+      refuse(socket, code)
+    }
+    if (typeof pass === 'string') return turnAway(pass)
     socket.once('close', () => pass.leave())
-    unwrap(socket, { trusted: admission.trusted, deadlineMs: requestHeadMs }, (ends) => {
-      if (ends !== undefined && !admission.countBehind(socket, ends)) return refuse(socket, 'TOO_MANY')
+    unwrap(socket, { admission, deadlineMs: requestHeadMs, protocol: 'http' }, (ends) => {
+      if (ends !== undefined && !admission.countBehind(socket, ends)) return turnAway('TOO_MANY')
       front.take(socket, { wire: socket, from: ends })
       socket.resume()
     })

@@ -91,6 +91,8 @@ export class Admission {
   readonly account: Account
   /** What certificates that browsers trust change for visitors. */
   readonly publicWeb: PublicWeb
+  /** HTTP/1.1 is read by Node's parser alone. */
+  readonly nodeHttp: boolean
   /** Whether a certificate shown for one name is good for another. */
   sharing: (serverName: string, host: string) => boolean = () => false
   #trusted: BlockList
@@ -107,6 +109,7 @@ export class Admission {
     account = () => {},
     pages = new Pages(),
     publicWeb = NO_PUBLIC_WEB,
+    nodeHttp = false,
     memory = new Memory(settings.limits),
   }: {
     table: TunnelTable
@@ -116,6 +119,7 @@ export class Admission {
     account?: Account
     pages?: Pages
     publicWeb?: PublicWeb
+    nodeHttp?: boolean
     memory?: Memory
   }) {
     this.table = table
@@ -124,6 +128,7 @@ export class Admission {
     this.account = account
     this.#pages = pages
     this.publicWeb = publicWeb
+    this.nodeHttp = nodeHttp
     this.#memory = memory
     this.#guards = [byAddress, ...guards]
     table.onRules((tunnel) => this.#open.enforce(tunnel))

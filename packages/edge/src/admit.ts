@@ -95,6 +95,8 @@ export class Admission {
   readonly refused: Refused
   /** What certificates that browsers trust change for visitors. */
   readonly publicWeb: PublicWeb
+  /** HTTP/1.1 is read by Node's parser alone. */
+  readonly nodeHttp: boolean
   /** Whether a certificate shown for one name is good for another. */
   sharing: (serverName: string, host: string) => boolean = () => false
   #trusted: BlockList
@@ -112,6 +114,7 @@ export class Admission {
     refused = () => {},
     pages = new Pages(),
     publicWeb = NO_PUBLIC_WEB,
+    nodeHttp = false,
     memory = new Memory(settings.limits),
   }: {
     table: TunnelTable
@@ -122,6 +125,7 @@ export class Admission {
     refused?: Refused
     pages?: Pages
     publicWeb?: PublicWeb
+    nodeHttp?: boolean
     memory?: Memory
   }) {
     this.table = table
@@ -131,6 +135,7 @@ export class Admission {
     this.refused = refused
     this.#pages = pages
     this.publicWeb = publicWeb
+    this.nodeHttp = nodeHttp
     this.#memory = memory
     this.#guards = [byAddress, ...guards]
     table.onRules((tunnel) => this.#open.enforce(tunnel))

@@ -283,17 +283,17 @@ export class Registry implements TunnelTable {
     const agent = store.agents.byId(session.agentId)
     if (agent?.key === undefined) throw new EngawaError('NAME_NOT_ALLOWED', 'this agent is not welcome any more')
     const busy: number[] = []
+    const inUse = (name: string): boolean => {
+      const tunnel = this.#tunnels.get(name)
+      return tunnel?.session === session && tunnel.service !== bind.service
+    }
     for (let tries = 0; tries < MOST_TRIES; tries++) {
-      const inUse = (name: string): boolean => {
-        const tunnel = this.#tunnels.get(name)
-        return tunnel?.session === session && tunnel.service !== bind.service
-      }
       const lease = this.#leases.claim(agent, bind, { busy, inUse })
       const { ports } = lease
       if (ports === undefined || this.#hasOpen(lease, ports)) return lease
       const stolen = await probe(transportOf(lease), settings.bind, ports)
       // Others may have been quicker while these ports were tried: the same question again, for just what came of it.
-      if (stolen === undefined) return this.#leases.claim(agent, bind, { tried: ports })
+      if (stolen === undefined) return this.#leases.claim(agent, bind, { tried: ports, inUse })
       if (bind.exact === true) {
         throw new EngawaError('PORT_UNAVAILABLE', `another program on the edge’s machine has port ${stolen}`)
       }

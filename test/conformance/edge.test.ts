@@ -18,6 +18,7 @@ await here.join('home')
 await here.publish('home', String(witness.port), '--name', NAME.split('.')[0] ?? '')
 const [host = '', port = ''] = here.http.split(':')
 const edge = { host, port: Number(port) }
+const BY_NODE = process.env['ENGAWA_NODE_HTTP'] === '1'
 const SENTINEL = `GET /sentinel HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`
 
 /** Whatever was on its way to the service before this is there after it. */
@@ -31,7 +32,9 @@ let counted = witness.seen.splice(0).length
 
 for (const [family, rows] of Object.entries(REQUESTS)) {
   t.test(`${family}: ${rows.length} requests`, async (t) => {
-    for (const { name, rule, bytes, answers, sees, fields = {} } of rows) {
+    for (const row of rows) {
+      const { name, rule, bytes, sees } = row
+      const { answers, fields = {} } = BY_NODE ? { ...row, ...row.byNode } : row
       // oxlint-disable-next-line no-await-in-loop -- what the service sees must belong to this row
       const heard = await ask(edge, bytes)
       // oxlint-disable-next-line no-await-in-loop -- as above

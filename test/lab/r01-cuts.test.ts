@@ -23,7 +23,9 @@ t.test('R1: carriers are cut', { skip: withoutLab() }, async (t) => {
     const visitors = new Visitors(here, { seed: 'cuts', streams: STREAMS, bytes: SIZE, seconds, sockets: STREAMS / 5 })
     await visitors.under()
     const see = async (what: string, back: () => Promise<number> | number): Promise<void> => {
+      const waitedFrom = performance.now()
       await visitors.inStep()
+      t.comment(`R1 ${what}: in step again before it after ${Math.round(performance.now() - waitedFrom)} ms`)
       const ms = await visitors.pause(await back())
       t.comment(`R1 ${what}: flowing again ${ms === 0 ? '< 300' : Math.round(ms)} ms after the path was back`)
       t.ok(ms <= MOST_MS, `${what}: ${Math.round(ms)} ms`)

@@ -13,6 +13,10 @@ export function edgeCommand(...args: readonly string[]): [string, ...string[]] {
   return [...FROM_SOURCE, join(ROOT, 'packages/edge/src/main.ts'), ...args]
 }
 
+/** All worlds of this run, to hold the other way to every test. */
+const NODE_HTTP = process.env['ENGAWA_NODE_HTTP'] === '1'
+const NODE_HTTP_EDGE = join(import.meta.dirname, 'node-http-edge.ts')
+
 export function agentCommand(...args: readonly string[]): [string, ...string[]] {
   return [...FROM_SOURCE, join(ROOT, 'packages/agent/src/main.ts'), ...args]
 }
@@ -39,6 +43,8 @@ export interface WorldOptions {
   /** Further flags of Node for edge and agent. */
   nodeFlags?: readonly string[]
   places?: Places
+  /** HTTP/1.1 is read by Node's parser alone. */
+  nodeHttp?: boolean
 }
 
 export interface Services {
@@ -67,6 +73,7 @@ export class World {
   readonly #flags: readonly string[]
   readonly #nodeFlags: readonly string[]
   readonly #places: Places | undefined
+  readonly #nodeHttp: boolean
   #edge: Program | undefined
   #ready: Event | undefined
   #services = 0
@@ -75,7 +82,11 @@ export class World {
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 })
   }
 
-  private constructor(shims: readonly Shim[], { domain, edgeFlags = [], nodeFlags = [], places }: WorldOptions) {
+  private constructor(
+    shims: readonly Shim[],
+    { domain, edgeFlags = [], nodeFlags = [], places, nodeHttp = NODE_HTTP }: WorldOptions,
+  ) {
+    this.#nodeHttp = nodeHttp
     this.shims = shims
     this.domain = domain ?? (shims.length > 0 || places ? 'tunnel.test' : 'localhost')
     this.#flags = edgeFlags
@@ -135,7 +146,9 @@ export class World {
     const publicHost = this.shims.flatMap(({ port }) => ['--public-host', `127.0.0.1:${port}`])
     const listens = await this.#listens()
     const flags = ['--json', '--data', this.edgeData, '--domain', this.domain, ...listens, ...publicHost]
-    const edge = this.startAt('edge', 'edge', this.#run(edgeCommand('run', ...flags, ...this.#flags)))
+    const program = edgeCommand('run', ...flags, ...this.#flags)
+    if (this.#nodeHttp) program[program.indexOf('run') - 1] = NODE_HTTP_EDGE
+    const edge = this.startAt('edge', 'edge', this.#run(program))
     this.#edge = edge
     this.#ready = await edge.until('ready')
     for (const shim of this.shims) shim.lead(this.carrier)

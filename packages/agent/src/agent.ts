@@ -98,14 +98,14 @@ export class Agent implements Holder {
       find: (service) => this.#tunnels.find(service),
       hidden: ownFolders(folder),
       visitors: this.#visitors,
-      onTried: (published, failure) => this.#watch.tried(published, failure),
+      onTried: (published, failure) => this.#tried(published, failure),
     })
     this.#flows = new Flows({
       find: (service) => this.#tunnels.find(service),
       visitors: this.#visitors,
       send: (flow, bytes) => this.#sessions.pump?.session.sendDatagram(flow, bytes) === true,
       close: (flow) => this.#sessions.pump?.session.closeFlow(flow),
-      onTried: (published, failure) => this.#watch.tried(published, failure),
+      onTried: (published, failure) => this.#tried(published, failure),
     })
     this.#sessions = new Sessions(
       { identity, log, carriers, yields, plain, instance: newInstance(), greetingMs },
@@ -314,6 +314,11 @@ export class Agent implements Holder {
     this.#server.resume()
     this.#figures.resumed()
     this.#tell({ event: 'resumed', streams, away_ms: Math.round(awayMs) })
+  }
+
+  #tried(published: Published, failure: Code | undefined): void {
+    if (failure !== undefined) this.#figures.failed(published.name, failure)
+    this.#watch.tried(published, failure)
   }
 
   #retrying(retryMs: number, address: string, error: unknown): void {

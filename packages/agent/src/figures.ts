@@ -1,3 +1,4 @@
+import type { Code } from '@engawa/shared/errors'
 import { Metrics, type Row, Tally } from '@engawa/shared/metrics'
 import type { SessionFigures } from '@engawa/shared/mux/events'
 import type { Session } from '@engawa/shared/mux/session'
@@ -29,6 +30,7 @@ export class AgentFigures {
   readonly #resent = new Tally()
   readonly #lost = new Tally()
   readonly #drops = new Tally()
+  readonly #failures = new Tally()
 
   constructor(sources: FigureSources) {
     this.#sources = sources
@@ -42,6 +44,11 @@ export class AgentFigures {
 
   resumed(): void {
     this.#resumes.add({})
+  }
+
+  /** A visitor came in vain: the service of this tunnel was not reached. */
+  failed(tunnel: string, code: Code): void {
+    this.#failures.add({ tunnel, code })
   }
 
   /** Adds what the sessions have counted since the last look; before one goes, too. */
@@ -156,6 +163,12 @@ export class AgentFigures {
         [traffic.received, { tunnel: name, direction: 'received' }],
         [traffic.sent, { tunnel: name, direction: 'sent' }],
       ]),
+    })
+    m.counter({
+      name: 'engawa_agent_services_failed_total',
+      help: 'How often a service was not reached, by code (docs/errors.md).',
+      labels: ['tunnel', 'code'],
+      read: () => this.#failures.rows,
     })
     m.counter({
       name: 'engawa_agent_tunnel_datagrams_dropped_total',

@@ -1,7 +1,7 @@
 import type { BlockList, Socket } from 'node:net'
 import { type Code, EngawaError } from '@engawa/shared/errors'
 import type { Stream } from '@engawa/shared/mux/events'
-import { type Endpoint, endpoint } from '@engawa/shared/wire/opening'
+import { type Endpoint, endpoint, type Protocol } from '@engawa/shared/wire/opening'
 import type { Logger } from 'pino'
 import type { Account } from './access/entry.ts'
 
@@ -65,6 +65,9 @@ export interface Reached {
   open(): Stream
 }
 
+/** Told of each visitor who is turned away without an answer of HTTP: those are told to `account`. */
+export type Refused = (protocol: Protocol, code: Code) => void
+
 /** What the edge says by itself over HTTP, where it keeps certificates that browsers trust. */
 export interface PublicWeb {
   /** To a CA that looks; undefined: it is a request like any other. */
@@ -89,8 +92,11 @@ export class Admission {
   readonly door: Door
   /** Told of each request that is over. */
   readonly account: Account
+  readonly refused: Refused
   /** What certificates that browsers trust change for visitors. */
   readonly publicWeb: PublicWeb
+  /** HTTP/1.1 is read by Node's parser alone. */
+  readonly nodeHttp: boolean
   /** Whether a certificate shown for one name is good for another. */
   sharing: (serverName: string, host: string) => boolean = () => false
   #trusted: BlockList
@@ -105,8 +111,10 @@ export class Admission {
     log,
     guards = [],
     account = () => {},
+    refused = () => {},
     pages = new Pages(),
     publicWeb = NO_PUBLIC_WEB,
+    nodeHttp = false,
     memory = new Memory(settings.limits),
   }: {
     table: TunnelTable
@@ -114,16 +122,20 @@ export class Admission {
     log: Logger
     guards?: readonly Guard[]
     account?: Account
+    refused?: Refused
     pages?: Pages
     publicWeb?: PublicWeb
+    nodeHttp?: boolean
     memory?: Memory
   }) {
     this.table = table
     this.settings = settings
     this.log = log
     this.account = account
+    this.refused = refused
     this.#pages = pages
     this.publicWeb = publicWeb
+    this.nodeHttp = nodeHttp
     this.#memory = memory
     this.#guards = [byAddress, ...guards]
     table.onRules((tunnel) => this.#open.enforce(tunnel))

@@ -49,6 +49,8 @@ export interface EdgeOptions {
   readonly onEvent: (event: EdgeEvent) => void
   /** Carriers without TLS: for the bench alone, no flag reaches it. */
   readonly plainCarriers?: boolean
+  /** HTTP/1.1 is read by Node's parser alone: for tests, no flag reaches it. */
+  readonly nodeHttp?: boolean
   /** The other processes of this edge; without a front there are none. */
   readonly peers?: Peers
   /** How long this process finishes what runs after another has taken over. */
@@ -89,7 +91,7 @@ export async function startEdge(settings: EdgeSettings, options: EdgeOptions): P
 }
 
 async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo): Promise<RunningEdge> {
-  const { folder, log, onEvent, plainCarriers = false, peers = ALONE, handOverMs = 0 } = options
+  const { folder, log, onEvent, plainCarriers = false, nodeHttp = false, peers = ALONE, handOverMs = 0 } = options
   const leave = await peers.enter(folder)
   undo.add(leave)
   const exposed = exposedFiles(folder, SECRETS)
@@ -144,7 +146,8 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
     figures.account(entry)
     access.account(entry)
   }
-  const admission = new Admission({ table: registry, settings, log, account, pages, publicWeb: web })
+  const { refused } = figures
+  const admission = new Admission({ table: registry, settings, nodeHttp, log, account, refused, pages, publicWeb: web })
   const turn = Promise.withResolvers<void>()
   const listeners = await startListeners({
     settings,

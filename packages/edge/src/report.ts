@@ -28,6 +28,7 @@ export function report(log: Logger, onEvent: (event: EdgeEvent) => void): Report
       tell({ event: 'agent_resumed', agent, session, away_ms: Math.round(awayMs), streams }),
     carrierLost: ({ agent, session }, carrier, left, why) =>
       log.info({ agent, session, carrier, left, why }, 'carrier_lost'),
+    refused: ({ agent, session }, code) => log.info({ agent, session, code }, 'binding_refused'),
     failed: (agent, error) => log.error({ agent, err: error }, 'a fault of the edge'),
     opened: (tunnel) => tunnelEvent('tunnel_open', tunnel),
     closed: (tunnel) => tunnelEvent('tunnel_closed', tunnel),

@@ -19,6 +19,8 @@ export interface Terminal {
   readonly onHangup: (listener: () => void) => void
   /** Undefined: this process serves without a front. */
   readonly peers?: FrontPeers
+  /** HTTP/1.1 is read by Node's parser alone. */
+  readonly nodeHttp?: boolean
 }
 
 /** What a command gets to work with. */

@@ -50,6 +50,7 @@ export async function run(context: Context): Promise<number> {
     handOverMs: read.handOverMs,
     reload,
     ...(terminal.peers && { peers: terminal.peers }),
+    nodeHttp: terminal.nodeHttp === true,
     onEvent: (event) => terminal.out(flags.json === true ? jsonLine(event) : told(event, context, read)),
   })
   running = edge

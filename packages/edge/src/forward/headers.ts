@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { BlockList } from 'node:net'
 import type { Endpoint } from '@engawa/shared/wire/opening'
 import { endpoint } from '@engawa/shared/wire/opening'
@@ -33,6 +34,8 @@ const HOP: ReadonlySet<string> = new Set([
 const UNSTRIPPABLE: ReadonlySet<string> = new Set(['host', 'content-length', 'expect', 'trailer', 'set-cookie'])
 /** What the edge alone says, besides everything that begins with `x-forwarded`; `proxy` would become HTTP_PROXY in CGI. */
 const OURS: ReadonlySet<string> = new Set(['forwarded', 'x-real-ip', 'proxy'])
+/** What their names begin with. */
+const OURS_BEGIN: ReadonlySet<string> = new Set(['x', 'f', 'p'])
 /** Without a length these have no body (RFC 9110 §8.6); for others node:http would begin a chunked one. */
 const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS'])
 /** Must not come after the body: framing, routing and what a server decides upon. RFC 9110 §6.5.1 */
@@ -118,8 +121,19 @@ export function valuesOf(raw: RawFields, lower: string): string[] {
   return values
 }
 
+/** As `IncomingMessage.headers` for what we read of it: lower case, the first of each name. */
+export function headersOf(raw: RawFields): IncomingHttpHeaders {
+  const record: Record<string, string> = Object.create(null)
+  eachField(raw, (_, value, lower) => {
+    record[lower] ??= value
+  })
+  return record
+}
+
 /** In any spelling that a service may take for it: some servers turn every odd letter of a name into `_` for CGI. */
 function isOurs(lower: string): boolean {
+  // Cheap, for most names.
+  if (!OURS_BEGIN.has(lower[0] ?? '')) return false
   const name = lower.replace(/[^a-z0-9]/g, '-')
   return name.startsWith('x-forwarded') || OURS.has(name)
 }

@@ -55,7 +55,10 @@ export class Exchange {
   readonly #visitor: Visitor
   readonly #path: string
   readonly #startedAt: number = performance.now()
-  readonly #left = new AbortController()
+  /** The visitor has left. */
+  #left = false
+  /** Ends the wait for an agent. */
+  #waiting: AbortController | undefined
   readonly #silence: Countdown
   readonly #idle: Countdown | undefined
   readonly #reply: Reply
@@ -98,10 +101,13 @@ export class Exchange {
   /** Resolves when nothing of this exchange is left. Never rejects. */
   async run(): Promise<void> {
     const asked = this.#asked
-    const { response, request, head } = asked
+    const { response, head } = asked
     const visitor = this.#visitor
     const closed = new Promise<void>((resolve) => response.once('close', resolve))
-    response.once('close', () => this.#left.abort(GONE))
+    response.once('close', () => {
+      this.#left = true
+      this.#waiting?.abort(GONE)
+    })
     response.once('finish', () => this.#linger())
     try {
       this.#count()
@@ -113,11 +119,8 @@ export class Exchange {
         tunnel.traffic.open++
         if (answerCheck(tunnel, this.#path, asked) || sendToHttps(this.#admission, asked)) this.#began('edge')
         // Once it has been asked the service may know somebody on a connection that other requests share.
-        else if (asked.fallBack !== undefined && tiesIdentity(request, 'authorization')) asked.fallBack()
-        else {
-          const bytes = request.rawHeaders.reduce((sum, text) => sum + text.length + 2, (request.url ?? '').length)
-          await this.#attempt(tunnel, bytes)
-        }
+        else if (asked.fallBack !== undefined && tiesIdentity(asked.request, 'authorization')) asked.fallBack()
+        else await this.#attempt(tunnel)
       }
     } catch (error) {
       this.#fail(codeOf(error), error)
@@ -135,13 +138,20 @@ export class Exchange {
     this.#pass = pass
   }
 
-  async #attempt(tunnel: Tunnel, bytes = 0): Promise<void> {
+  async #attempt(tunnel: Tunnel): Promise<void> {
     try {
-      this.#reached = await this.#admission.reach(tunnel, this.#visitor, { bytes, signal: this.#left.signal })
-      if (!this.#left.signal.aborted) this.#send(this.#reached)
+      this.#reached = await this.#admission.reach(tunnel, this.#visitor, tunnel.live === undefined ? this.#wait() : {})
+      if (!this.#left) this.#send(this.#reached)
     } catch (error) {
       if (!this.#moveOn()) this.#fail(codeOf(error), error)
     }
+  }
+
+  /** What a request holds while its agent is away. */
+  #wait(): { bytes: number; signal: AbortSignal } {
+    const { rawHeaders, url = '' } = this.#asked.request
+    this.#waiting = new AbortController()
+    return { bytes: rawHeaders.reduce((sum, text) => sum + text.length + 2, url.length), signal: this.#waiting.signal }
   }
 
   /** Gives a request that may be repeated to another of those that share its tunnel's name. False: it may not, or there is none. */
@@ -149,7 +159,7 @@ export class Exchange {
     const { request, response, head, upgrade } = this.#asked
     const former = this.#tunnel
     const safe = isRepeatable({ method: request.method ?? '', hasBody: head.hasBody, upgrade: upgrade?.protocol })
-    if (former?.balanced !== true || !safe || this.#code !== undefined || this.#left.signal.aborted) return false
+    if (former?.balanced !== true || !safe || this.#code !== undefined || this.#left) return false
     if (response.headersSent || response.destroyed) return false
     this.#tried.add(former)
     const other = this.#admission.another(former, this.#visitor, this.#tried)

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import type { IncomingHttpHeaders } from 'node:http'
 import { constants, type ServerHttp2Stream } from 'node:http2'
+import { headersOf } from './headers.ts'
 import type { VisitorRequest, VisitorResponse } from './message.ts'
 
 /** A stream of HTTP/2 with its head read as one of HTTP/1.1. RFC 9113 §8.3, §8.2.3 */
@@ -99,7 +100,7 @@ export class Http2Request implements VisitorRequest {
     this.method = method
     this.url = url
     this.rawHeaders = rawHeaders
-    this.headers = recordOf(rawHeaders)
+    this.headers = headersOf(rawHeaders)
     stream.once('trailers', (_: unknown, __: unknown, raw?: string[]) => {
       this.rawTrailers = (raw ?? []).map(String)
     })
@@ -199,11 +200,4 @@ export class Http2Response extends EventEmitter implements VisitorResponse {
   }
   /** `respond` has sent them. */
   flushHeaders(): void {}
-}
-
-/** As `IncomingMessage.headers` for what we read of it: lower case, the first of each name. */
-function recordOf(raw: readonly string[]): IncomingHttpHeaders {
-  const record: Record<string, string> = {}
-  for (let at = 0; at + 1 < raw.length; at += 2) record[(raw[at] ?? '').toLowerCase()] ??= raw[at + 1] ?? ''
-  return record
 }

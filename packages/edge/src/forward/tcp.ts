@@ -43,6 +43,8 @@ export async function forwardTcp(
     })
   } catch (error) {
     const code = codeOf(error)
+    // Who left by itself was not refused.
+    if (!socket.destroyed) admission.refused(wanted.protocol, code)
     if (code === 'INTERNAL') admission.log.error({ err: error, ...wanted }, 'connection failed')
     else admission.log.debug({ code, ...wanted, visitor: visitor.peer.address }, 'connection refused')
     breakOff(socket)

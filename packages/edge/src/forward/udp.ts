@@ -135,8 +135,15 @@ export class UdpForward {
       }
       const tunnel = this.#admission.find(who, { protocol: 'udp', port })
       const { live } = tunnel
-      pass = live && this.#door.enter(visitor.address, () => flow?.close())
+      // Given up for another: as if it had come too late.
+      pass =
+        live &&
+        this.#door.enter(visitor.address, () => {
+          this.#admission.refused('udp', 'TOO_MANY')
+          flow?.close()
+        })
       if (live === undefined || pass === undefined) {
+        this.#admission.refused('udp', live === undefined ? 'AGENT_AWAY' : 'TOO_MANY')
         tunnel.traffic.dropped++
         return undefined
       }
@@ -150,6 +157,7 @@ export class UdpForward {
       const refused = table.byPort('udp', port)
       if (refused !== undefined) refused.traffic.dropped++
       const code = codeOf(error)
+      this.#admission.refused('udp', code)
       if (code === 'INTERNAL') log.error({ err: error, port }, 'flow failed')
       else log.debug({ code, port, visitor: visitor.address }, 'flow refused')
       return undefined

@@ -25,6 +25,8 @@ export interface GateObserver {
   offline(link: AgentLink, code: Code, reason: string): void
   resumed(link: AgentLink, awayMs: number, streams: number): void
   carrierLost(link: AgentLink, carrier: number, left: number, why: string): void
+  /** It asked for a name or port in vain. */
+  refused(link: AgentLink, code: Code): void
   /** A fault of ours. */
   failed(agent: string, error: unknown): void
 }
@@ -330,6 +332,7 @@ export class Gatekeeper implements Deciding {
         this.#sightings.note(link.agentId)
         if (this.#present.delete(link)) gone(link, code, reason)
       },
+      refused: (link, code) => observer.refused(link, code),
       failed: (link, error) => observer.failed(link.agent, error),
     }
   }

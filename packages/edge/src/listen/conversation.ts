@@ -4,12 +4,13 @@ import type { Code } from '@engawa/shared/errors'
 import { breakOff } from '@engawa/shared/stream/splice'
 import { refusedEntry } from '../access/asked.ts'
 import type { Admission, Visitor } from '../admit.ts'
-import { answer } from '../forward/answers.ts'
+import { answer, rawAnswer } from '../forward/answers.ts'
 import { clientBehind } from '../forward/headers.ts'
 import { type Asked, Exchange } from '../forward/http.ts'
+import type { VisitorRequest, VisitorResponse } from '../forward/message.ts'
 import type { Pages } from '../forward/pages.ts'
 import { ServiceAgent } from '../forward/service.ts'
-import { checkHead } from '../guard/head.ts'
+import { type CheckedHead, checkHead } from '../guard/head.ts'
 
 /** Requests sent ahead on one connection before the answers to the earlier ones; each keeps its head in memory. */
 const PIPELINED = 128
@@ -24,8 +25,9 @@ export class Conversation {
   readonly #socket: Socket
   readonly #wire: Socket
   readonly #waiting: { readonly request: IncomingMessage; readonly turn: () => Promise<void> }[] = []
-  #current: IncomingMessage | undefined
+  #current: VisitorRequest | undefined
   #last = false
+  #headDue: NodeJS.Timeout | undefined
 
   /** `wire`: the TCP socket itself, below TLS if there is any. */
   constructor(admission: Admission, { visitor, socket, wire }: { visitor: Visitor; socket: Socket; wire: Socket }) {
@@ -46,8 +48,24 @@ export class Conversation {
     return this.#current !== undefined
   }
 
+  /** One request, read by who waits for its end before the next. Resolves when nothing of it is left. */
+  async serve(head: CheckedHead, request: VisitorRequest, response: VisitorResponse): Promise<void> {
+    this.#current = request
+    const { visitor, agent } = this
+    await new Exchange(this.#admission, { visitor, head, request, response, agent, cut: () => this.cut() }).run()
+    this.#current = undefined
+    if (this.#last) this.#socket.end()
+  }
+
+  /** Node begins to count anew; whoever has used up its time with another reader has no more than the rest. */
+  expectHead(withinMs: number): void {
+    this.#headDue = setTimeout(() => this.refuse('REQUEST_TIMEOUT'), Math.max(1, withinMs)).unref()
+    this.#socket.once('close', () => clearTimeout(this.#headDue))
+  }
+
   /** Node parses requests ahead of their answers; they are forwarded strictly in turn. */
   take(request: IncomingMessage, response: ServerResponse, upgrade?: Asked['upgrade']): void {
+    clearTimeout(this.#headDue)
     const head = checkHead(request, this.#admission.settings.limits)
     const turn = async (): Promise<void> => {
       // The answer before was the last on this connection: what came behind it is not for us to read.
@@ -76,9 +94,17 @@ export class Conversation {
 
   /** Tells of a request that is refused before it is anybody's. */
   account(request: IncomingMessage | undefined, code: Code): void {
+    clearTimeout(this.#headDue)
     const { peer, secure } = this.visitor
     const address = clientBehind(peer, request?.rawHeaders ?? [], this.#admission.trusted)
     this.#admission.account(refusedEntry({ address, secure }, request, code))
+  }
+
+  /** What came is no request, or came too late: a last word, then the end. */
+  refuse(code: Code): void {
+    clearTimeout(this.#headDue)
+    this.account(undefined, code)
+    this.#socket.end(rawAnswer(code), () => this.#socket.destroy())
   }
 
   /** What runs may finish; then the connection ends. */

@@ -6,6 +6,7 @@ import { rawAnswer } from '../forward/answers.ts'
 import { isAgreed } from '../forward/switched.ts'
 import { join, upgradeOf } from '../forward/upgrade.ts'
 import type { SocketSource } from '../generation/peers.ts'
+import { Visitors } from '../http1/visitors.ts'
 import { Conversation } from './conversation.ts'
 import { unwrap } from './proxied.ts'
 import { type Closing, type ListenAddress, listenTcp } from './sockets.ts'
@@ -40,6 +41,8 @@ export class HttpFront {
   readonly #admission: Admission
   readonly #server: Server
   readonly #conversations = new Map<Socket, Conversation>()
+  /** Those of which nothing was met yet that only Node's parser reads. */
+  readonly #strict: Visitors | undefined
   #draining = false
 
   constructor(admission: Admission) {
@@ -77,6 +80,12 @@ export class HttpFront {
       else refuse(socket, 'METHOD_REFUSED')
     })
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#failed(error, socket))
+    if (!admission.nodeHttp)
+      this.#strict = new Visitors({
+        limits: admission.settings.limits,
+        draining: () => this.#draining,
+        handOver: (socket) => void this.#server.emit('connection', socket),
+      })
     // This server never listens itself; the event starts its check of head time-outs.
     this.#server.emit('listening')
   }
@@ -85,9 +94,11 @@ export class HttpFront {
   take(socket: Socket, { wire, serverName, ownPort = false, from }: Arrival): void {
     const { peer, local } = from ?? endsOf(wire)
     const visitor = { peer, client: peer.address, local, secure: socket !== wire, serverName, ownPort }
-    this.#conversations.set(socket, new Conversation(this.#admission, { visitor, socket, wire }))
+    const conversation = new Conversation(this.#admission, { visitor, socket, wire })
+    this.#conversations.set(socket, conversation)
     socket.once('close', () => this.#conversations.delete(socket))
-    this.#server.emit('connection', socket)
+    if (this.#strict === undefined) this.#server.emit('connection', socket)
+    else this.#strict.take(socket, conversation)
   }
 
   /** From now on each answer closes its connection. */
@@ -95,6 +106,7 @@ export class HttpFront {
     this.#draining = true
     for (const conversation of this.#conversations.values()) conversation.drain()
     this.#server.closeIdleConnections()
+    this.#strict?.drain()
   }
 
   /** As `drain`, but a connection that is idle now, or in the middle of an answer, may have one more request: a visitor could be sending it. */
@@ -105,6 +117,7 @@ export class HttpFront {
   /** Ends the timers of a drained front. */
   close(): void {
     this.#server.close(() => {})
+    this.#strict?.close()
   }
 
   #take(request: IncomingMessage, response: ServerResponse): void {
@@ -163,8 +176,7 @@ export class HttpFront {
     // An answer of ours would be taken for a part of the service's.
     if (conversation.busy) return conversation.garbled()
     const code = PARSER_CODES[error.code ?? ''] ?? 'REQUEST_INVALID'
-    conversation.account(undefined, code)
-    refuse(socket, code)
+    conversation.refuse(code)
   }
 }
 
@@ -183,10 +195,14 @@ export async function startHttp({
   const accepted = (socket: Socket): void => {
     const pass = admission.door.enter(socket.remoteAddress)
     socket.on('error', () => {})
-    if (typeof pass === 'string') return refuse(socket, pass)
+    const turnAway = (code: Code): void => {
+      admission.refused('http', code)
+      refuse(socket, code)
+    }
+    if (typeof pass === 'string') return turnAway(pass)
     socket.once('close', () => pass.leave())
-    unwrap(socket, { trusted: admission.trusted, deadlineMs: requestHeadMs }, (ends) => {
-      if (ends !== undefined && !admission.countBehind(socket, ends)) return refuse(socket, 'TOO_MANY')
+    unwrap(socket, { admission, deadlineMs: requestHeadMs, protocol: 'http' }, (ends) => {
+      if (ends !== undefined && !admission.countBehind(socket, ends)) return turnAway('TOO_MANY')
       front.take(socket, { wire: socket, from: ends })
       socket.resume()
     })

@@ -1,7 +1,7 @@
-import type { BlockList, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { breakOff } from '@engawa/shared/stream/splice'
 import { type Endpoint, endpoint } from '@engawa/shared/wire/opening'
-import type { Ends } from '../admit.ts'
+import type { Admission, Ends } from '../admit.ts'
 import { isTrusted } from '../guard/door.ts'
 
 /** `none`: these bytes are something else; `own`: the proxy's own connection (LOCAL, UNKNOWN), a check of health mostly. */
@@ -76,10 +76,10 @@ function pair(peer: Endpoint, local: Endpoint, bytes: number): ProxyHeader {
  */
 export function unwrap(
   socket: Socket,
-  { trusted, deadlineMs }: { trusted: BlockList; deadlineMs: number },
+  { admission, deadlineMs, protocol }: { admission: Admission; deadlineMs: number; protocol: 'http' | 'tls' },
   opened: (from: Ends | undefined) => void,
 ): void {
-  if (!isTrusted(trusted, socket.remoteAddress)) return opened(undefined)
+  if (!isTrusted(admission.trusted, socket.remoteAddress)) return opened(undefined)
   let bytes = Buffer.alloc(0)
   const timer = setTimeout(() => breakOff(socket), deadlineMs)
   const failed = (): void => void socket.destroy()
@@ -90,7 +90,10 @@ export function unwrap(
     if (header === 'more') return
     leave()
     socket.pause()
-    if (header === 'invalid') return breakOff(socket)
+    if (header === 'invalid') {
+      admission.refused(protocol, 'REQUEST_INVALID')
+      return breakOff(socket)
+    }
     const rest = header === 'none' ? bytes : bytes.subarray(header.bytes)
     if (rest.length > 0) socket.unshift(rest)
     opened(header === 'none' || header.proxied === 'own' ? undefined : header.proxied)

@@ -104,12 +104,16 @@ class TcpPort {
     socket.on('error', () => {})
     const pass = admission.door.enter(socket.remoteAddress)
     if (typeof pass === 'string') {
+      admission.refused(front === undefined ? 'tcp' : 'http', pass)
       if (front === undefined) breakOff(socket)
       else refuse(socket, pass)
       return
     }
     socket.once('close', () => pass.leave())
-    if (front !== undefined && admission.denies(socket.remoteAddress, port)) return breakOff(socket)
+    if (front !== undefined && admission.denies(socket.remoteAddress, port)) {
+      admission.refused('http', 'BLOCKED')
+      return breakOff(socket)
+    }
     if (front === undefined) void forwardTcp(admission, socket, { protocol: 'tcp', port })
     else front.take(socket, { wire: socket, ownPort: true })
   }

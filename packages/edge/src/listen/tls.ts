@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { createServer, type TLSSocket } from 'node:tls'
 import { CARRIER_ZONE } from '@engawa/shared/carrier/trust'
+import type { Code } from '@engawa/shared/errors'
 import type { Millis } from '@engawa/shared/mux/events'
 import { breakOff } from '@engawa/shared/stream/splice'
 import type { Admission, Ends } from '../admit.ts'
@@ -85,12 +86,15 @@ export async function startTls(options: TlsListener): Promise<RunningListener> {
     waiting.add(socket)
     const left = (): void => waiting.remove(socket)
     socket.once('close', left)
-    unwrap(socket, { trusted: admission.trusted, deadlineMs: handshakeMs }, (from) => {
+    unwrap(socket, { admission, deadlineMs: handshakeMs, protocol: 'tls' }, (from) => {
       socket.off('close', left)
       peek(socket, handshakeMs, {
         left,
         hello: (hello) => sort(socket, hello, { since, from }),
-        invalid: (first) => reject(socket, first),
+        invalid: (first) => {
+          admission.refused('tls', 'REQUEST_INVALID')
+          reject(socket, first)
+        },
       })
     })
   }
@@ -108,11 +112,15 @@ export async function startTls(options: TlsListener): Promise<RunningListener> {
       listening.release(socket)
       return onCarrier(socket, serverName, since)
     }
+    const turnAway = (code: Code): void => {
+      admission.refused('tls', code)
+      breakOff(socket)
+    }
     const pass = admission.door.enter(socket.remoteAddress)
-    if (typeof pass === 'string') return breakOff(socket)
+    if (typeof pass === 'string') return turnAway(pass)
     socket.once('close', () => pass.leave())
     socket.on('error', () => {})
-    if (from !== undefined && !admission.countBehind(socket, from)) return breakOff(socket)
+    if (from !== undefined && !admission.countBehind(socket, from)) return turnAway('TOO_MANY')
     const tunnel = serverName === undefined ? undefined : tunnelNamed(admission.table, serverName)
     if (serverName !== undefined && tunnel?.protocol === 'tls') {
       return void forwardTcp(admission, socket, { protocol: 'tls', serverName }, from)
@@ -123,7 +131,10 @@ export async function startTls(options: TlsListener): Promise<RunningListener> {
         return alert(socket, UNRECOGNIZED_NAME)
       return void proving.emit('connection', socket)
     }
-    if (!certificates.knows(serverName)) return alert(socket, UNRECOGNIZED_NAME)
+    if (!certificates.knows(serverName)) {
+      admission.refused('tls', 'HOST_UNKNOWN')
+      return alert(socket, UNRECOGNIZED_NAME)
+    }
     if (serverName === undefined) renew()
     const key = keyOf(socket)
     wires.set(key, { wire: socket, serverName, from })

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { Durations, Metrics, type Row, Tally } from '@engawa/shared/metrics'
 import type { AccessEntry } from '../access/entry.ts'
+import type { Refused } from '../admit.ts'
 import type { GateObserver } from '../identity/gatekeeper.ts'
 import type { AgentLink } from '../tunnel/attach.ts'
 import type { TunnelTable } from '../tunnel/tunnel.ts'
@@ -32,6 +33,8 @@ export class EdgeFigures {
   readonly #metrics = new Metrics()
   readonly #requests = new Tally()
   readonly #refusals = new Tally()
+  readonly #turnedAway = new Tally()
+  readonly #bindings = new Tally()
   readonly #resumes = new Tally()
   readonly #awaySeconds = new Tally()
   readonly #resent = new Tally()
@@ -48,6 +51,9 @@ export class EdgeFigures {
     this.#answers.observe(firstByteMs ?? ms)
   }
 
+  /** Called with each visitor who is turned away without an answer of HTTP. */
+  readonly refused: Refused = (protocol, code) => this.#turnedAway.add({ protocol, code })
+
   /** As `observer`, and counting. */
   watching<Observer extends GateObserver>(observer: Observer): Observer {
     return {
@@ -56,6 +62,10 @@ export class EdgeFigures {
         this.#resumes.add({ agent: link.agent })
         this.#awaySeconds.add({ agent: link.agent }, awayMs / 1000)
         observer.resumed(link, awayMs, streams)
+      },
+      refused: (link, code) => {
+        this.#bindings.add({ agent: link.agent, code })
+        observer.refused(link, code)
       },
       offline: (link, code, reason) => {
         this.#settle(link)
@@ -201,6 +211,18 @@ export class EdgeFigures {
       help: 'HTTP requests that the edge answered itself, by code (docs/errors.md).',
       labels: ['code'],
       read: () => this.#refusals.rows,
+    })
+    m.counter({
+      name: 'engawa_edge_visitors_refused_total',
+      help: 'Connections and datagrams turned away without an answer of HTTP, and flows given up for others, by code (docs/errors.md).',
+      labels: ['protocol', 'code'],
+      read: () => this.#turnedAway.rows,
+    })
+    m.counter({
+      name: 'engawa_edge_bindings_refused_total',
+      help: 'Names and ports that an agent asked for in vain, by code (docs/errors.md).',
+      labels: ['agent', 'code'],
+      read: () => this.#bindings.rows,
     })
     m.histogram('engawa_edge_answer_seconds', 'From a request to the head of its answer.', this.#answers)
     m.gauge({

@@ -36,6 +36,8 @@ export interface LinkObserver {
   carrierLost(link: AgentLink, carrier: number, left: number, why: string): void
   away(link: AgentLink): void
   resumed(link: AgentLink, awayMs: number, streams: number): void
+  /** A binding was refused. */
+  refused(link: AgentLink, code: Code): void
   /** Last. */
   ended(link: AgentLink, code: Code, reason: string): void
   /** A fault of ours, to be logged. */
@@ -308,6 +310,7 @@ export class AgentLink implements AgentSession {
     } catch (error) {
       if (!(error instanceof EngawaError)) observer.failed(this, error)
       const { code, text } = explain(error)
+      observer.refused(this, code)
       this.#send({ type: 'refused', service: message.service, code, message: text })
     }
   }

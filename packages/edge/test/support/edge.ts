@@ -13,6 +13,9 @@ import { startHttp } from '../../src/listen/http.ts'
 import { FakeLink } from './fake-link.ts'
 import { FakeTable, type FakeTunnel, fakeTunnel } from './fake-table.ts'
 
+/** HTTP/1.1 is read by Node's parser alone in this run, to hold the other way to every test. */
+const NODE_HTTP = process.env['ENGAWA_NODE_HTTP'] === '1'
+
 export const quiet = pino({ level: 'silent' })
 
 export interface SmallEdge {
@@ -60,15 +63,17 @@ export interface AdmissionOptions {
   readonly account?: Account
   readonly memory?: Memory
   readonly pages?: Pages
+  readonly nodeHttp?: boolean
 }
 
 export function makeAdmission(
   table: FakeTable,
-  { limits = {}, domain = 'example.com', trustedProxies = [], ...rest }: AdmissionOptions = {},
+  { limits = {}, domain = 'example.com', trustedProxies = [], nodeHttp = NODE_HTTP, ...rest }: AdmissionOptions = {},
 ): Admission {
   return new Admission({
     table,
     log: quiet,
+    nodeHttp,
     ...rest,
     settings: { domain, trustedProxies, limits: { ...LIMITS.parse(undefined), ...limits } },
   })

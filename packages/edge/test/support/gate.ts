@@ -97,6 +97,7 @@ export function gate(t: Test, options: GateOptions = {}): Gate {
       offline: ({ agent }, code) => told.push(`offline ${agent} ${code}`),
       resumed: ({ agent }) => told.push(`resumed ${agent}`),
       carrierLost: () => {},
+      refused: () => {},
       failed: (agent, error) => told.push(`failed ${agent} ${String(error)}`),
     },
   })

@@ -13,7 +13,7 @@ const BUSY_PING_MS = 500
 const SUSPECT_MS = 1000
 /** Before the first PONG nothing is known of the line. protocol.md [R7] */
 const SUSPECT_UNKNOWN_MS = 3000
-/** What a line is taken to carry until it has shown its rate, bytes per ms: 40 kbit/s. protocol.md [R7] */
+/** What a line is taken to carry at least until it has shown more, bytes per ms: 40 kbit/s. protocol.md [R7] */
 const ASSUMED_RATE = 5
 /** What goes out so soon after a silence has begun may delay the answer, what goes later cannot. */
 const BUSY_MS = 100
@@ -177,7 +177,8 @@ export class CarrierEnd {
 
   /** How long its line is busy with what it has in flight. */
   get drainMs(): number {
-    return this.ledger.inFlight / (this.pace.rate ?? ASSUMED_RATE)
+    const { rate, shown } = this.pace
+    return this.ledger.inFlight / (rate ?? Math.max(shown, ASSUMED_RATE))
   }
 
   /** After sending; `busyMs`: the sum of all carriers' `drainMs`. */
@@ -240,17 +241,8 @@ export class CarrierEnd {
   queueData(stream: MuxStream, now: Millis): void {
     if (stream.dataQueue === this) return
     stream.dataQueue = this
-    this.#queueOf(stream, now).push(stream)
-  }
-
-  #queueOf(stream: MuxStream, now: Millis): Queue<MuxStream> {
-    return this.#recent(stream, now) < INTERACTIVE_BYTES ? this.#interactive : this.#bulk
-  }
-
-  /** First of all: it was taken and did not go. */
-  queueAgain(stream: MuxStream, now: Millis): void {
-    stream.dataQueue = this
-    this.#queueOf(stream, now).unshift(stream)
+    const queue = this.#recent(stream, now) < INTERACTIVE_BYTES ? this.#interactive : this.#bulk
+    queue.push(stream)
   }
 
   /** Interactive before bulk; in each, whoever waited longest. */

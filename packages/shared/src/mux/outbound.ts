@@ -8,8 +8,8 @@ import type { MuxStream } from './stream.ts'
 /** The least that a DATA frame is cut to when the cap is nearly reached, bytes. */
 const LEAST_FRAME = 4096
 
-/** A frame waits until it has room as a whole where the cap is so many times its size: the rest keeps the line busy. */
-const WHOLE = 4
+/** A last frame may pass the cap by this part of it: if it were cut, all that follow it would be out of step with the reads. */
+const PASSING = 4
 
 /**
  * What one carrier may send now, in this order: signs of life, what was lost, credit, datagrams, signals, data under the cap.
@@ -125,7 +125,6 @@ export class Outbound {
   }
 
   #data(carrier: CarrierEnd, mostBytes: number): void {
-    const core = this.#core
     const { ledger, pace } = carrier
     while (this.#writer.size < mostBytes && carrier.othersWait) {
       const room = pace.allowed - ledger.inFlight
@@ -136,14 +135,8 @@ export class Outbound {
       const stream = carrier.nextData()
       if (stream === undefined) return
       const most = Math.min(stream.sendable, pace.frameBytes(!carrier.othersWait))
-      const wanted = stream.buffer.together(stream.next, Math.ceil(most))
-      if (wanted > room && WHOLE * wanted < pace.allowed) {
-        // A frame cut short here would cut all that follow it, too.
-        carrier.queueAgain(stream, core.now)
-        pace.held()
-        return
-      }
-      const length = Math.min(wanted, Math.ceil(Math.max(room, LEAST_FRAME)))
+      const whole = stream.buffer.together(stream.next, Math.ceil(most))
+      const length = Math.min(whole, Math.ceil(Math.max(room, LEAST_FRAME, pace.allowed / PASSING)))
       if (length > 0) this.#frame(carrier, stream, length)
     }
   }

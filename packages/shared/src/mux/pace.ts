@@ -15,6 +15,8 @@ const SLACK_MS = 4
 const GROWTH = 1.25
 const FLAT_ROUNDS = 3
 const SAMPLES = 10
+/** Of what was shown once, how much is still believed a round later. */
+const SHOWN_KEPT = 0.9
 /** How long a smallest round trip is believed, and how often full load makes room to measure it. */
 const RTT_AGE_MS = 10_000
 const FRAME_MS = 10
@@ -37,6 +39,8 @@ export class Pace {
   cap: number = FIRST_CAP
   /** Bytes per millisecond, the best of the last rounds; undefined before the first full round. */
   rate: number | undefined
+  /** What was seen to go through while there was no more to send, bytes per ms: the line carries at least this. */
+  shown = 0
   smoothedRtt: number | undefined
   #rttNow = Number.POSITIVE_INFINITY
   #rttBefore = Number.POSITIVE_INFINITY
@@ -118,7 +122,10 @@ export class Pace {
       this.#limitedSince ??= now
       probe = !this.probing && now - this.#limitedSince > RTT_AGE_MS
       if (probe) this.probing = true
-    } else this.#limitedSince = undefined
+    } else {
+      this.#limitedSince = undefined
+      this.shown = Math.max((acked - this.#roundAcked) / Math.max(now - this.#roundAt, 0.05), this.shown * SHOWN_KEPT)
+    }
     this.#limited = false
     if (sent > acked) this.#begin(sent, acked, now)
     else this.#roundEnd = -1

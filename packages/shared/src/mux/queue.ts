@@ -11,12 +11,6 @@ export class Queue<Item> {
     this.#items.push(item)
   }
 
-  /** Before all others: what was taken and could not be used. */
-  unshift(item: Item): void {
-    if (this.#head > 0) this.#items[--this.#head] = item
-    else this.#items.unshift(item)
-  }
-
   peek(): Item | undefined {
     return this.#items[this.#head]
   }

@@ -153,6 +153,22 @@ t.test(
   },
 )
 
+t.test('R7 what went through while there was no more to send counts, too: suspect after 1 s', async (t) => {
+  const agent = new Bench('agent')
+  const stream = agent.opened(1, 1, 65_536)
+  agent.settle()
+  stream.write(Buffer.alloc(8192))
+  agent.hear()
+  agent.now += 10
+  agent.ack()
+  stream.write(Buffer.alloc(15_000))
+  agent.hear()
+  agent.pass(990)
+  t.same(agent.of('carrierSuspect'), [])
+  agent.pass(60)
+  t.match(agent.of('carrierSuspect'), [{ carrier: 1 }])
+})
+
 t.test('R7 a carrier with nothing to answer is never suspect', async (t) => {
   const agent = new Bench('agent')
   agent.settle()

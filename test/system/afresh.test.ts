@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { freePort } from '../../packages/edge/test/support/ports.ts'
+import { Figures } from '../support/figures.ts'
 import { connect, read } from '../support/socket.ts'
 import { findTool, without } from '../support/tools.ts'
 import { askUdp, udpSocket } from '../support/udp.ts'
@@ -82,6 +83,9 @@ t.test('a name that leads where no target may', { skip: withoutMounts() }, async
   const { agent, tunnel } = await here.publish('home', 'tcp://inner.test:80')
   t.match(await agent.until('service'), { reachable: false, code: 'REACH_DENIED' })
   await t.rejects(read(await connect(tunnel.port)), { code: 'ECONNRESET' })
+  const figures = await Figures.ofAgent(here, 'home')
+  const series = `engawa_agent_services_failed_total{tunnel="${tunnel.name}",code="REACH_DENIED"}`
+  t.ok(figures.count(series) >= 1, 'and counted')
 })
 
 t.test('tls:// where the edge has no https port', async (t) => {

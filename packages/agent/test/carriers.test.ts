@@ -228,36 +228,39 @@ t.test('status asks: a carrier that has just died silently is not told as alive'
   t.not(dead.link, 'online')
 })
 
-t.test('the address that a carrier comes from is gone: it is given up at once, and another dialled', async (t) => {
-  const edge = await SmallEdge.start(t)
-  const own = Object.values(networkInterfaces())
-    .flatMap((all) => all ?? [])
-    .find(({ internal, family }) => !internal && family === 'IPv4')?.address
-  if (own === undefined) {
-    t.pass('no address but loopback here')
-    return
-  }
-  const wire = await Wire.lay(t, edge, own)
-  const present = ['127.0.0.1', own]
-  let gateway = 'eth0'
-  const sight: Sight = {
-    addresses: () => present,
-    defaultRoutes: () => gateway,
-    wall: () => 0,
-    monotonic: () => 0,
-  }
-  const { agent, until, heard } = await home(t, edge, [`${own}:${wire.port}`], { sight })
-  agent.start()
-  await until('connected')
-  gateway = 'wlan0'
-  await new Promise((resolve) => setTimeout(resolve, 1500))
-  t.notOk(
-    heard.some(({ event }) => event === 'carrier_lost'),
-    'another route: asked, not cut',
-  )
-  const { attaches } = edge
-  present.pop()
-  await until('carrier_lost')
-  while (edge.attaches < attaches + 2) await once(edge, 'carrier')
-  t.equal(edge.logins, 1)
-})
+const own = Object.values(networkInterfaces())
+  .flatMap((all) => all ?? [])
+  .find(({ internal, family }) => !internal && family === 'IPv4')?.address
+const lonely = own === undefined && 'no address but loopback here'
+
+t.test(
+  'an address that a carrier comes from is gone: given up at once, another dialled',
+  { skip: lonely },
+  async (t) => {
+    if (own === undefined) return
+    const edge = await SmallEdge.start(t)
+    const wire = await Wire.lay(t, edge, own)
+    const present = ['127.0.0.1', own]
+    let gateway = 'eth0'
+    const sight: Sight = {
+      addresses: () => present,
+      defaultRoutes: () => gateway,
+      wall: () => 0,
+      monotonic: () => 0,
+    }
+    const { agent, until, heard } = await home(t, edge, [`${own}:${wire.port}`], { sight })
+    agent.start()
+    await until('connected')
+    gateway = 'wlan0'
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    t.notOk(
+      heard.some(({ event }) => event === 'carrier_lost'),
+      'another route: asked, not cut',
+    )
+    const { attaches } = edge
+    present.pop()
+    await until('carrier_lost')
+    while (edge.attaches < attaches + 2) await once(edge, 'carrier')
+    t.equal(edge.logins, 1)
+  },
+)

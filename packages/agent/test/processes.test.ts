@@ -1,5 +1,6 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { joinEdge } from '@engawa/agent/join'
 import t, { type Test } from 'tap'
 import { SmallEdge } from './support/edge.ts'
 import { temporaryFolder } from './support/folder.ts'
@@ -9,8 +10,7 @@ import { AgentProcess, runAgent } from './support/process.ts'
 async function world(t: Test) {
   const edge = await SmallEdge.start(t)
   const folder = join(temporaryFolder(t), 'data')
-  const joined = await runAgent(t, ['join', edge.joinLine, '--data', folder])
-  t.equal(joined.code, 0, joined.err)
+  await joinEdge(folder, edge.joinLine)
   const agent = (...args: string[]): AgentProcess => new AgentProcess(t, [...args, '--data', folder])
   const ask = (...args: string[]) => agent(...args).exited
   return { edge, folder, agent, ask }

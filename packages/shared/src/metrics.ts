@@ -130,15 +130,22 @@ export class Durations {
   }
 }
 
-/** Sums under labels, for what is counted as it happens. */
+/** Names come and go, and a service may answer with any status. */
+const MOST_ROWS = 20_000
+
+/** Sums under labels, for what is counted as it happens. Past 20,000 the one that was added to longest ago goes. */
 export class Tally {
   readonly #rows = new Map<string, { value: number; labels: Readonly<Record<string, string | number>> }>()
 
   add(labels: Readonly<Record<string, string | number>>, by = 1): void {
     const key = Object.values(labels).join('\0')
-    const row = this.#rows.get(key)
-    if (row === undefined) this.#rows.set(key, { value: by, labels })
-    else row.value += by
+    const row = this.#rows.get(key) ?? { value: 0, labels }
+    row.value += by
+    // Set anew, so that the map's order is that of use.
+    this.#rows.delete(key)
+    const [oldest] = this.#rows.keys()
+    if (this.#rows.size >= MOST_ROWS && oldest !== undefined) this.#rows.delete(oldest)
+    this.#rows.set(key, row)
   }
 
   get rows(): Row[] {

@@ -1,4 +1,5 @@
-import { renameSync, rmSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { readdirSync, renameSync, rmSync } from 'node:fs'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import type { Address } from '@engawa/shared/addresses'
@@ -9,6 +10,9 @@ import { accessByToken, adminToken } from './access.ts'
 import type { Office } from './office.ts'
 import { adminServer } from './server.ts'
 import { socketPath } from './socket.ts'
+
+/** A socket that waits for its turn, or that a process has left behind which died before. */
+const ASIDE = /^admin\.(?:[0-9a-f]{8}\.)?new$/
 
 export interface AdminOptions {
   readonly folder: string
@@ -43,12 +47,13 @@ export async function startAdmin({
   const inner = await adminServer(office, log, undefined)
   const path = join(folder, 'admin.sock')
   // Made aside and put in its place at once: while an edge is upgraded there is always somebody who answers.
-  const aside = join(folder, 'admin.new')
-  rmSync(aside, { force: true })
+  // By a name that nobody else ever has: whoever closes a socket removes the name it was bound by.
+  const name = `admin.${randomBytes(4).toString('hex')}.new`
+  const aside = join(folder, name)
   // Closed to others from its first moment on, also in a folder that is not.
   const before = process.umask(0o177)
   try {
-    await inner.listen({ path: socketPath(folder, 'admin.new') })
+    await inner.listen({ path: socketPath(folder, name) })
   } finally {
     process.umask(before)
   }
@@ -63,6 +68,8 @@ export async function startAdmin({
       open: () => {
         renameSync(aside, path)
         placed = true
+        // Nobody else is on its way now.
+        for (const left of readdirSync(folder)) if (ASIDE.test(left)) rmSync(join(folder, left), { force: true })
       },
       retire: () => {
         placed = false
@@ -70,7 +77,8 @@ export async function startAdmin({
       },
       answered: () => questions.answered(),
       close: async () => {
-        rmSync(placed ? path : aside, { force: true })
+        rmSync(aside, { force: true })
+        if (placed) rmSync(path, { force: true })
         await Promise.all([inner.close(), outer?.close()])
       },
     }

@@ -4,7 +4,7 @@ import type { Code } from '@engawa/shared/errors'
 import type { Millis } from '@engawa/shared/mux/events'
 import { endpoint } from '@engawa/shared/wire/opening'
 import { TokenBuckets } from './bucket.ts'
-import type { VisitorLimits } from './limits.ts'
+import { newcomers, type VisitorLimits } from './limits.ts'
 import type { Memory } from './memory.ts'
 
 type Refusal = Extract<Code, 'TOO_MANY' | 'EDGE_BUSY'>
@@ -35,14 +35,7 @@ export class Door {
     this.#limits = limits
     this.#trusted = typeof trusted === 'function' ? trusted : () => trusted
     this.#now = now
-    this.#buckets = new TokenBuckets({
-      get perSecond() {
-        return limits.perAddress.newPerSecond
-      },
-      get burst() {
-        return limits.perAddress.burst
-      },
-    })
+    this.#buckets = new TokenBuckets(newcomers(limits))
   }
 
   get total(): number {

@@ -1,7 +1,7 @@
 import { addressKey } from '@engawa/shared/address-key'
 import type { Millis } from '@engawa/shared/mux/events'
 import { TokenBuckets } from './bucket.ts'
-import type { VisitorLimits } from './limits.ts'
+import { newcomers, type VisitorLimits } from './limits.ts'
 
 /** One visitor's flow inside. */
 export interface FlowPass {
@@ -36,13 +36,10 @@ export class FlowDoor {
   readonly #unassured = new Set<Inside>()
   #total = 0
 
-  constructor(
-    { udp, perAddress }: Pick<VisitorLimits, 'udp' | 'perAddress'>,
-    now: () => Millis = () => performance.now(),
-  ) {
-    this.#limits = udp
+  constructor(limits: Pick<VisitorLimits, 'udp' | 'perAddress'>, now: () => Millis = () => performance.now()) {
+    this.#limits = limits.udp
     this.#now = now
-    this.#buckets = new TokenBuckets({ perSecond: perAddress.newPerSecond, burst: perAddress.burst })
+    this.#buckets = new TokenBuckets(newcomers(limits))
   }
 
   get total(): number {

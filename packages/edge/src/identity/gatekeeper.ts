@@ -90,15 +90,13 @@ export class Gatekeeper implements Deciding {
 
   /** Throws EDGE_DRAINING where another generation takes what is new. */
   login(body: LoginBody, remote: Endpoint): Admission | Promise<Admission> {
-    if (this.#options.registry.retired) {
-      throw new EngawaError('EDGE_DRAINING', 'another process of this edge has taken over')
-    }
     if (body.yields !== true) return this.#login(body, remote)
     return this.#demandVacancy(body, remote).then(() => this.#login(body, remote))
   }
 
   #login(body: LoginBody, remote: Endpoint): Admission {
-    const { limits } = this.#options
+    const { limits, registry } = this.#options
+    if (registry.retired) throw new EngawaError('EDGE_DRAINING', 'another process of this edge has taken over')
     const agent = this.#demandAgent(Buffer.from(body.key, 'base64url'), remote)
     const session = randomBytes(16).toString('base64url')
     this.#replaceSessions(agent, { session, instance: body.instance, remote })

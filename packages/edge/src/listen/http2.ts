@@ -1,8 +1,10 @@
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
+import type { Code } from '@engawa/shared/errors'
 import { refusedEntry } from '../access/asked.ts'
 import { type Admission, endsOf, type Visitor } from '../admit.ts'
 import { answer } from '../forward/answers.ts'
+import { clientBehind } from '../forward/headers.ts'
 import { type Asked, Exchange } from '../forward/http.ts'
 import { endWith, resetHttp2, watchEnd } from '../forward/http2-end.ts'
 import { type Http2Head, Http2Request, Http2Response, readHead } from '../forward/http2-message.ts'
@@ -136,7 +138,7 @@ class Visit {
       if (--this.#streams === 0) this.#rest(limits.keepAliveIdleMs)
     })
     const head = readHead(raw, { bodiless: stream.endAfterHeaders, scheme: 'https' })
-    if (head === undefined) return this.#refuse(stream)
+    if (head === undefined) return this.#refuse(stream, raw)
     void this.#exchange(stream, head)
   }
 
@@ -151,8 +153,7 @@ class Visit {
     response.once('finish', finished)
     const head = checkHead(request, limits, VERSIONS)
     if (typeof head === 'string') {
-      const { peer, secure } = this.#visitor
-      this.#admission.account(refusedEntry({ address: peer.address, secure }, request, head))
+      this.#account(request.rawHeaders, head, request)
       answer(request, response, head, { pages: this.#admission.pages })
       return
     }
@@ -190,10 +191,16 @@ class Visit {
   }
 
   /** A malformed request is an error of its stream. RFC 9113 §8.1.1 */
-  #refuse(stream: ServerHttp2Stream): void {
-    const { peer, secure } = this.#visitor
-    this.#admission.account(refusedEntry({ address: peer.address, secure }, undefined, 'REQUEST_INVALID'))
+  #refuse(stream: ServerHttp2Stream, raw: readonly string[]): void {
+    this.#account(raw, 'REQUEST_INVALID')
     this.#close(stream, constants.NGHTTP2_PROTOCOL_ERROR)
+  }
+
+  /** Tells of a request that is refused before it is anybody's. */
+  #account(raw: readonly string[], code: Code, request?: Http2Request): void {
+    const { peer, secure } = this.#visitor
+    const address = clientBehind(peer, raw, this.#admission.trusted)
+    this.#admission.account(refusedEntry({ address, secure }, request, code))
   }
 
   #close(stream: ServerHttp2Stream, code: number): void {

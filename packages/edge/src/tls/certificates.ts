@@ -1,4 +1,5 @@
 import { createSecureContext, type SecureContext } from 'node:tls'
+import { wildcardOf } from '@engawa/shared/names'
 import type { KeyAndChain } from '../identity/authority.ts'
 import { tunnelNamed } from '../route/route.ts'
 import type { TunnelTable } from '../tunnel/tunnel.ts'
@@ -78,7 +79,16 @@ export class Certificates {
   /** Whether the certificate shown for `serverName` is good for `host`, too: then one connection may ask for both. */
   covers(serverName: string, host: string): boolean {
     const pair = this.#publics?.find(serverName)
-    return pair !== undefined && pair === this.#publics?.find(host)
+    if (pair !== this.#publics?.find(host)) return false
+    const name = this.#nameFor(serverName)
+    return pair !== undefined || (name.startsWith('*.') && name === this.#nameFor(host))
+  }
+
+  /** What the certificate made for it says: all that only a wildcard stands for share one, or every invented name would cost a key. */
+  #nameFor(serverName: string): string {
+    if (this.#bareHosts.includes(serverName)) return this.#domain
+    const own = this.#table.named(serverName).some(({ hosts }) => hosts.includes(serverName))
+    return own ? serverName : wildcardOf(serverName)
   }
 
   #publicContext(pair: PublicPair): SecureContext {
@@ -90,12 +100,13 @@ export class Certificates {
   }
 
   #get(serverName: string): Made {
-    const bare = this.#bareHosts.includes(serverName)
-    const name = bare ? this.#domain : serverName
+    const name = this.#nameFor(serverName)
     const now = performance.now()
     const known = this.#made.get(name)
     const made =
-      known !== undefined && now - known.at < FRESH_MS ? known : this.#make(bare ? this.#bareHosts : [name], now)
+      known !== undefined && now - known.at < FRESH_MS
+        ? known
+        : this.#make(name === this.#domain ? this.#bareHosts : [name], now)
     // Set anew, so that the map's order is that of use.
     this.#made.delete(name)
     const [oldest] = this.#made.keys()

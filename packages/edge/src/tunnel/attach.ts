@@ -26,6 +26,9 @@ import type { Flow, FlowHandler } from './tunnel.ts'
 /** Summaries are dropped while so much waits on stream 0, bytes. */
 const SUMMARY_BACKLOG = 64 * 1024
 
+/** What a message may say; it may speak of a target that is as long. protocol.md §8 */
+const MOST_TEXT = 1024
+
 /** What a link tells of itself, in order. */
 export interface LinkObserver {
   /** Its agent gives its identity back; throws when that fails. The session is ended afterwards. */
@@ -337,6 +340,7 @@ export class AgentLink implements AgentSession {
 
 /** A fault of ours is not explained to an agent. */
 function explain(error: unknown): { code: Code; text: string } {
-  if (error instanceof EngawaError && error.code !== 'INTERNAL') return { code: error.code, text: error.message }
+  if (error instanceof EngawaError && error.code !== 'INTERNAL')
+    return { code: error.code, text: error.message.slice(0, MOST_TEXT) }
   return { code: 'INTERNAL', text: 'a fault of the edge; its log says more' }
 }

@@ -9,6 +9,7 @@ import type { EdgeSettings } from '../config.ts'
 import { parseHost } from '../route/host.ts'
 import type { Lease } from '../store/leases.ts'
 import type { Store } from '../store/store.ts'
+import { Claims } from './claims.ts'
 import { type Addresses, addressesOf, type Face } from './face.ts'
 import { parseHealth, watchHealth } from './health.ts'
 import { baseName, Leases } from './leases.ts'
@@ -37,6 +38,7 @@ export interface RegistryOptions {
 export class Registry implements TunnelTable {
   readonly #options: RegistryOptions
   readonly #leases: Leases
+  readonly #claims: Claims
   readonly #waiting: Waiting
   readonly #tunnels = new Map<string, Published>()
   readonly #routes = new Routes()
@@ -55,7 +57,8 @@ export class Registry implements TunnelTable {
     this.#options = options
     this.#startedAt = clock.now()
     this.#face = { domain, http: 80, https: undefined, host: domain, portPerHttp: false, ownPorts: [] }
-    this.#leases = new Leases(store, {
+    this.#leases = new Leases(store, domain)
+    this.#claims = new Claims(this.#leases, {
       domain,
       protocols,
       tcpPorts: () => settings.tcpPorts,
@@ -283,17 +286,17 @@ export class Registry implements TunnelTable {
     const agent = store.agents.byId(session.agentId)
     if (agent?.key === undefined) throw new EngawaError('NAME_NOT_ALLOWED', 'this agent is not welcome any more')
     const busy: number[] = []
+    const inUse = (name: string): boolean => {
+      const tunnel = this.#tunnels.get(name)
+      return tunnel?.session === session && tunnel.service !== bind.service
+    }
     for (let tries = 0; tries < MOST_TRIES; tries++) {
-      const inUse = (name: string): boolean => {
-        const tunnel = this.#tunnels.get(name)
-        return tunnel?.session === session && tunnel.service !== bind.service
-      }
-      const lease = this.#leases.claim(agent, bind, { busy, inUse })
+      const lease = this.#claims.claim(agent, bind, { busy, inUse })
       const { ports } = lease
       if (ports === undefined || this.#hasOpen(lease, ports)) return lease
       const stolen = await probe(transportOf(lease), settings.bind, ports)
       // Others may have been quicker while these ports were tried: the same question again, for just what came of it.
-      if (stolen === undefined) return this.#leases.claim(agent, bind, { tried: ports })
+      if (stolen === undefined) return this.#claims.claim(agent, bind, { tried: ports, inUse })
       if (bind.exact === true) {
         throw new EngawaError('PORT_UNAVAILABLE', `another program on the edge’s machine has port ${stolen}`)
       }

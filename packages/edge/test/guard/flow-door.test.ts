@@ -57,3 +57,15 @@ t.test('new flows of one address are limited in rate, an IPv6 /64 counts as one'
   now = 1000
   t.ok(enter('2001:db8::3'))
 })
+
+t.test('a rate that has changed holds for the next flow', (t) => {
+  const { udp, perAddress } = LIMITS.parse(undefined)
+  const limits = { udp, perAddress: { ...perAddress, burst: 1 } }
+  const made = new FlowDoor(limits, () => 0)
+  t.ok(made.enter('203.0.113.1', () => {}))
+  t.notOk(made.enter('203.0.113.1', () => {}))
+  limits.perAddress.burst = 2
+  t.ok(made.enter('203.0.113.2', () => {}))
+  t.ok(made.enter('203.0.113.2', () => {}))
+  t.end()
+})

@@ -324,3 +324,25 @@ t.test('H9: a login of another instance in another generation ends the session h
   await turns()
   t.match(home.ended, /^REPLACED by 203\.0\.113\.9, instance another, in place of session/)
 })
+
+t.test(
+  'G2: a login that asked the other generations meanwhile finds out that this one has been relieved',
+  async (t) => {
+    const asked = Promise.withResolvers<void>()
+    const answers = Promise.withResolvers<never[]>()
+    const others = {
+      tell: () => {},
+      ask: () => {
+        asked.resolve()
+        return answers.promise
+      },
+    }
+    const { agent, registry, keeper } = gate(t, { others })
+    const login = Object.assign(agent('home'), { yields: true }).login()
+    await asked.promise
+    registry.retire()
+    answers.resolve([])
+    await t.rejects(login, { code: 'EDGE_DRAINING' })
+    t.equal(keeper.sessions.length, 0)
+  },
+)

@@ -268,3 +268,11 @@ t.test('closing lets what runs finish and takes nothing new', async (t) => {
   t.equal((await running).body, 'finished')
   await closed
 })
+
+t.test('a refused request is told of whom a trusted proxy speaks for', async (t) => {
+  const { visit, entries } = await secureEdge(t, (_request, response) => response.end('ok'), {}, ['127.0.0.1'])
+  const fields = { 'x-forwarded-for': '203.0.113.9', x_y: '1' }
+  t.match((await get(await visit(), '/', fields)).head, { ':status': 400 })
+  await logged(entries, 1)
+  t.match(entries, [{ visitor: '203.0.113.9', code: 'REQUEST_INVALID' }])
+})

@@ -58,6 +58,7 @@ async function world(t: Test, limits: Partial<VisitorLimits> = {}): Promise<TlsW
   })
   const carriers: TlsWorld['carriers'] = []
   const admission = makeAdmission(table, { limits })
+  admission.sharing = (serverName, host) => certificates.covers(serverName, host)
   const onCarrier = (socket: Socket, serverName: string): void => void carriers.push({ socket, serverName })
   const tls = await startTls({ address: { host: '127.0.0.1', port: 0 }, admission, certificates, onCarrier })
   t.teardown(async () => {
@@ -120,6 +121,22 @@ t.test('an unknown server name gets the alert, and no certificate is made', asyn
     t.match(error, { code: 'ERR_SSL_TLSV1_UNRECOGNIZED_NAME' }, servername)
   }
   t.equal(edge.issued.length, 1)
+})
+
+t.test('names that only a wildcard stands for share one certificate, and connections', async (t) => {
+  const edge = await world(t)
+  const hosts = ['lab.example.com', '*.lab.example.com', 'own.lab.example.com']
+  const lab = fakeTunnel({ name: 'lab', hosts, live: edge.tunnel.live })
+  edge.table.tunnels.push(lab)
+  for (const name of ['x1', 'x2', 'x3']) {
+    const host = `${name}.lab.example.com`
+    t.match(await get(edge, { host, servername: host }), { statusCode: 200, body: `https ${host}` })
+  }
+  t.match(await get(edge, { host: 'x2.lab.example.com', servername: 'x1.lab.example.com' }), { statusCode: 200 })
+  t.strictSame(edge.issued.slice(1), [['*.lab.example.com']])
+  t.match(await get(edge, { host: 'x2.lab.example.com', servername: 'lab.example.com' }), { statusCode: 421 })
+  t.match(await get(edge, { host: 'own.lab.example.com', servername: 'own.lab.example.com' }), { statusCode: 200 })
+  t.strictSame(edge.issued.slice(2), [['lab.example.com'], ['own.lab.example.com']])
 })
 
 t.test('a carrier is handed on untouched, in whatever pieces its hello comes', async (t) => {

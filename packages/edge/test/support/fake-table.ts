@@ -1,4 +1,5 @@
 import { EngawaError } from '@engawa/shared/errors'
+import { wildcardOf } from '@engawa/shared/names'
 import type { AddressRules } from '../../src/guard/rules.ts'
 import type { Live, PortChange, Traffic, Tunnel, TunnelTable } from '../../src/tunnel/tunnel.ts'
 
@@ -45,7 +46,7 @@ export class FakeTable implements TunnelTable {
   waited: () => void = () => {}
 
   byHost(host: string, path: string): Tunnel | undefined {
-    return this.tunnels.find((tunnel) => tunnel.hosts.includes(host) && path.startsWith(tunnel.path ?? '/'))
+    return this.named(host).find((tunnel) => path.startsWith(tunnel.path ?? '/'))
   }
 
   another(): Tunnel | undefined {
@@ -53,7 +54,8 @@ export class FakeTable implements TunnelTable {
   }
 
   named(host: string): readonly Tunnel[] {
-    return this.tunnels.filter((tunnel) => tunnel.hosts.includes(host))
+    const own = this.tunnels.filter(({ hosts }) => hosts.includes(host))
+    return own.length > 0 ? own : this.tunnels.filter(({ hosts }) => hosts.includes(wildcardOf(host)))
   }
 
   bare(): Tunnel | undefined {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { type EdgeFlags, edgeSettings } from '@engawa/edge/config'
-import { Gatekeeper } from '@engawa/edge/identity/gatekeeper'
+import { Gatekeeper, type GatekeeperOptions } from '@engawa/edge/identity/gatekeeper'
 import type { Grant } from '@engawa/edge/identity/grant'
 import { invite } from '@engawa/edge/identity/invitations'
 import { openStore, type Store } from '@engawa/edge/store/store'
@@ -55,6 +55,7 @@ export interface GateOptions {
   readonly face?: Partial<Face>
   readonly probe?: Probe
   readonly clock?: ManualClock
+  readonly others?: GatekeeperOptions['others']
 }
 
 /** The edge's state, registry and gatekeeper, with nothing that listens. */
@@ -90,6 +91,7 @@ export function gate(t: Test, options: GateOptions = {}): Gate {
     limits: settings.limits.perAgent,
     addresses: () => ['example.com:443'],
     clock,
+    ...(options.others && { others: options.others }),
     observer: {
       online: ({ agent }) => told.push(`online ${agent}`),
       offline: ({ agent }, code) => told.push(`offline ${agent} ${code}`),

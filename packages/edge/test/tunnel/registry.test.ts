@@ -59,6 +59,12 @@ t.test('two agents: a taken name is refused by name, its holder stays unnamed', 
   t.match(await home.bind({ name: 'blog', service: 2 }), { code: 'NAME_TAKEN', message: /this agent’s target 8080/ })
 })
 
+t.test('a refusal fits into its message, however long a target it speaks of', async (t) => {
+  const home = await gate(t).agent('home').login()
+  await home.bind({ name: 'blog', target: `/${'x'.repeat(1023)}` })
+  t.match(await home.bind({ name: 'blog', service: 2 }), { type: 'refused', code: 'NAME_TAKEN' })
+})
+
 const refusals: [what: string, bind: object, code: string][] = [
   ['a Host that would begin another field', { hostHeader: 'nas\r\nX-Forwarded-For: 1' }, 'FLAG_INVALID'],
   ['a name that is none', { name: 'a b' }, 'NAME_INVALID'],

@@ -191,3 +191,17 @@ t.test('a name that is not shared stays so', async (t) => {
   t.match(await villa.bind({ service: 1, name: 'web', balance: true }), { code: 'NAME_TAKEN' })
   t.match(await home.bind({ service: 2, name: 'api', balance: true, health: 'ping' }), { code: 'FLAG_INVALID' })
 })
+
+t.test('those that share a name have each a port where every HTTP tunnel has one', async (t) => {
+  const face = { domain: 'localhost', host: '203.0.113.5', http: 8080, https: undefined, portPerHttp: true }
+  const { agent, registry } = gate(t, { flags: { domain: 'localhost' }, face })
+  const home = await agent('home', { hosts: [], names: ['web'] }).login()
+  const ports: unknown[] = []
+  for (const service of [1, 2, 3]) {
+    const bound = await home.bind({ service, name: 'web', balance: true, target: `127.0.0.1:${8080 + service}` })
+    t.match(bound, { type: 'bound', name: 'web' })
+    ports.push('ports' in bound && String(bound.ports))
+  }
+  t.equal(new Set(ports).size, 3)
+  t.equal(registry.all().length, 3)
+})

@@ -63,14 +63,13 @@ export class Keeper {
   #timer: unknown
   #working = false
   #looking = false
+  /** The rows have been read since it is this process's turn. */
+  #fresh = false
   #closed = false
 
   constructor(options: KeeperOptions) {
     this.#options = options
-    for (const row of options.rows.all()) {
-      if (this.#endOf(row) < options.wall() - FORGET_MS) options.rows.remove(row.subject)
-      else this.#show(mended(row))
-    }
+    this.#read()
   }
 
   /** Something may be wanted that was not. */
@@ -111,6 +110,9 @@ export class Keeper {
     clock.clearTimer(this.#timer)
     let sleepMs = LONGEST_SLEEP_MS
     try {
+      // A former process may have been given certificates since this one began.
+      if (!this.#fresh) this.#read()
+      this.#fresh = true
       for (let next = this.#next(); !this.#closed; next = this.#next()) {
         if (next.subject === undefined) {
           sleepMs = next.inMs
@@ -127,6 +129,17 @@ export class Keeper {
     if (this.#closed) return
     clock.clearTimer(this.#timer)
     this.#timer = clock.setTimer(() => this.look(), Math.min(Math.max(sleepMs, SHORTEST_SLEEP_MS), LONGEST_SLEEP_MS))
+  }
+
+  #read(): void {
+    const { rows, wall } = this.#options
+    for (const read of rows.all()) {
+      const known = this.#rows.get(read.subject)?.issued
+      // What has been read before need not be parsed again.
+      const row = known?.chain === read.issued?.chain ? { ...read, issued: known } : read
+      if (this.#endOf(row) < wall() - FORGET_MS) rows.remove(row.subject)
+      else this.#show(mended(row))
+    }
   }
 
   /** What is due now, or how long nothing is. First what has failed least, then what ends soonest. */

@@ -150,3 +150,17 @@ t.test('a wildcard without a way to prove it is not ordered, and says what is mi
   t.same(here.store.certificates.orders(Date.now() + 1000), [], 'nor counted')
   t.match(here.keeper.kept(), [{ problem: { kind: 'needsDns', host: 'lab.test' } }])
 })
+
+t.test('what another process has been given since this one began is not ordered again', async (t) => {
+  const path = join(t.testdir(), 'edge.db')
+  const former = scene(t, [['a.test']], path)
+  const next = scene(t, [['a.test']], path)
+  former.keeper.look()
+  await former.pass(0)
+  t.ok(former.publics.find('a.test'))
+  former.keeper.close()
+  next.keeper.look()
+  await next.pass(0)
+  t.same(next.orders, [])
+  t.equal(next.publics.find('a.test')?.cert, former.publics.find('a.test')?.cert)
+})

@@ -11,6 +11,8 @@ export interface Row {
   readonly sees: readonly string[]
   /** Fields of the last request that the service sees, lower case; undefined: it must not be there. */
   readonly fields?: Readonly<Record<string, string | undefined>>
+  /** Its last request breaks off: the service may see the beginning of it, or nothing. */
+  readonly tears?: boolean
   /** Where Node's parser alone reads: it reads ahead, and says less of what it does not take behind another request. */
   readonly byNode?: Partial<Pick<Row, 'answers' | 'fields'>>
 }
@@ -39,9 +41,9 @@ export function good(
   rule: string,
   bytes: string,
   sees: readonly string[],
-  { fields, byNode, answers = sees.map(() => 200) }: Partial<Pick<Row, 'fields' | 'answers' | 'byNode'>> = {},
+  { answers = sees.map(() => 200), ...more }: Partial<Pick<Row, 'fields' | 'answers' | 'byNode' | 'tears'>> = {},
 ): Row {
-  return { name, rule, bytes, answers, sees, ...(fields && { fields }), ...(byNode && { byNode }) }
+  return { name, rule, bytes, answers, sees, ...more }
 }
 
 /** Cut off without an answer: a body that stops making sense is never answered as if it were whole. */

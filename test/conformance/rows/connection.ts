@@ -26,6 +26,7 @@ export const CONNECTION: readonly Row[] = [
     'RFC 9112 §9.3',
     `${get('/x')}${post('Transfer-Encoding: chunked\r\n', `5\r\nhello!\r\n${SMUGGLED}`)}`,
     ['GET /x'],
+    { tears: true },
   ),
   good('a refused one, and a request behind it', 'promises', get('*') + SMUGGLED, [], { answers: [400] }),
   good('a good one, a refused one, a good one', 'promises', get('/x') + get('*') + SMUGGLED, ['GET /x'], {

@@ -52,8 +52,11 @@ export const OWN_SOCKETS: SocketSource = {
   },
 }
 
-/** What the kernel keeps of connections that nobody has accepted yet. */
-const BACKLOG = 1024
+/**
+ * What the kernel keeps of connections that nobody has accepted yet, as many as Linux allows unless told otherwise
+ * (net.core.somaxconn). Past it a visitor's SYN is dropped, and is sent again after 1, 3, 7 and 15 s.
+ */
+const BACKLOG = 4096
 
 export function bindOf({ host, port }: ListenAddress): { port: number; host?: string } {
   return { port, ...(host === '' ? {} : { host }) }

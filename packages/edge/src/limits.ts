@@ -33,6 +33,8 @@ export const LIMITS = z
     http2IdleMs: whole(300_000, 100, DAY_MS),
     /** Requests at once on one connection. */
     http2Streams: whole(100, 1, 1000),
+    /** At once by one address on all its connections: far from what an agent's session takes, or what waits for one. */
+    http2RequestsPerAddress: whole(512, 1),
     /** Requests that a visitor takes back; who leaves a page full of pictures takes back all of them at once. */
     http2ResetsPerSecond: whole(20, 1),
     http2ResetBurst: whole(200, 1),

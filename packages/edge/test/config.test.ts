@@ -39,6 +39,7 @@ t.test('the figures of promises.md', async (t) => {
     bodyGraceMs: 10_000,
     http2IdleMs: 300_000,
     http2Streams: 100,
+    http2RequestsPerAddress: 512,
     http2ResetsPerSecond: 20,
     http2ResetBurst: 200,
     keepAliveIdleMs: 60_000,

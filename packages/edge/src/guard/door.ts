@@ -16,17 +16,19 @@ export interface Pass {
 
 /** Counts visitors' connections, on HTTP, TLS and TCP ports alike: one door for the whole edge. */
 export class Door {
-  readonly #limits: Pick<VisitorLimits, 'connections' | 'perAddress'>
+  readonly #limits: Pick<VisitorLimits, 'connections' | 'perAddress' | 'http2RequestsPerAddress'>
   readonly #trusted: () => BlockList
   readonly #buckets: TokenBuckets
   readonly #now: () => Millis
   readonly #memory: Pick<Memory, 'pressure'> | undefined
   /** Connections by address key; a key is there only while it has one. */
   readonly #inside = new Map<string, number>()
+  /** As `#inside`, requests over HTTP/2. */
+  readonly #requests = new Map<string, number>()
   #total = 0
 
   constructor(
-    limits: Pick<VisitorLimits, 'connections' | 'perAddress'>,
+    limits: Pick<VisitorLimits, 'connections' | 'perAddress' | 'http2RequestsPerAddress'>,
     trusted: BlockList | (() => BlockList) = new BlockList(),
     now: () => Millis = () => performance.now(),
     memory?: Pick<Memory, 'pressure'>,
@@ -64,18 +66,35 @@ export class Door {
     return this.#count(address, { fresh: false })
   }
 
+  /** For one request over HTTP/2, of which a connection carries many at once. */
+  http2Request(address: string | undefined): Pass | 'TOO_MANY' {
+    if (isTrusted(this.#trusted(), address)) return FREE
+    return count(this.#requests, addressKey(address), this.#limits.http2RequestsPerAddress) ?? 'TOO_MANY'
+  }
+
   #count(address: string | undefined, { fresh }: { fresh: boolean } = { fresh: true }): Pass | 'TOO_MANY' {
     const key = addressKey(address)
-    const inside = this.#inside.get(key) ?? 0
-    if (inside >= this.#limits.perAddress.connections) return 'TOO_MANY'
-    if (fresh && !this.#buckets.take(key, this.#now())) return 'TOO_MANY'
-    this.#inside.set(key, inside + 1)
-    return once(() => {
-      const rest = (this.#inside.get(key) ?? 1) - 1
-      if (rest === 0) this.#inside.delete(key)
-      else this.#inside.set(key, rest)
-    })
+    const pass = count(this.#inside, key, this.#limits.perAddress.connections)
+    if (pass === undefined) return 'TOO_MANY'
+    if (!fresh || this.#buckets.take(key, this.#now())) return pass
+    pass.leave()
+    return 'TOO_MANY'
   }
+}
+
+/** Of one whom nobody counts. */
+const FREE: Pass = { leave: () => {} }
+
+/** One more of `key`; undefined where it has `most` already. */
+function count(inside: Map<string, number>, key: string, most: number): Pass | undefined {
+  const before = inside.get(key) ?? 0
+  if (before >= most) return undefined
+  inside.set(key, before + 1)
+  return once(() => {
+    const rest = (inside.get(key) ?? 1) - 1
+    if (rest === 0) inside.delete(key)
+    else inside.set(key, rest)
+  })
 }
 
 function once(leave: () => void): Pass {

@@ -15,6 +15,7 @@ export type VisitorLimits = Pick<
   | 'keepAliveIdleMs'
   | 'http2IdleMs'
   | 'http2Streams'
+  | 'http2RequestsPerAddress'
   | 'http2ResetsPerSecond'
   | 'http2ResetBurst'
   | 'bodyBytesPerSecond'

@@ -152,11 +152,10 @@ class Visit {
     }
     response.once('finish', finished)
     const head = checkHead(request, limits, VERSIONS)
-    if (typeof head === 'string') {
-      this.#account(request.rawHeaders, head, request)
-      answer(request, response, head, { pages: this.#admission.pages })
-      return
-    }
+    if (typeof head === 'string') return this.#turnAway(request, response, head)
+    const pass = this.#admission.door.http2Request(this.#visitor.peer.address)
+    if (pass === 'TOO_MANY') return this.#turnAway(request, response, pass)
+    stream.once('close', () => pass.leave())
     await new Exchange(this.#admission, {
       visitor: this.#visitor,
       head,
@@ -168,6 +167,11 @@ class Visit {
       fallBack: () => this.#close(stream, constants.NGHTTP2_HTTP_1_1_REQUIRED),
       ...this.#upgrade(stream, read, () => response.off('finish', finished)),
     }).run()
+  }
+
+  #turnAway(request: Http2Request, response: Http2Response, code: Code): void {
+    this.#account(request.rawHeaders, code, request)
+    answer(request, response, code, { pages: this.#admission.pages })
   }
 
   /** `left`: the stream is no request any more. */

@@ -18,7 +18,11 @@ t.test('limits count an IPv6 network as one, and a mapped address as IPv4', asyn
   }
 })
 
-const limits = { connections: 5, perAddress: { connections: 2, newPerSecond: 10, burst: 3 } }
+const limits = {
+  http2RequestsPerAddress: 512,
+  connections: 5,
+  perAddress: { connections: 2, newPerSecond: 10, burst: 3 },
+}
 
 t.test('so many at once from one address, so many in all', async (t) => {
   const door = new Door({ ...limits, perAddress: { ...limits.perAddress, burst: 100 } })

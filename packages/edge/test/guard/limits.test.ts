@@ -46,6 +46,7 @@ const TESTED: Readonly<Record<string, readonly [file: string, title: string]>> =
   bodyGraceMs: ['forward/http', 'a request body that trickles in is refused'],
   http2IdleMs: ['listen/http2', 'a request in which nothing moves ends after its time, gRPC goes on'],
   http2Streams: ['listen/http2', 'limits: streams at once'],
+  http2RequestsPerAddress: ['listen/http2', 'requests of one address over HTTP/2 are counted on all its connections'],
   http2ResetsPerSecond: ['guard/limits', 'http2ResetsPerSecond'],
   http2ResetBurst: ['listen/http2', 'limits: streams at once, size of the head, rapid resets'],
   keepAliveIdleMs: ['listen/http', 'a kept connection without a request ends after its idle time'],

@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 import { constants } from 'node:http2'
 import { text } from 'node:stream/consumers'
@@ -251,6 +251,36 @@ t.test('limits: streams at once, size of the head, rapid resets, idle connection
   await Promise.all([attack(), closed])
   t.equal((await closed)[0], constants.NGHTTP2_ENHANCE_YOUR_CALM)
   t.ok(link.streams.length <= 25, `${link.streams.length} reached the service`)
+})
+
+t.test('requests of one address over HTTP/2 are counted on all its connections', async (t) => {
+  const waiting = new Map<string, () => void>()
+  const come = new EventEmitter<{ request: [] }>()
+  const { visit, link } = await secureEdge(
+    t,
+    (request, response) => {
+      waiting.set(request.url ?? '', () => response.end(request.url))
+      come.emit('request')
+    },
+    { http2RequestsPerAddress: 3 },
+  )
+  const [one, other] = [await visit(), await visit()]
+  const held = [get(one, '/a'), get(one, '/b'), get(other, '/c')]
+  // oxlint-disable-next-line no-await-in-loop -- one after the other
+  while (waiting.size < held.length) await once(come, 'request')
+  const refused = await get(other, '/d')
+  t.match(refused.head, { ':status': 429, 'engawa-error': 'TOO_MANY' })
+  t.equal(link.streams.length, 3, 'it never came to the service')
+  waiting.get('/a')?.()
+  t.equal((await held[0])?.body, '/a')
+  // A stream is over at the edge a moment after its answer has come.
+  const taken = once(come, 'request').then(() => 'taken' as const)
+  let again = get(other, '/e')
+  // oxlint-disable-next-line no-await-in-loop -- one after the other
+  while ((await Promise.race([taken, again])) !== 'taken') again = get(other, '/e')
+  t.pass('there is room again')
+  for (const path of ['/b', '/c', '/e']) waiting.get(path)?.()
+  t.match(await Promise.all([again, ...held.slice(1)]), [{ body: '/e' }, { body: '/b' }, { body: '/c' }])
 })
 
 t.test('closing lets what runs finish and takes nothing new', async (t) => {

@@ -8,13 +8,17 @@ import { createServer } from 'node:net'
  */
 const FIRST = 10_240
 const SPAN = 9_700
-/** Two test files run at once: each begins at a place of its own. */
+/** Test files that run at once have a part of them each: a port is free for a moment while its program starts again. */
+const PARTS = 8
+const PART = Math.floor(SPAN / PARTS)
+const PART_FIRST = FIRST + (Number(process.env['TAP_JOB_ID'] ?? 0) % PARTS) * PART
+/** Each file begins at another place: what the one before it has left may still be about to end. */
 const APART = 97
 /** Long rows would reach into the place of another: they are looked for between edges' choice and the kernel's. */
 const LONG_FIRST = 30_000
 const LONG_SPAN = 2768
 
-let next = (process.pid * APART) % SPAN
+let next = (process.pid * APART) % PART
 let nextLong = 0
 
 function following(count: number): number {
@@ -23,9 +27,9 @@ function following(count: number): number {
     nextLong += count
     return LONG_FIRST + nextLong - count
   }
-  if (next + count > SPAN) next = 0
+  if (next + count > PART) next = 0
   next += count
-  return FIRST + next - count
+  return PART_FIRST + next - count
 }
 
 /** The first of `count` ports in a row that nobody has, over TCP and UDP; nobody gets them but by asking for them. */

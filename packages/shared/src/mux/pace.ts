@@ -29,8 +29,10 @@ const SHOWN_KEPT = 0.9
 const RTT_AGE_MS = 10_000
 /** No frame lasts longer, so that what waits behind it does not. */
 const FRAME_MS = 2
-const ALONE_FRAME = 256 * 1024
+const MOST_FRAME = 256 * 1024
+/** While others wait a frame is no longer than this, or what goes in `SHARED_MS`: where that is much, cutting reads apart costs more than it brings. */
 const SHARED_FRAME = 64 * 1024
+const SHARED_MS = 0.5
 
 /** Bytes after which an ACK is due at `rate` bytes/ms. protocol.md [R2] */
 export function ackQuantum(rate: number | undefined): number {
@@ -88,7 +90,8 @@ export class Pace {
   /** Payload of the next DATA frame at most. */
   frameBytes(alone: boolean): number {
     if (this.rate === undefined) return FIRST_FRAME
-    return Math.max(FIRST_FRAME, Math.min(this.rate * FRAME_MS, alone ? ALONE_FRAME : SHARED_FRAME))
+    const most = alone ? MOST_FRAME : Math.min(MOST_FRAME, Math.max(SHARED_FRAME, this.rate * SHARED_MS))
+    return Math.max(FIRST_FRAME, Math.min(this.rate * FRAME_MS, most))
   }
 
   /** A PING was answered that was sent at `sentAt`. */

@@ -16,6 +16,8 @@ const MAX_IN_FLIGHT = 16 * 1024 * 1024
  */
 const SLACK_MS = 4
 const LEAST_SLACK_MS = 2
+/** However fast they are, an event loop moves no more than half of this in a turn. */
+const MOST_SLACK = 1024 * 1024
 /** The slack shrinks by this part of the round trip. */
 const SHRINKING = 8
 const GROWTH = 1.25
@@ -193,6 +195,6 @@ export class Pace {
     const floor = Math.max(FIRST_CAP, Math.min(LEAST_CAP, rate * FLOOR_MS))
     const trip = this.minRtt ?? 0
     const slack = Math.max(LEAST_SLACK_MS, SLACK_MS - trip / SHRINKING)
-    return Math.max(floor, GROWTH * rate * trip, rate * (trip + slack) + 2 * quantum)
+    return Math.max(floor, GROWTH * rate * trip, rate * trip + Math.min(rate * slack, MOST_SLACK) + 2 * quantum)
   }
 }

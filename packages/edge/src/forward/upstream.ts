@@ -43,9 +43,9 @@ export interface UpstreamEvents {
 
 /** Told of a body: data, then once `end` or `failed`; nothing after `destroy`. */
 export interface BodyReader {
-  readonly data: (chunk: Buffer) => void
-  readonly end: () => void
-  readonly failed: (error: Error) => void
+  data(chunk: Buffer): void
+  end(): void
+  failed(error: Error): void
 }
 
 /** A service's answer. Its body waits until somebody reads it. */

@@ -16,6 +16,20 @@ export function fieldLines(fields: readonly string[]): string {
   return lines
 }
 
+/** As `fieldLines`, kept for those who come with the same array again. */
+export class KnownLines {
+  #fields: readonly string[] | undefined
+  #text = ''
+
+  of(fields: readonly string[]): string {
+    if (fields !== this.#fields) {
+      this.#text = fieldLines(fields)
+      this.#fields = fields
+    }
+    return this.#text
+  }
+}
+
 /** Whether a reason may stand in a status line. RFC 9112 §4 */
 export function isReason(text: string): boolean {
   return !NO_VALUE.test(text)

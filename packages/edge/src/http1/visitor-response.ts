@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import type { VisitorResponse } from '../forward/message.ts'
+import type { ResponseEvents, VisitorResponse } from '../forward/message.ts'
 import { fieldLines, isReason } from './lines.ts'
 
 /** What has come together is written at once from this on; less waits for the end of the turn. */
@@ -13,8 +13,32 @@ export interface ResponseOptions {
   readonly head: boolean
   /** The connection ends with this answer. */
   readonly last: boolean
-  /** What the visitor is told of how long its connection is kept, seconds. */
-  readonly keptS: number
+  /** Of its connection. */
+  readonly lines: AnswerLines
+}
+
+/** The lines of an answer's fields, kept for the next one on its connection with the same fields. */
+export class AnswerLines {
+  /** What the visitor is told of how long its connection is kept. */
+  readonly kept: string
+  #fields: readonly string[] = []
+  #text = ''
+  #said: Said = SILENT
+
+  /** `keptS`: seconds. */
+  constructor(keptS: number) {
+    this.kept = `Connection: keep-alive\r\nKeep-Alive: timeout=${keptS}\r\n`
+  }
+
+  /** Throws INTERNAL for what can't be sent. */
+  of(fields: readonly string[]): { readonly text: string; readonly said: Said } {
+    if (fields !== this.#fields) {
+      this.#text = fieldLines(fields)
+      this.#said = namesOf(fields)
+      this.#fields = fields
+    }
+    return { text: this.#text, said: this.#said }
+  }
 }
 
 /** The answer to a visitor's request, on the socket itself: as `ServerResponse` frames it, in as few writes as it takes. */
@@ -34,9 +58,10 @@ export class DirectResponse implements VisitorResponse {
   #bytes = 0
   #scheduled = false
   #trailers = ''
-  #onDrain: (() => void)[] = []
-  #onFinish: (() => void)[] = []
-  #onClose: (() => void)[] = []
+  #events: ResponseEvents | undefined
+  #onDrain: (() => void)[] | undefined
+  #onFinish: (() => void)[] | undefined
+  #onClose: (() => void)[] | undefined
 
   constructor(socket: Socket, options: ResponseOptions) {
     this.#socket = socket
@@ -47,17 +72,14 @@ export class DirectResponse implements VisitorResponse {
   writeHead(status: number, message: string | undefined, fields: string[]): void {
     const reason = message ?? STATUS_CODES[status] ?? 'unknown'
     if (!isReason(reason) || status < 100 || status > 999) throw new TypeError('a status line that cannot be sent')
-    const lines = fieldLines(fields)
-    const said = namesOf(fields)
+    const { text: lines, said } = this.#options.lines.of(fields)
     this.statusCode = status
     this.headersSent = true
     this.#bodiless = this.#options.head || status === 204 || status === 304
     this.chunkedEncoding = !this.#bodiless && !said.length
     if (said.close) this.last = true
     const date = said.date ? '' : `Date: ${now()}\r\n`
-    const kept = this.last
-      ? 'Connection: close\r\n'
-      : `Connection: keep-alive\r\nKeep-Alive: timeout=${this.#options.keptS}\r\n`
+    const kept = this.last ? 'Connection: close\r\n' : this.#options.lines.kept
     const chunked = this.chunkedEncoding ? 'Transfer-Encoding: chunked\r\n' : ''
     this.#put(`HTTP/1.1 ${status} ${reason}\r\n${lines}${date}${said.connection ? '' : kept}${chunked}\r\n`)
   }
@@ -76,13 +98,16 @@ export class DirectResponse implements VisitorResponse {
     if (body !== undefined) this.write(Buffer.from(body))
     if (this.chunkedEncoding) this.#put(`0\r\n${this.#trailers}\r\n`)
     this.writableEnded = true
-    this.#flush((error) => {
-      if (error instanceof Error || this.destroyed) return
-      this.writableFinished = true
-      call(this.#onFinish)
-      if (this.last) this.#socket.destroySoon()
-      this.closed()
-    })
+    this.#flush((error) => this.#written(error))
+  }
+
+  #written(error: Error | null | undefined): void {
+    if (error instanceof Error || this.destroyed) return
+    this.writableFinished = true
+    this.#events?.finished()
+    call(this.#onFinish)
+    if (this.last) this.#socket.destroySoon()
+    this.closed()
   }
 
   addTrailers(fields: [string, string][]): void {
@@ -102,18 +127,22 @@ export class DirectResponse implements VisitorResponse {
   }
 
   on(_event: 'drain', listener: () => void): this {
-    this.#onDrain.push(listener)
+    ;(this.#onDrain ??= []).push(listener)
     return this
   }
   once(event: 'close' | 'finish', listener: () => void): this {
-    if (event === 'close') this.#onClose.push(listener)
-    else this.#onFinish.push(listener)
+    if (event === 'close') (this.#onClose ??= []).push(listener)
+    else (this.#onFinish ??= []).push(listener)
     return this
+  }
+  follow(events: ResponseEvents): void {
+    this.#events = events
   }
 
   /** The socket takes more. */
   drained(): void {
-    for (const listener of this.#onDrain) listener()
+    this.#events?.drained()
+    call(this.#onDrain)
   }
 
   /** It has gone out, or the socket has closed before. */
@@ -121,7 +150,8 @@ export class DirectResponse implements VisitorResponse {
     if (this.destroyed) return
     this.destroyed = true
     const listeners = this.#onClose
-    this.#onClose = []
+    this.#onClose = undefined
+    this.#events?.closed()
     call(listeners)
   }
 
@@ -132,10 +162,14 @@ export class DirectResponse implements VisitorResponse {
     if (this.#scheduled) return
     this.#scheduled = true
     // What follows in this turn, as a small body follows its head, goes in one write with it.
-    process.nextTick(() => {
-      this.#scheduled = false
-      this.#flush()
-    })
+    if (due.length === 0) process.nextTick(flushDue)
+    due.push(this)
+  }
+
+  /** What waits for the end of the turn. */
+  static flush(response: DirectResponse): void {
+    response.#scheduled = false
+    response.#flush()
   }
 
   #flush(written?: (error?: Error | null) => void): void {
@@ -155,8 +189,17 @@ export class DirectResponse implements VisitorResponse {
   }
 }
 
-function call(listeners: readonly (() => void)[]): void {
-  for (const listener of listeners) listener()
+/** Those with something to write in this turn: one look at all of them, for a carrier brings many answers at a time. */
+let due: DirectResponse[] = []
+
+function flushDue(): void {
+  const responses = due
+  due = []
+  for (const response of responses) DirectResponse.flush(response)
+}
+
+function call(listeners: readonly (() => void)[] | undefined): void {
+  if (listeners !== undefined) for (const listener of listeners) listener()
 }
 
 function joined(parts: readonly (string | Buffer)[], bytes: number): Buffer {
@@ -176,6 +219,8 @@ interface Said {
   connection: boolean
   close: boolean
 }
+
+const SILENT: Said = { date: false, length: false, connection: false, close: false }
 
 function namesOf(fields: readonly string[]): Said {
   const said = { date: false, length: false, connection: false, close: false }

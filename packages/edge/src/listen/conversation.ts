@@ -7,6 +7,7 @@ import type { Admission, Visitor } from '../admit.ts'
 import { answer, rawAnswer } from '../forward/answers.ts'
 import { clientBehind } from '../forward/headers.ts'
 import { type Asked, Exchange } from '../forward/http.ts'
+import { KnownFields } from '../forward/known.ts'
 import type { VisitorRequest, VisitorResponse } from '../forward/message.ts'
 import type { Pages } from '../forward/pages.ts'
 import { ServiceAgent } from '../forward/service.ts'
@@ -21,6 +22,7 @@ const HALF_CLOSED_MS = 10_000
 export class Conversation {
   readonly visitor: Visitor
   readonly agent: ServiceAgent = new ServiceAgent()
+  readonly known: KnownFields = new KnownFields()
   readonly #admission: Admission
   readonly #socket: Socket
   readonly #wire: Socket
@@ -28,6 +30,7 @@ export class Conversation {
   #current: VisitorRequest | undefined
   #last = false
   #headDue: NodeJS.Timeout | undefined
+  readonly #cut = (): void => this.cut()
 
   /** `wire`: the TCP socket itself, below TLS if there is any. */
   constructor(admission: Admission, { visitor, socket, wire }: { visitor: Visitor; socket: Socket; wire: Socket }) {
@@ -48,13 +51,15 @@ export class Conversation {
     return this.#current !== undefined
   }
 
-  /** One request, read by who waits for its end before the next. Resolves when nothing of it is left. */
-  async serve(head: CheckedHead, request: VisitorRequest, response: VisitorResponse): Promise<void> {
+  /** One request, read by who waits for its end before the next. `over`: nothing of it is left. */
+  serve(head: CheckedHead, request: VisitorRequest, response: VisitorResponse, over: () => void): void {
     this.#current = request
-    const { visitor, agent } = this
-    await new Exchange(this.#admission, { visitor, head, request, response, agent, cut: () => this.cut() }).run()
-    this.#current = undefined
-    if (this.#last) this.#socket.end()
+    const { visitor, agent, known } = this
+    new Exchange(this.#admission, { visitor, head, request, response, agent, known, cut: this.#cut }).run(() => {
+      this.#current = undefined
+      if (this.#last) this.#socket.end()
+      over()
+    })
   }
 
   /** Node begins to count anew; whoever has used up its time with another reader has no more than the rest. */
@@ -74,8 +79,10 @@ export class Conversation {
         this.account(request, head)
         return refuse(request, response, head, this.#admission.pages)
       }
-      const asked: Asked = { visitor: this.visitor, head, request, response, agent: this.agent, cut: () => this.cut() }
-      await new Exchange(this.#admission, upgrade === undefined ? asked : { ...asked, upgrade }).run()
+      const { visitor, agent, known } = this
+      const asked: Asked = { visitor, head, request, response, agent, known, cut: this.#cut }
+      const exchange = new Exchange(this.#admission, upgrade === undefined ? asked : { ...asked, upgrade })
+      await new Promise<void>((resolve) => exchange.run(resolve))
     }
     if (this.#waiting.length >= PIPELINED) return this.cut()
     this.#waiting.push({ request, turn })

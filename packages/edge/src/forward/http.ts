@@ -28,6 +28,8 @@ export interface Asked {
   readonly agent: ServiceAgent
   /** Of a connection that carries one request at a time. */
   readonly known?: KnownFields
+  /** The same for how long the service may be silent; whoever has it calls `timedOut`. */
+  readonly silence?: Countdown
   /** Cuts the visitor's connection with a RST (its stream over HTTP/2): an answer that broke off must never look whole. */
   readonly cut: () => void
   /** HTTP/2: how long nothing may move. Over HTTP/1.1 a body has a least rate instead. */
@@ -93,7 +95,7 @@ export class Exchange implements ResponseEvents, ReplyEvents {
     this.#visitor = client === visitor.client ? visitor : { ...visitor, client }
     this.#path = pathOf(request.url ?? '')
     this.#known = asked.known ?? new KnownFields()
-    this.#silence = new Countdown(admission.settings.limits.responseHeadMs, () => this.#fail('SERVICE_TIMEOUT'))
+    this.#silence = asked.silence ?? new Countdown(admission.settings.limits.responseHeadMs, () => this.timedOut())
     if (asked.idleMs !== undefined && !this.#isGrpc)
       this.#idle = new Countdown(asked.idleMs, () => this.#fail('REQUEST_TIMEOUT'))
     const { domain, limits } = admission.settings
@@ -366,6 +368,11 @@ export class Exchange implements ResponseEvents, ReplyEvents {
     } catch (failure) {
       if (!this.#moveOn()) this.#fail(codeOf(failure), failure)
     }
+  }
+
+  /** The service has been silent for too long. */
+  timedOut(): void {
+    this.#fail('SERVICE_TIMEOUT')
   }
 
   /** The service's answer can't be passed on, or broke off. */

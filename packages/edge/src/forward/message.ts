@@ -41,7 +41,7 @@ export interface VisitorResponse {
   readonly chunkedEncoding: boolean
   /** `fields`: names and values in turn; `ended`: nothing will follow, which only HTTP/2 can say. Throws for what can't be sent. */
   writeHead(status: number, message: string | undefined, fields: string[], ended?: boolean): unknown
-  write(chunk: Buffer): boolean
+  write(chunk: Uint8Array): boolean
   end(body?: string): unknown
   addTrailers(fields: [string, string][]): void
   writeContinue(): void
@@ -49,6 +49,6 @@ export interface VisitorResponse {
   flushHeaders(): void
   on(event: 'drain', listener: () => void): unknown
   once(event: 'close' | 'finish', listener: () => void): unknown
-  /** For one who wants all three events, where there is a cheaper way than `on` and `once`. The head never waits for the body. */
+  /** For one who wants all three events, where there is a cheaper way than `on` and `once`. There the head never waits for the body, and what is written is copied. */
   follow?(events: ResponseEvents): void
 }

@@ -93,10 +93,13 @@ export class Reply implements BodyReader {
   }
 
   /** Of the body. */
-  data(chunk: Buffer): void {
+  data(chunk: Uint8Array): void {
+    const response = this.#response
+    const answer = this.#answer
     this.#begun = true
     this.#events.sent(chunk.length)
-    if (!this.#response.write(chunk)) this.#answer?.pause()
+    const mayLend = response.follow !== undefined || answer?.lends !== true
+    if (!response.write(mayLend ? chunk : Buffer.from(chunk))) answer?.pause()
   }
 
   end(): void {

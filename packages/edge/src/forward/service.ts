@@ -20,8 +20,8 @@ export interface ServiceAddress {
  * can reach nobody else.
  */
 export class ServiceAgent {
-  /** Of the request before: the next one often has the same fields. */
-  readonly lines: KnownLines = new KnownLines()
+  /** Of the request before; the next one often has the same fields. */
+  readonly lines: KnownLines = new KnownLines('Connection: keep-alive\r\n')
   readonly #kept: number
   readonly #all = new Set<ServiceConnection>()
   /** The one that was freed last is asked first. */

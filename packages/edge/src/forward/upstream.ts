@@ -43,7 +43,7 @@ export interface UpstreamEvents {
 
 /** Told of a body: data, then once `end` or `failed`; nothing after `destroy`. */
 export interface BodyReader {
-  data(chunk: Buffer): void
+  data(chunk: Uint8Array): void
   end(): void
   failed(error: Error): void
 }
@@ -60,6 +60,8 @@ export interface ServiceAnswer {
   readonly mayHaveTrailers: boolean
   /** Nothing comes after the head, neither body nor trailers. */
   readonly ended: boolean
+  /** A piece of its body is the reader's only until `data` returns. */
+  readonly lends?: boolean
   read(reader: BodyReader): void
   pause(): unknown
   resume(): unknown

@@ -60,7 +60,7 @@ export class AnswerBody {
     return this.complete
   }
 
-  /** From now on, each piece as it comes; a piece is the reader's. */
+  /** From now on, each piece as it comes; lent. */
   read(reader: Pick<BodyReader, 'data'>): void {
     this.#reader = reader
     this.resume()
@@ -94,7 +94,7 @@ export class AnswerBody {
   #find(bytes: Uint8Array): number | undefined {
     switch (this.#framing.kind) {
       case 'length': {
-        const part = bytes.subarray(0, this.#left)
+        const part = bytes.length <= this.#left ? bytes : bytes.subarray(0, this.#left)
         this.#left -= part.length
         this.complete = this.#left === 0
         this.#give(part)
@@ -113,8 +113,8 @@ export class AnswerBody {
 
   #give(payload: Uint8Array): void {
     if (payload.length === 0 || this.#dropped) return
+    if (this.#reader !== undefined && !this.#paused && this.#queuedBytes === 0) return this.#reader.data(payload)
     const chunk = Buffer.from(payload)
-    if (this.#reader !== undefined && !this.#paused && this.#queuedBytes === 0) return this.#reader.data(chunk)
     this.#queue ??= []
     this.#queue.push(chunk)
     this.#queuedBytes += chunk.length

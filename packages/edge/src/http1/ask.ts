@@ -19,10 +19,14 @@ const KNOWN_BYTES = 4 * 1024
 const JOIN_BYTES = 8 * 1024
 const PATH = /^[\x21-\xff]+$/
 
-/** The head of a request as it goes to the service. `lines`: those of its fields. Throws INTERNAL for what can't be one. */
-export function requestText({ method, path }: Outgoing, lines: string): string {
+/** The head of a request as it goes to the service. `lines`: what follows its first one. Throws INTERNAL for what can't be one. */
+export function requestHead({ method, path }: Outgoing, lines: Uint8Array): Buffer {
   if (!PATH.test(path)) throw new EngawaError('INTERNAL', 'a path that cannot be sent')
-  return `${method} ${path} HTTP/1.1\r\n${lines}Connection: keep-alive\r\n\r\n`
+  const line = `${method} ${path} HTTP/1.1\r\n`
+  const head = Buffer.allocUnsafe(line.length + lines.length)
+  head.write(line, 0, 'latin1')
+  head.set(lines, line.length)
+  return head
 }
 
 /** head: of the answer, awaited · body: it comes · replayed: Node reads the answer · over: nothing is to come of it. */
@@ -39,7 +43,7 @@ export interface AnswerMemory {
 export interface AskOptions {
   readonly stream: Stream
   /** Its head as sent. */
-  readonly text: string
+  readonly head: Buffer
   readonly events: UpstreamEvents
   /** The connection has carried a request before. */
   readonly reused: boolean
@@ -68,7 +72,7 @@ export class Ask implements Upstream, ServiceAnswer {
     this.#outgoing = outgoing
     this.#options = options
     this.#chunked = outgoing.hasBody && isChunked(outgoing.fields)
-    options.stream.write(Buffer.from(options.text, 'latin1'))
+    options.stream.write(options.head)
   }
 
   write(chunk: Buffer): boolean {
@@ -143,11 +147,12 @@ export class Ask implements Upstream, ServiceAnswer {
         if (head === 'other') this.#replay(Buffer.from(rest))
         return
       }
-      const text = rest.subarray(0, head.bytes)
+      if (head.status >= 200 && head !== memory.known?.head) {
+        const text = rest.subarray(0, head.bytes)
+        memory.known = text.length > KNOWN_BYTES ? undefined : { head, text: new Uint8Array(text), toHead }
+      }
       rest = rest.subarray(head.bytes)
       if (head.status >= 200) {
-        if (head !== memory.known?.head)
-          memory.known = text.length > KNOWN_BYTES ? undefined : { head, text: new Uint8Array(text), toHead }
         stream.consumed(bytes.length - rest.length)
         return this.#begin(head, rest)
       }
@@ -191,6 +196,8 @@ export class Ask implements Upstream, ServiceAnswer {
   }
 
   // The answer, from `answered` on.
+
+  readonly lends = true
 
   get status(): number {
     return this.#head?.status ?? 0

@@ -14,7 +14,7 @@ export interface RequestHead {
 /** The fields of a request, which the next one on its connection often brings again. */
 export interface RequestFields {
   /** As they came, to the empty line behind them. */
-  readonly text: Buffer
+  readonly text: Uint8Array
   /** Names and values in turn. */
   readonly raw: string[]
   /** Of its body, bytes. */
@@ -90,7 +90,7 @@ function fieldsOf(lines: HeadLines, bytes: Buffer, most: number): RequestFields 
   if (offsets === 'more' || offsets === 'other') return offsets
   const raw = lines.texts(offsets)
   const framing = framingOf(raw)
-  return framing === undefined ? 'other' : { text: Buffer.from(bytes.subarray(from, lines.at)), raw, ...framing }
+  return framing === undefined ? 'other' : { text: new Uint8Array(bytes.subarray(from, lines.at)), raw, ...framing }
 }
 
 function framingOf(raw: readonly string[]): { length: number; last: boolean } | undefined {

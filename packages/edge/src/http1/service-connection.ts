@@ -61,12 +61,12 @@ export class ServiceConnection {
     }
   }
 
-  /** Sends a request; only while it is idle. `text`: its head. */
-  ask(outgoing: Outgoing, text: string, events: UpstreamEvents): Upstream {
+  /** Sends a request; only while it is idle. `head`: as it goes out. */
+  ask(outgoing: Outgoing, head: Buffer, events: UpstreamEvents): Upstream {
     this.#phase = 'asked'
     this.#ask = new Ask(outgoing, {
       stream: this.#stream,
-      text,
+      head,
       events,
       reused: this.#asks++ > 0,
       memory: this.#memory,

@@ -4,9 +4,10 @@ import { readAsData, readInto } from '@engawa/shared/stream/onread'
 import { type CheckedHead, checkFields, checkLine } from '../guard/head.ts'
 import type { VisitorLimits } from '../guard/limits.ts'
 import type { Conversation } from '../listen/conversation.ts'
+import { Gathering } from './gathering.ts'
 import { type RequestFields, readRequestHead } from './request-head.ts'
 import { CountedRequest } from './visitor-request.ts'
-import { AnswerLines, DirectResponse } from './visitor-response.ts'
+import { AnswerHeads, DirectResponse } from './visitor-response.ts'
 
 /** A head that comes in more pieces is read by Node, which does not begin anew with each. */
 const PIECES = 8
@@ -47,15 +48,17 @@ export class VisitorConnection {
   #served = false
   /** The fields of the request before, which were checked then. */
   #known: { readonly fields: RequestFields; readonly checked: CheckedHead } | undefined
-  readonly #lines: AnswerLines
+  readonly #heads: AnswerHeads
+  readonly #gathering: Gathering
   /** The head in the making is due then, or the connection has been idle for too long. */
   #dueAt: Millis
 
   constructor(options: VisitorConnectionOptions) {
     this.#options = options
     this.#dueAt = performance.now() + options.limits.requestHeadMs
-    this.#lines = new AnswerLines(Math.floor(options.limits.keepAliveIdleMs / 1000))
+    this.#heads = new AnswerHeads(Math.floor(options.limits.keepAliveIdleMs / 1000))
     const { socket } = options
+    this.#gathering = new Gathering(socket)
     socket.on('data', this.#read)
     socket.on('end', this.#ended)
     socket.on('drain', this.#drained)
@@ -120,7 +123,9 @@ export class VisitorConnection {
     this.#pieces = 0
     this.#phase = 'exchange'
     const last = head.fields.last || draining()
-    const response = new DirectResponse(socket, { head: head.method === 'HEAD', last, lines: this.#lines })
+    const heads = this.#heads
+    const gathering = this.#gathering
+    const response = new DirectResponse(socket, { head: head.method === 'HEAD', last, heads, gathering })
     this.#request = request
     this.#response = response
     this.#options.conversation.serve(checked, request, response, this.#over)

@@ -5,6 +5,7 @@ import { breakOff } from '@engawa/shared/stream/splice'
 import { refusedEntry } from '../access/asked.ts'
 import type { Admission, Visitor } from '../admit.ts'
 import { answer, rawAnswer } from '../forward/answers.ts'
+import { Countdown } from '../forward/countdown.ts'
 import { clientBehind } from '../forward/headers.ts'
 import { type Asked, Exchange } from '../forward/http.ts'
 import { KnownFields } from '../forward/known.ts'
@@ -31,6 +32,8 @@ export class Conversation {
   #last = false
   #headDue: NodeJS.Timeout | undefined
   readonly #cut = (): void => this.cut()
+  readonly #silence: Countdown
+  #exchange: Exchange | undefined
 
   /** `wire`: the TCP socket itself, below TLS if there is any. */
   constructor(admission: Admission, { visitor, socket, wire }: { visitor: Visitor; socket: Socket; wire: Socket }) {
@@ -38,7 +41,12 @@ export class Conversation {
     this.visitor = visitor
     this.#socket = socket
     this.#wire = wire
-    socket.once('close', () => this.agent.destroy())
+    const ms = admission.settings.limits.responseHeadMs
+    this.#silence = new Countdown(ms, () => this.#exchange?.timedOut(), { kept: true })
+    socket.once('close', () => {
+      this.agent.destroy()
+      this.#silence.dispose()
+    })
     socket.once('end', this.#watchHalfClosed)
   }
 
@@ -54,12 +62,20 @@ export class Conversation {
   /** One request, read by who waits for its end before the next. `over`: nothing of it is left. */
   serve(head: CheckedHead, request: VisitorRequest, response: VisitorResponse, over: () => void): void {
     this.#current = request
-    const { visitor, agent, known } = this
-    new Exchange(this.#admission, { visitor, head, request, response, agent, known, cut: this.#cut }).run(() => {
+    this.#exchangeOf({ head, request, response }).run(() => {
       this.#current = undefined
+      this.#exchange = undefined
       if (this.#last) this.#socket.end()
       over()
     })
+  }
+
+  #exchangeOf(asked: Pick<Asked, 'head' | 'request' | 'response' | 'upgrade'>): Exchange {
+    const { visitor, agent, known } = this
+    const { head, request, response, upgrade } = asked
+    const own = { visitor, head, request, response, agent, known, silence: this.#silence, cut: this.#cut }
+    this.#exchange = new Exchange(this.#admission, upgrade === undefined ? own : { ...own, upgrade })
+    return this.#exchange
   }
 
   /** Node begins to count anew; whoever has used up its time with another reader has no more than the rest. */
@@ -79,10 +95,8 @@ export class Conversation {
         this.account(request, head)
         return refuse(request, response, head, this.#admission.pages)
       }
-      const { visitor, agent, known } = this
-      const asked: Asked = { visitor, head, request, response, agent, known, cut: this.#cut }
-      const exchange = new Exchange(this.#admission, upgrade === undefined ? asked : { ...asked, upgrade })
-      await new Promise<void>((resolve) => exchange.run(resolve))
+      const asked = { head, request, response, ...(upgrade && { upgrade }) }
+      await new Promise<void>((resolve) => this.#exchangeOf(asked).run(resolve))
     }
     if (this.#waiting.length >= PIPELINED) return this.cut()
     this.#waiting.push({ request, turn })

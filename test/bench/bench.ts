@@ -15,8 +15,9 @@ async function measure(rows: readonly Row[], ways: Ways, rounds: number): Promis
         // oxlint-disable-next-line no-await-in-loop -- the ways take turns, that is the point
         const way = await ways.get(name)
         // oxlint-disable-next-line no-await-in-loop -- the ways take turns, that is the point
-        const sample = await row.sample(way)
-        if (round >= 0) samples.set(name, [...(samples.get(name) ?? []), sample])
+        if (round < 0) await (row.warmUp ?? row.sample)(way)
+        // oxlint-disable-next-line no-await-in-loop -- the ways take turns, that is the point
+        else samples.set(name, [...(samples.get(name) ?? []), await row.sample(way)])
       }
     }
   }

@@ -39,6 +39,7 @@ export class FrontPeers implements Peers {
     process.on('message', (message, handle) => this.#channel.received(message, handle))
     // Without the front nobody holds the folder, and the next one wants the ports.
     process.once('disconnect', () => process.exit(1))
+    if (!process.connected) process.exit(1)
     this.sockets = { listen: (server, address, use) => this.#listen(server, address, use) }
   }
 

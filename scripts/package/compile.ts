@@ -42,8 +42,6 @@ export async function compile(bundles: Readonly<Record<Program, Bundle>>, scratc
     agent = new Running(command('agent', 'expose', `${port}`, '--name', 'web'))
     await agent.until('tunnel')
     await visit(Number(/:(\d+)$/.exec(String(http))?.[1]), 'web.localhost')
-    execute(command('edge', 'status'))
-    execute(command('agent', 'status'))
   } finally {
     await agent?.stop()
     await edge.stop()

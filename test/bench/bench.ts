@@ -31,7 +31,8 @@ const { values, positionals } = parseArgs({
 // Held against a figure, not against another way: only where it is named.
 if (positionals.includes('start') && !(await start())) process.exitCode = 1
 const rows = ROWS.filter(({ id }) => positionals.length === 0 || positionals.some((name) => id.startsWith(name)))
-if (rows.length === 0 && !positionals.includes('start')) throw new Error(`no such row; there are ${ROWS.map(({ id }) => id).join(', ')}`)
+if (rows.length === 0 && !positionals.includes('start'))
+  throw new Error(`no such row; there are ${ROWS.map(({ id }) => id).join(', ')}`)
 const ways = new Ways()
 try {
   const figures = (await measure(rows, ways, Number(values.rounds))).map(figuresOf)

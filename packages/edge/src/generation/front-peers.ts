@@ -26,6 +26,7 @@ export class FrontPeers implements Peers {
   readonly #orders: FrontOrders
   readonly #held = new Together(async (keys) => (await this.#channel.call('held', { keys })).body)
   readonly #keeping = new Keeping((key, handle) => this.#channel.call('keep', { key }, handle))
+  #entering: Promise<unknown> | undefined
   #own = 0
   #others: ReadonlySet<number> = new Set()
   #relieved = false
@@ -43,8 +44,14 @@ export class FrontPeers implements Peers {
     this.sockets = { listen: (server, address, use) => this.#listen(server, address, use) }
   }
 
+  approach(folder: string): void {
+    this.#entering = this.#channel.call('enter', { folder })
+    // `enter` tells of it.
+    this.#entering.catch(() => {})
+  }
+
   async enter(folder: string): Promise<() => void> {
-    await this.#channel.call('enter', { folder })
+    await (this.#entering ?? this.#channel.call('enter', { folder }))
     return staySeen(folder)
   }
 

@@ -11,15 +11,18 @@ export interface Hops {
   readonly pids: readonly number[]
 }
 
-/** Two hops of `pipe.ts` to each of `ports`: what Node does by itself. */
-export async function pipeHops(here: World, ports: readonly number[]): Promise<Hops[]> {
-  const inner = await pipe(here, ports)
-  const outer = await pipe(here, inner.ports)
+/** Two hops of `pipe.ts` to each of `ports`, the last by datagrams: what Node does by itself. */
+export async function pipeHops(here: World, ports: readonly number[], datagrams: number): Promise<Hops[]> {
+  const inner = await pipe(here, [...ports.map(String), `udp:${datagrams}`])
+  const outer = await pipe(
+    here,
+    inner.ports.map((port, index) => (index < ports.length ? `${port}` : `udp:${port}`)),
+  )
   return outer.ports.map((port) => ({ port, pids: [inner.pid, outer.pid] }))
 }
 
-async function pipe(here: World, ports: readonly number[]): Promise<{ ports: readonly number[]; pid: number }> {
-  const hop = here.start('pipe', [process.execPath, join(import.meta.dirname, 'pipe.ts'), ...ports.map(String)])
+async function pipe(here: World, targets: readonly string[]): Promise<{ ports: readonly number[]; pid: number }> {
+  const hop = here.start('pipe', [process.execPath, join(import.meta.dirname, 'pipe.ts'), ...targets])
   const { ports: entries } = await hop.until('ready')
   return { ports: entries as number[], pid: hop.pid }
 }

@@ -1,4 +1,5 @@
 import { cpuSecondsOf } from '../support/process.ts'
+import { datagrams } from './datagrams.ts'
 import { arrivals, bulk, echoes, requests, upload } from './load.ts'
 import type { Way, WayName } from './ways.ts'
 
@@ -29,6 +30,8 @@ const CONNECTIONS = 64
 const IDLE_ECHOES = 400
 const BUSY_BYTES = 256 * MB
 const ARRIVALS = 100
+const FLOWS = 64
+const FLOWS_MS = 1500
 
 async function cpuOf(pids: readonly number[], work: () => Promise<void>): Promise<number> {
   const before = cpuSecondsOfAll(pids)
@@ -61,6 +64,15 @@ async function pages(way: Way): Promise<Sample> {
   return { value: (cpu * 1e6) / count, speed: count / (HTTP_MS / 1000) }
 }
 
+/** CPU-µs per round trip, and round trips/s. */
+async function datagramTrips(way: Way): Promise<Sample> {
+  let count = 0
+  const cpu = await cpuOf(way.pids, async () => {
+    count = await datagrams(way.udp, FLOWS, FLOWS_MS)
+  })
+  return { value: (cpu * 1e6) / count, speed: count / (FLOWS_MS / 1000) }
+}
+
 /** Median and 99th percentile of a round trip, ms. */
 async function idleEcho(way: Way): Promise<Sample> {
   return quantiles(await echoes(way.echo, (count) => count >= IDLE_ECHOES))
@@ -86,6 +98,7 @@ function quantiles(values: readonly number[]): Sample {
 
 const PER_GB = { unit: 'CPU-s/GB', speedUnit: 'MB/s' } as const
 const PER_REQUEST = { unit: 'CPU-µs/request', speedUnit: 'requests/s' } as const
+const PER_TRIP = { unit: 'CPU-µs/trip', speedUnit: 'trips/s' } as const
 const TRIP = { unit: 'ms p50', speedUnit: 'ms p99' } as const
 
 export const ROWS: readonly Row[] = [
@@ -136,6 +149,22 @@ export const ROWS: readonly Row[] = [
     ways: ['engawa', 'nginx', 'ssh'],
     reach: { most: 1.6 },
     sample: pages,
+  },
+  {
+    id: 'udp-tls',
+    title: '200 bytes by UDP there and back, 64 flows',
+    ...PER_TRIP,
+    ways: ['engawa', 'pipe'],
+    reach: { most: 0.75 },
+    sample: datagramTrips,
+  },
+  {
+    id: 'udp-plain',
+    title: '200 bytes by UDP there and back, 64 flows, plain carrier',
+    ...PER_TRIP,
+    ways: ['engawa-plain', 'pipe'],
+    reach: { most: 0.75 },
+    sample: datagramTrips,
   },
   {
     id: 'echo-idle',

@@ -13,6 +13,7 @@ export interface Way {
   readonly bulk: number
   readonly echo: number
   readonly http: number
+  readonly udp: number
   /** What HTTP requests name. */
   readonly host: string
 }
@@ -23,11 +24,15 @@ interface Services {
   readonly bulk: number
   readonly echo: number
   readonly http: number
+  readonly udp: number
 }
 
 /** One source makes all the load here. Everything else is as it comes. */
-const CONFIG = 'limits: { perAddress: { connections: 16000, newPerSecond: 100000, burst: 100000 } }\n'
-const NOWHERE = { bulk: 0, echo: 0, http: 0, host: 'localhost' }
+const CONFIG = `limits:
+  perAddress: { connections: 16000, newPerSecond: 100000, burst: 100000 }
+  udp: { flowsPerAddress: 4096 }
+`
+const NOWHERE = { bulk: 0, echo: 0, http: 0, udp: 0, host: 'localhost' }
 
 /** Starts each way once it is asked for; all of it ends with `close`. */
 export class Ways {
@@ -69,7 +74,7 @@ export class Ways {
 
   async #begin(name: WayName): Promise<Way> {
     const { here, services } = await this.#main()
-    const { bulk, echo, http } = services
+    const { bulk, echo, http, udp } = services
     const over = (hops: readonly Hops[], entries: Partial<Way>): Way => {
       return { ...NOWHERE, name, pids: [...new Set(hops.flatMap(({ pids }) => pids))], ...entries }
     }
@@ -80,8 +85,15 @@ export class Ways {
         return plain(await this.#open(), services)
       case 'ssh':
       case 'pipe': {
-        const hops = await (name === 'ssh' ? sshHops : pipeHops)(here, [bulk, echo, http])
-        return over(hops, { bulk: hops[0]?.port ?? 0, echo: hops[1]?.port ?? 0, http: hops[2]?.port ?? 0 })
+        const ports = [bulk, echo, http]
+        const hops = await (name === 'ssh' ? sshHops(here, ports) : pipeHops(here, ports, udp))
+        const [bulkHop, echoHop, httpHop, udpHop] = hops
+        return over(hops, {
+          bulk: bulkHop?.port ?? 0,
+          echo: echoHop?.port ?? 0,
+          http: httpHop?.port ?? 0,
+          udp: udpHop?.port ?? 0,
+        })
       }
       case 'haproxy': {
         const hops = [await haproxyHops(here, bulk), await haproxyHops(here, echo)] as const
@@ -97,21 +109,22 @@ export class Ways {
 
 async function startServices(here: World): Promise<Services> {
   const program = here.start('services', [process.execPath, join(import.meta.dirname, 'service.ts')])
-  const { bulk, echo, http } = await program.until('ready')
-  return { bulk: Number(bulk), echo: Number(echo), http: Number(http) }
+  const { bulk, echo, http, udp } = await program.until('ready')
+  return { bulk: Number(bulk), echo: Number(echo), http: Number(http), udp: Number(udp) }
 }
 
 /** As people run it. */
 async function engawa(here: World, services: Services): Promise<Way> {
   await here.join('home')
   const { agent, tunnels } = await here.publish('home', targetsOf(services))
-  const [page, bulk, echo] = tunnels
+  const [page, bulk, echo, udp] = tunnels
   return {
     name: 'engawa',
     pids: [here.edge.pid, agent.pid],
     bulk: bulk?.port ?? 0,
     echo: echo?.port ?? 0,
     http: Number(here.http.split(':')[1]),
+    udp: udp?.port ?? 0,
     host: here.host(page?.name ?? ''),
   }
 }
@@ -138,11 +151,12 @@ async function plain(here: World, services: Services): Promise<Way> {
     bulk: await portOf(`:${services.bulk}`),
     echo: await portOf(`:${services.echo}`),
     http: Number(String(http).split(':')[1]),
+    udp: await portOf(`:${services.udp}`),
     host: 'home.localhost',
   }
 }
 
 /** In the order in which `engawa` takes its tunnels. */
-function targetsOf({ http, bulk, echo }: Services): string[] {
-  return [`http://127.0.0.1:${http}`, `tcp://127.0.0.1:${bulk}`, `tcp://127.0.0.1:${echo}`]
+function targetsOf({ http, bulk, echo, udp }: Services): string[] {
+  return [`http://127.0.0.1:${http}`, `tcp://127.0.0.1:${bulk}`, `tcp://127.0.0.1:${echo}`, `udp://127.0.0.1:${udp}`]
 }

@@ -27,16 +27,16 @@ export interface Figures {
   readonly reached: boolean | undefined
 }
 
-/** As people know them. */
+/** As people know them, short enough for a picture; `× 2` is both hops. */
 export const NAMES: Readonly<Record<string, string>> = {
   engawa: 'Engawa',
-  'engawa-plain': 'Engawa without TLS',
-  pipe: 'two hops of Node pipe',
+  'engawa-plain': 'Engawa, no TLS',
+  pipe: 'Node pipe × 2',
   ssh: 'ssh -R',
-  haproxy: 'two hops of haproxy',
-  nginx: 'two hops of nginx',
-  'nginx-tls': 'two hops of nginx, TLS on both',
-  'nginx-ssh': 'nginx with TLS, ssh -R',
+  haproxy: 'haproxy × 2',
+  nginx: 'nginx × 2',
+  'nginx-tls': 'nginx × 2, TLS',
+  'nginx-ssh': 'nginx + ssh -R',
 }
 
 function spread(values: readonly number[]): Spread {

@@ -96,7 +96,7 @@ export const ROWS: readonly Row[] = [
   },
   {
     id: 'udp-tls',
-    title: '200 bytes by UDP there and back, 64 flows',
+    title: 'UDP there and back, 64 flows',
     ...PER_TRIP,
     ways: ['engawa', 'pipe'],
     most: 0.75,
@@ -104,7 +104,7 @@ export const ROWS: readonly Row[] = [
   },
   {
     id: 'udp-plain',
-    title: '200 bytes by UDP there and back, 64 flows, plain carrier',
+    title: 'UDP there and back, 64 flows, plain carrier',
     ...PER_TRIP,
     ways: ['engawa-plain', 'pipe'],
     most: 0.75,
@@ -121,7 +121,7 @@ export const ROWS: readonly Row[] = [
   },
   {
     id: 'echo-busy',
-    title: '1 byte there and back beside a bulk transfer',
+    title: '1 byte there and back beside bulk',
     ...TRIP,
     ways: ['engawa', 'pipe', 'ssh'],
     most: 0.15,
@@ -138,7 +138,7 @@ export const ROWS: readonly Row[] = [
   },
   {
     id: 'arrival-rate',
-    title: 'new connections to their first byte, 16 at a time',
+    title: 'new connections, 16 at a time',
     ...PER_ARRIVAL,
     ways: ['engawa', 'ssh', 'pipe'],
     rivals: true,

@@ -1,35 +1,35 @@
 import { mock } from 'node:test'
+import { giveBack, kept, lend } from '@engawa/shared/stream/pool'
 import t from 'tap'
-import { giveBack, lend } from '../../src/stream/pool.ts'
 
-const MB = 1024 * 1024
-const LARGE = 256 * 1024
-const SPAN_MS = 10_000
+const KIB = 1024
 
-/** How many bytes of large buffers come back that were lent before; they are in use then. */
-function known(before: ReadonlySet<Uint8Array>): { bytes: number; buffers: Uint8Array[] } {
-  const buffers: Uint8Array[] = []
-  for (let buffer = lend(LARGE); before.has(buffer); buffer = lend(LARGE)) buffers.push(buffer)
-  return { bytes: buffers.length * LARGE, buffers }
-}
-
-t.test('the pool keeps what many streams need, and gives up what nobody needed for a while', async (t) => {
-  mock.timers.enable({ apis: ['setTimeout'] })
+t.test('a process keeps 32 MiB of free buffers, and lets go of what was not needed for a while', async (t) => {
+  mock.timers.enable({ apis: ['setInterval'] })
   t.teardown(() => mock.timers.reset())
-  const lent = new Set(Array.from({ length: 200 }, () => lend(LARGE)))
-  for (const buffer of lent) giveBack(buffer)
-  const all = known(lent)
-  t.equal(all.bytes, 32 * MB, 'of 50 MiB')
-  for (const buffer of all.buffers) giveBack(buffer)
-  for (let span = 0; span < 3; span++) {
-    mock.timers.tick(SPAN_MS - 1)
-    const used = Array.from({ length: 96 }, () => lend(LARGE))
-    for (const buffer of used) giveBack(buffer)
-    mock.timers.tick(1)
+  const many = Array.from({ length: 200 }, () => lend(256 * KIB))
+  for (const buffer of many) giveBack(buffer)
+  t.equal(kept(), 32 * KIB * KIB, 'more are left to the garbage collector')
+  mock.timers.tick(10_000)
+  const ten = Array.from({ length: 10 }, () => lend(256 * KIB))
+  for (const buffer of ten) giveBack(buffer)
+  t.equal(kept(), 32 * KIB * KIB, 'all of them were needed in the ten seconds before')
+  mock.timers.tick(10_000)
+  t.equal(kept(), 10 * 256 * KIB, 'ten were needed since')
+  mock.timers.tick(10_000)
+  t.equal(kept(), 0)
+})
+
+t.test('a buffer is the smallest that holds what was asked for, and lent again', async (t) => {
+  for (const [asked, size] of [
+    [1, 16 * KIB],
+    [16 * KIB, 16 * KIB],
+    [16 * KIB + 1, 64 * KIB],
+    [1000 * KIB, 256 * KIB],
+  ] as const) {
+    const buffer = lend(asked)
+    t.equal(buffer.length, size)
+    giveBack(buffer)
+    t.equal(lend(asked), buffer)
   }
-  const rest = known(lent)
-  t.equal(rest.bytes, 24 * MB, 'what was in use')
-  for (const buffer of rest.buffers) giveBack(buffer)
-  for (let span = 0; span < 4; span++) mock.timers.tick(SPAN_MS)
-  t.equal(known(lent).bytes, 8 * MB, 'what is kept for good')
 })

@@ -7,6 +7,11 @@ const BYTES = 32 * 1024
 const LARGE_BYTES = 16 * 1024
 const NOTHING = Buffer.alloc(0)
 
+/** Told when the kernel has all that was put together. */
+export interface Awaiting {
+  written(error?: Error | null): void
+}
+
 /** Where pieces are put together, for one socket at a time. */
 let memory: Buffer | undefined
 let user: Gathering | undefined
@@ -41,18 +46,26 @@ export class Gathering {
     this.#bytes += part.length
   }
 
-  /** What is there goes out. `written`: once the kernel has all. */
-  flush(written?: (error?: Error | null) => void): void {
+  /** What is there goes out. True: the kernel has it by now, and `awaiting` is not told. */
+  flush(awaiting?: Awaiting): boolean {
     const bytes = this.#bytes
     const socket = this.#socket
     this.#bytes = 0
     if (user === this) user = undefined
-    if (socket.destroyed || (bytes === 0 && written === undefined)) return
-    if (bytes === 0 || memory === undefined) return void socket.write(NOTHING, written)
+    if (socket.destroyed) return false
+    if (bytes === 0 || memory === undefined) return awaiting !== undefined && this.#later(NOTHING, awaiting)
     const gathered = memory.subarray(0, bytes)
-    if (!this.#isPlain || socket.writableLength > 0) return void socket.write(Buffer.from(gathered), written)
-    socket.write(gathered, written)
-    if (socket.writableLength > 0) memory = undefined
+    if (!this.#isPlain || socket.writableLength > 0) return this.#later(Buffer.from(gathered), awaiting)
+    // Node would come back to each write with a callback: who needs none is cheaper.
+    socket.write(gathered)
+    if (socket.writableLength === 0 && socket.errored === null) return true
+    memory = undefined
+    return awaiting !== undefined && this.#later(NOTHING, awaiting)
+  }
+
+  #later(bytes: Buffer, awaiting: Awaiting | undefined): false {
+    this.#socket.write(bytes, awaiting && ((error) => awaiting.written(error)))
+    return false
   }
 }
 

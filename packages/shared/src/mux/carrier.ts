@@ -147,7 +147,7 @@ export class CarrierEnd {
 
   pong(token: number, now: Millis): void {
     if (this.#ping?.token !== token) return
-    this.pace.measured(now - this.#ping.at, now)
+    this.pace.measured(this.#ping.at, now)
     this.provenAt = this.#ping.at
     this.#ping = undefined
     this.answered()

@@ -10,18 +10,31 @@ const FLOOR_MS = 100
 const ACK_DELAY_MS = 20
 /** In flight over all carriers of a session, bytes. */
 const MAX_IN_FLIGHT = 16 * 1024 * 1024
-/** Queue that we allow for what no clock shows: a busy event loop at either end. docs/decisions/0002. */
+/**
+ * Queue that we allow for what no clock shows: a busy event loop at either end. On a long line, which keeps none busy, half
+ * of it will do. docs/decisions/0002.
+ */
 const SLACK_MS = 4
+const LEAST_SLACK_MS = 2
+/** However fast they are, an event loop moves no more than half of this in a turn. */
+const MOST_SLACK = 1024 * 1024
+/** The slack shrinks by this part of the round trip. */
+const SHRINKING = 8
 const GROWTH = 1.25
 const FLAT_ROUNDS = 3
+/** While the rate still grows, so many times what it needs. */
+const START = 2
 const SAMPLES = 10
 /** Of what was shown once, how much is still believed a round later. */
 const SHOWN_KEPT = 0.9
 /** How long a smallest round trip is believed, and how often full load makes room to measure it. */
 const RTT_AGE_MS = 10_000
-const FRAME_MS = 10
-const ALONE_FRAME = 256 * 1024
+/** No frame lasts longer, so that what waits behind it does not. */
+const FRAME_MS = 2
+const MOST_FRAME = 256 * 1024
+/** While others wait a frame is no longer than this, or what goes in `SHARED_MS`: where that is much, cutting reads apart costs more than it brings. */
 const SHARED_FRAME = 64 * 1024
+const SHARED_MS = 0.5
 
 /** Bytes after which an ACK is due at `rate` bytes/ms. protocol.md [R2] */
 export function ackQuantum(rate: number | undefined): number {
@@ -46,6 +59,8 @@ export class Pace {
   #rttBefore = Number.POSITIVE_INFINITY
   #rttTurnedAt: Millis = 0
   #samples: number[] = []
+  /** The round before, if it showed the line. */
+  #before: { readonly bytes: number; readonly tookMs: number } | undefined
   #flat = 0
   #starting = true
   /**
@@ -55,10 +70,14 @@ export class Pace {
   #roundAt: Millis = 0
   #roundAcked = 0
   #roundEnd = -1
+  /** More was under way when it began than the known rate needs: what it shows is the line, not its user. */
+  #full = false
   #limited = false
   #limitedSince: Millis | undefined
-  /** The cap is halved until a PONG has measured the line without our queue. */
-  probing = false
+  /** The cap is halved until a PING has measured the line without our queue: 'now' knows no other, 'too' is one more. */
+  #probe: 'none' | 'now' | 'too' = 'none'
+  /** Since when what is in flight fits into half the cap: a PING sent earlier waited in our own queue. */
+  #drainedAt: Millis | undefined
 
   get minRtt(): number | undefined {
     const least = Math.min(this.#rttNow, this.#rttBefore)
@@ -67,28 +86,34 @@ export class Pace {
 
   /** How many bytes may be in flight now. */
   get allowed(): number {
-    return this.probing ? this.cap / 2 : this.cap
+    return this.#probe === 'none' ? this.cap : this.cap / 2
   }
 
   /** Payload of the next DATA frame at most. */
   frameBytes(alone: boolean): number {
     if (this.rate === undefined) return FIRST_FRAME
-    return Math.max(FIRST_FRAME, Math.min(this.rate * FRAME_MS, alone ? ALONE_FRAME : SHARED_FRAME))
+    const most = alone ? MOST_FRAME : Math.min(MOST_FRAME, Math.max(SHARED_FRAME, this.rate * SHARED_MS))
+    return Math.max(FIRST_FRAME, Math.min(this.rate * FRAME_MS, most))
   }
 
-  measured(rttMs: number, now: Millis): void {
+  /** A PING was answered that was sent at `sentAt`. */
+  measured(sentAt: Millis, now: Millis): void {
+    const rttMs = now - sentAt
     this.smoothedRtt = this.smoothedRtt === undefined ? rttMs : this.smoothedRtt * 0.875 + rttMs * 0.125
-    if (this.probing) {
-      this.probing = false
+    const isProbe = this.#drainedAt !== undefined && sentAt >= this.#drainedAt
+    if (isProbe && this.#probe === 'now') {
       this.#rttNow = rttMs
       this.#rttBefore = Number.POSITIVE_INFINITY
       this.#rttTurnedAt = now
-      this.#limitedSince = undefined
     } else if (now - this.#rttTurnedAt > RTT_AGE_MS) {
       this.#rttBefore = this.#rttNow
       this.#rttNow = rttMs
       this.#rttTurnedAt = now
     } else this.#rttNow = Math.min(this.#rttNow, rttMs)
+    if (!isProbe) return
+    this.#probe = 'none'
+    this.#drainedAt = undefined
+    this.#limitedSince = undefined
   }
 
   /** Bytes were sent; `sent` and `acked` are the ledger's sums after it. */
@@ -104,55 +129,72 @@ export class Pace {
 
   /** Answers whether a PING should measure the line now. */
   acknowledged(sent: number, acked: number, now: Millis, carriers: number): boolean {
-    if (this.#roundEnd < 0) return false
+    this.#acknowledged(sent, acked, now, MAX_IN_FLIGHT / Math.max(1, carriers))
+    if (this.#probe === 'none' || this.#drainedAt !== undefined || sent - acked > this.allowed) return false
+    this.#drainedAt = now
+    return true
+  }
+
+  #acknowledged(sent: number, acked: number, now: Millis, mostBytes: number): void {
+    if (this.#roundEnd < 0) return
     if (acked <= this.#roundEnd) {
       // Nothing more can come: the next frame begins anew.
       if (sent === acked) {
         this.#roundEnd = -1
         this.#limited = false
       }
-      return false
+      return
     }
-    let probe = false
-    if (this.#limited) {
-      this.#sample(
-        (acked - this.#roundAcked) / Math.max(now - this.#roundAt, 0.05),
-        MAX_IN_FLIGHT / Math.max(1, carriers),
-      )
+    const bytes = acked - this.#roundAcked
+    const tookMs = Math.max(now - this.#roundAt, 0.05)
+    const rate = bytes / tookMs
+    if (this.#limited || this.#full) {
+      this.#sample(bytes, tookMs, mostBytes)
       this.#limitedSince ??= now
-      probe = !this.probing && now - this.#limitedSince > RTT_AGE_MS
-      if (probe) this.probing = true
+      if (this.#probe === 'none' && now - this.#limitedSince > RTT_AGE_MS) this.#probe = 'now'
     } else {
+      this.#before = undefined
       this.#limitedSince = undefined
-      this.shown = Math.max((acked - this.#roundAcked) / Math.max(now - this.#roundAt, 0.05), this.shown * SHOWN_KEPT)
+      this.shown = Math.max(rate, this.shown * SHOWN_KEPT)
     }
     this.#limited = false
     if (sent > acked) this.#begin(sent, acked, now)
     else this.#roundEnd = -1
-    return probe
   }
 
   #begin(sent: number, acked: number, now: Millis): void {
     this.#roundAt = now
     this.#roundAcked = acked
     this.#roundEnd = sent
+    this.#full = this.rate !== undefined && sent - acked >= this.#steady(this.rate)
   }
 
-  #sample(rate: number, mostBytes: number): void {
+  #sample(bytes: number, tookMs: number, mostBytes: number): void {
     const best = this.rate ?? 0
+    // Over two rounds: an ACK that comes late makes its own slow and the next one fast, and the best is what is believed.
+    const before = this.#starting ? undefined : this.#before
+    const rate = (bytes + (before?.bytes ?? 0)) / (tookMs + (before?.tookMs ?? 0))
+    this.#before = { bytes, tookMs }
     this.#samples.push(rate)
     if (this.#samples.length > SAMPLES) this.#samples.shift()
     this.rate = Math.max(...this.#samples)
     if (this.#starting) {
       this.#flat = rate < best * GROWTH ? this.#flat + 1 : 0
       this.#starting = this.#flat < FLAT_ROUNDS
+      if (!this.#starting && this.#probe === 'none') this.#probe = 'too'
     }
-    const quantum = Math.min(ackQuantum(this.rate), Math.max(FIRST_FRAME, this.rate * ACK_DELAY_MS))
-    const steady = GROWTH * this.rate * (this.minRtt ?? 0) + this.rate * SLACK_MS + 2 * quantum
-    const floor = Math.max(FIRST_CAP, Math.min(LEAST_CAP, this.rate * FLOOR_MS))
-    // A line that has no more to give than what it showed at first is not to be filled for seconds to learn it.
-    const start = Math.max(FIRST_CAP, Math.min(this.cap * 2, 2 * this.rate * ((this.minRtt ?? 0) + FLOOR_MS)))
-    const wanted = this.#starting ? start : Math.max(floor, steady)
+    const steady = this.#steady(this.rate)
+    // Not by doubling alone: a line that has no more to give would be filled for seconds to learn it.
+    const wanted = this.#starting ? Math.min(this.cap * 2, START * steady) : steady
     this.cap = Math.min(wanted, mostBytes)
+  }
+
+  /** What fills a line of that rate, and little more. */
+  #steady(rate: number): number {
+    const quantum = Math.min(ackQuantum(rate), Math.max(FIRST_FRAME, rate * ACK_DELAY_MS))
+    const floor = Math.max(FIRST_CAP, Math.min(LEAST_CAP, rate * FLOOR_MS))
+    const trip = this.minRtt ?? 0
+    const slack = Math.max(LEAST_SLACK_MS, SLACK_MS - trip / SHRINKING)
+    return Math.max(floor, GROWTH * rate * trip, rate * trip + Math.min(rate * slack, MOST_SLACK) + 2 * quantum)
   }
 }

@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { Stream } from '../../src/mux/events.ts'
 import { Pace } from '../../src/mux/pace.ts'
 import { Bench, dataFrame } from '../support/bench.ts'
 import { World } from '../support/world.ts'
@@ -71,6 +72,101 @@ t.test('R9 what is in flight follows the line: the link is full, its queue is sh
   }
 })
 
+/** Bulk from the agent beside bytes that it echoes, over one line for two carriers with a queue that has no end. */
+function besideBulk(
+  rate: number,
+  delayMs: number,
+  forMs: number,
+): { bytes: number; echoes: number[]; minRttMs: number } {
+  const world = new World({ maxStreams: 16, credit: 16_384, delayMs, rate, isShared: true, hasRecords: true })
+  world.dial('works', delayMs)
+  world.advance(3000)
+  const [bulk, echo] = [world.open()?.edge, world.open()?.edge]
+  const echoes: number[] = []
+  let bytes = 0
+  let sentAt: number | undefined
+  let source: Stream | undefined
+  // The lanes carry zeros here: the oracle of their bytes is not asked.
+  world.onEvents = ({ name, session }) => {
+    for (const event of session.takeEvents()) {
+      if (event.type !== 'data') continue
+      event.stream.consumed(event.bytes.length)
+      if (name === 'agent' && event.bytes.length === 3) source = event.stream
+      else if (name === 'agent') event.stream.write(new Uint8Array(event.bytes))
+      else if (event.stream === bulk) bytes += event.bytes.length
+      else {
+        echoes.push(world.now - (sentAt ?? 0))
+        sentAt = undefined
+      }
+    }
+    return true
+  }
+  bulk?.write(Buffer.from('get'))
+  world.advance(200)
+  const chunk = new Uint8Array(262_144)
+  for (const until = world.now + forMs; world.now < until; world.advance(1)) {
+    for (let room = source?.room ?? 0; room > 0; room = source?.room ?? 0) source?.write(chunk)
+    if (sentAt !== undefined) continue
+    sentAt = world.now
+    echo?.write(Buffer.of(1))
+  }
+  const minRttMs = Math.min(...world.agent.session.carriers.map((carrier) => carrier.minRttMs ?? 0))
+  return { bytes, echoes: echoes.toSorted((a, b) => a - b), minRttMs }
+}
+
+t.test('R9 the start ends also where credit is what holds back: an echo beside bulk waits little', async (t) => {
+  // 400 Mbit/s, 20 ms there and back.
+  const { bytes, echoes } = besideBulk(50_000, 10, 1500)
+  t.ok(bytes > 0.75 * 50_000 * 1500, `${bytes} bytes in the first 1.5 s`)
+  const median = echoes[echoes.length >> 1] ?? Number.NaN
+  t.ok(median < 30, `${median} ms in the middle`)
+})
+
+t.test('R9 a long transfer does not take its own queue for the line', async (t) => {
+  // 100 Mbit/s, 20 ms there and back.
+  const { bytes, minRttMs } = besideBulk(12_500, 10, 12_000)
+  t.ok(bytes > 0.9 * 12_500 * 12_000, `${bytes} bytes in 12 s`)
+  t.ok(minRttMs < 22, `${minRttMs} ms is taken for the shortest round trip`)
+})
+
+t.test(
+  'R9 after ten seconds of full load, and at the end of the start, half the cap makes room to measure the line',
+  async (t) => {
+    const pace = new Pace()
+    pace.measured(0, 20)
+    let [sent, acked, at] = [0, 0, 100]
+    /** About 1,000 bytes a ms; as much is in flight as may be. Answers whether a PING is wanted. */
+    const turn = (): boolean => {
+      while (sent - acked < pace.allowed) {
+        sent += 4096
+        pace.sending(sent, acked, at)
+      }
+      pace.held()
+      at += 4
+      acked += 4096
+      return pace.acknowledged(sent, acked, at, 1)
+    }
+    const untilAsked = (turns: number): number => {
+      for (let count = 0; count < turns; count++) if (turn()) return at
+      throw new Error('no PING was wanted')
+    }
+    const askedAt = untilAsked(1000)
+    t.ok(pace.allowed < pace.cap, 'half the cap until the answer')
+    t.ok(sent - acked <= pace.allowed, `${sent - acked} in flight, ${pace.allowed} may be`)
+    pace.measured(at - 100, at)
+    t.ok(pace.allowed < pace.cap, 'what was asked before the queue was gone does not count')
+    for (let count = 0; count < 5; count++) t.notOk(turn(), 'asked once')
+    pace.measured(askedAt, at)
+    t.equal(pace.allowed, pace.cap)
+    t.equal(pace.minRtt, 20)
+    const askedAgainAt = untilAsked(3000)
+    t.ok(askedAgainAt - askedAt > 10_000, `after ${askedAgainAt - askedAt} ms`)
+    t.ok(sent - acked <= pace.allowed, `${sent - acked} in flight, ${pace.allowed} may be`)
+    pace.measured(at, at + 30)
+    t.equal(pace.minRtt, 30, 'the line has become longer')
+  },
+)
+
 t.test('R9 ACKs that come together show no more than what a round trip carried', async (t) => {
   const pace = new Pace()
   pace.sending(16_384, 0, 0)
@@ -90,7 +186,9 @@ t.test('R9 ACKs that come together show no more than what a round trip carried',
 
 t.test('R9 at most 16 MiB are in flight, however fast and long the line', async (t) => {
   const edge = new Bench('edge', { peerCredit: 2 ** 40 })
-  edge.settle()
+  const [ping] = edge.hearOnly('ping')
+  edge.now += 50
+  edge.say(1, { type: 'pong', token: ping?.token ?? 0 })
   const stream = edge.open()
   const chunk = Buffer.alloc(16 * 1024 * 1024)
   for (let count = 0; count < 40; count++) stream.write(chunk)

@@ -133,19 +133,41 @@ export class Durations {
 /** Names come and go, and a service may answer with any status. */
 const MOST_ROWS = 20_000
 
+interface TallyRow {
+  value: number
+  readonly labels: Readonly<Record<string, string | number>>
+}
+
+/** Of one tally: all of its labels have the same names. */
+function isSame(labels: TallyRow['labels'], others: TallyRow['labels']): boolean {
+  for (const name in labels) if (labels[name] !== others[name]) return false
+  return true
+}
+
 /** Sums under labels, for what is counted as it happens. Past 20,000 the one that was added to longest ago goes. */
 export class Tally {
-  readonly #rows = new Map<string, { value: number; labels: Readonly<Record<string, string | number>> }>()
+  readonly #rows = new Map<string, TallyRow>()
+  /** The one that was added to last; most often it is again. */
+  #latest: TallyRow | undefined
 
   add(labels: Readonly<Record<string, string | number>>, by = 1): void {
+    let row = this.#latest
+    if (row === undefined || !isSame(row.labels, labels)) row = this.#find(labels)
+    row.value += by
+    this.#latest = row
+  }
+
+  #find(labels: TallyRow['labels']): TallyRow {
     const key = Object.values(labels).join('\0')
     const row = this.#rows.get(key) ?? { value: 0, labels }
-    row.value += by
     // Set anew, so that the map's order is that of use.
     this.#rows.delete(key)
-    const [oldest] = this.#rows.keys()
-    if (this.#rows.size >= MOST_ROWS && oldest !== undefined) this.#rows.delete(oldest)
+    if (this.#rows.size >= MOST_ROWS) {
+      const [oldest] = this.#rows.keys()
+      if (oldest !== undefined) this.#rows.delete(oldest)
+    }
     this.#rows.set(key, row)
+    return row
   }
 
   get rows(): Row[] {

@@ -1,10 +1,13 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import { giveBack, lend } from '@engawa/shared/stream/pool'
 
 /** What is put together at most; more goes out at once. */
 const BYTES = 32 * 1024
 /** Larger pieces are not put together with others. */
 const LARGE_BYTES = 16 * 1024
+/** Copies up to this are the garbage collector's: more of them would have V8 collect everything again and again. */
+const LITTLE_BYTES = 4 * 1024
 const NOTHING = Buffer.alloc(0)
 
 /** Where pieces are put together, for one socket at a time. */
@@ -30,8 +33,7 @@ export class Gathering {
   put(part: string | Uint8Array): void {
     if (part.length > LARGE_BYTES) {
       this.flush()
-      this.#socket.write(typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part))
-      return
+      return this.#writeCopy(typeof part === 'string' ? Buffer.from(part, 'latin1') : part)
     }
     if (this.#bytes + part.length > BYTES) this.flush()
     giveTo(this)
@@ -50,9 +52,26 @@ export class Gathering {
     if (socket.destroyed || (bytes === 0 && written === undefined)) return
     if (bytes === 0 || memory === undefined) return void socket.write(NOTHING, written)
     const gathered = memory.subarray(0, bytes)
-    if (!this.#isPlain || socket.writableLength > 0) return void socket.write(Buffer.from(gathered), written)
+    if (!this.#isPlain || socket.writableLength > 0) return this.#writeCopy(gathered, written)
     socket.write(gathered, written)
     if (socket.writableLength > 0) memory = undefined
+  }
+
+  #writeCopy(bytes: Uint8Array, written?: (error?: Error | null) => void): void {
+    const socket = this.#socket
+    if (bytes.length <= LITTLE_BYTES) return void socket.write(Buffer.from(bytes), written)
+    for (let from = 0; from < bytes.length; ) {
+      const buffer = lend(bytes.length - from)
+      const part = bytes.subarray(from, from + buffer.length)
+      from += part.length
+      const isLast = from === bytes.length
+      buffer.set(part)
+      socket.write(buffer.subarray(0, part.length), (error) => {
+        // A socket that broke may still have it on its way: it is left to the garbage collector.
+        if (error === null || error === undefined) giveBack(buffer)
+        if (isLast) written?.(error)
+      })
+    }
   }
 }
 

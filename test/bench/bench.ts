@@ -1,6 +1,6 @@
 // `npm run bench`: the product beside what people would use instead, taking turns. `npm run bench -- NAME…` runs the rows
-// whose names begin so, `--rounds N` how often each, `--json FILE` writes the figures. `mixed` and `memory` hold nothing
-// against anything and take their time: they run only where they are named.
+// whose names begin so, `--rounds N` how often each, `--json FILE` writes the figures. `mixed`, `memory` and `start`
+// hold nothing against anything: they run only where they are named.
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { check } from './checks.ts'
@@ -10,6 +10,7 @@ import { mixed } from './mixed.ts'
 import { ROWS, type Row } from './rows.ts'
 import type { Sample } from './samples.ts'
 import { Standing } from './standing.ts'
+import { start } from './start.ts'
 import type { WayName } from './ways.ts'
 
 /** Rounds that do not count: V8 has compiled what a request takes after some ten thousand of them. */
@@ -42,7 +43,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { rounds: { type: 'string', default: '5' }, json: { type: 'string' } },
 })
-const ALONE = { mixed, memory }
+const ALONE = { mixed, memory, start }
 const names = [...ROWS.map(({ id }) => id), ...Object.keys(ALONE)]
 const unknown = positionals.filter((name) => !names.some((known) => known.startsWith(name)))
 if (unknown.length > 0) throw new Error(`no row ${unknown.join(', ')}; there are ${names.join(', ')}`)

@@ -144,7 +144,9 @@ t.test(
       pace.held()
       at += 4
       acked += 4096
-      return pace.acknowledged(sent, acked, at, 1)
+      const hasRoom = pace.acknowledged(sent, acked, at, 1)
+      if (hasRoom) pace.roomMade(at)
+      return hasRoom
     }
     const untilAsked = (turns: number): number => {
       for (let count = 0; count < turns; count++) if (turn()) return at

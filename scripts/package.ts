@@ -5,11 +5,12 @@ import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { basename, join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { bundle } from './package/bundle.ts'
+import { type Bundle, bundle } from './package/bundle.ts'
+import { compile } from './package/compile.ts'
 import { debianPackage } from './package/deb.ts'
 import { licences } from './package/licences.ts'
 import { bashCompletion, helpPages, manualPage } from './package/manual.ts'
-import { ARCHITECTURES, type Build, PROGRAMS } from './package/parts.ts'
+import { ARCHITECTURES, type Build, PROGRAMS, type Program } from './package/parts.ts'
 import { placeRuntime } from './package/runtime.ts'
 import { singleFile } from './package/single.ts'
 
@@ -33,23 +34,26 @@ try {
 }
 
 async function make(build: Build): Promise<void> {
-  const { out } = build
+  const { out, root, version } = build
   mkdirSync(out, { recursive: true })
   const architectures = chosen(values.arch, ARCHITECTURES)
   const runtimes = new Map(architectures.map((architecture) => [architecture, join(scratch, `node-${architecture}`)]))
   for (const [architecture, path] of runtimes) placeRuntime(ROOT, architecture, path)
   const made: string[] = []
+  // Both, whichever is wanted: one compiles with the help of the other.
+  const bundled = (program: Program): Promise<Bundle> =>
+    bundle(program, { root, version, folder: join(scratch, program) })
+  const bundles = { edge: await bundled('edge'), agent: await bundled('agent') }
+  await compile(bundles, scratch)
   for (const program of chosen(values.programs, PROGRAMS)) {
-    // oxlint-disable-next-line no-await-in-loop -- two of them at a time would not be faster
-    const { main, inputs } = await bundle(program, build)
-    const pages = helpPages(main, program)
+    const pages = helpPages(bundles[program].main, program)
     const papers = {
       manual: manualPage(program, pages, build),
       completion: bashCompletion(program, pages),
-      licences: licences(ROOT, inputs),
+      licences: licences(ROOT, bundles[program].inputs),
     }
     for (const [architecture, runtime] of runtimes) {
-      const executable = singleFile(program, { main, runtime, architecture }, build)
+      const executable = singleFile(program, { bundle: bundles[program], runtime, architecture }, build)
       made.push(executable)
       if (!values['no-deb']) made.push(debianPackage(program, { executable, architecture, papers }, build))
     }

@@ -1,38 +1,62 @@
 // `npm run bench`: the product beside what people would use instead, taking turns. `npm run bench -- NAME…` runs the rows
-// whose names begin so, `--rounds N` how often each, `--json FILE` writes the figures.
+// whose names begin so, `--rounds N` how often each, `--json FILE` writes the figures. `mixed`, `memory` and `start`
+// hold nothing against anything: they run only where they are named.
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { check } from './checks.ts'
 import { figuresOf, type Measured, print } from './figures.ts'
-import { ROWS, type Row, type Sample } from './rows.ts'
-import { type WayName, Ways } from './ways.ts'
+import { memory } from './memory.ts'
+import { mixed } from './mixed.ts'
+import { ROWS, type Row } from './rows.ts'
+import type { Sample } from './samples.ts'
+import { Standing } from './standing.ts'
+import { start } from './start.ts'
+import type { WayName } from './ways.ts'
 
-/** Each round goes through all ways of all rows; the first one only warms up. */
-async function measure(rows: readonly Row[], ways: Ways, rounds: number): Promise<Measured[]> {
+/** Rounds that do not count: until then V8 still compiles what the rows go through. */
+const WARM_UP = 3
+
+/** Each round goes through all ways of all rows. */
+async function measure(rows: readonly Row[], ways: Standing, rounds: number): Promise<Measured[]> {
   const measured = rows.map((row) => ({ row, samples: new Map<WayName, Sample[]>() }))
-  for (let round = -1; round < rounds; round++) {
+  for (let round = -WARM_UP; round < rounds; round++) {
     for (const { row, samples } of measured) {
-      for (const name of row.ways) {
+      // What rests before it cannot get warm.
+      if (row.before !== undefined && round < -1) continue
+      // oxlint-disable-next-line no-await-in-loop -- one row after the other
+      const there = await ways.of(row)
+      // oxlint-disable-next-line no-await-in-loop -- one row after the other
+      if (row.before !== undefined) await Promise.all(there.map(row.before))
+      for (const way of there) {
         // oxlint-disable-next-line no-await-in-loop -- the ways take turns, that is the point
-        const way = await ways.get(name)
-        // oxlint-disable-next-line no-await-in-loop -- the ways take turns, that is the point
-        const sample = await row.sample(way)
-        if (round >= 0) samples.set(name, [...(samples.get(name) ?? []), sample])
+        const sample = await row.sample(way).catch((cause: unknown) => {
+          throw new Error(`${row.id} by ${way.name} failed`, { cause })
+        })
+        if (round >= 0) samples.set(way.name, [...(samples.get(way.name) ?? []), sample])
       }
     }
   }
-  return measured
+  return measured.filter(({ samples }) => samples.size > 0)
 }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { rounds: { type: 'string', default: '5' }, json: { type: 'string' } },
 })
+const ALONE = { mixed, memory, start }
+const names = [...ROWS.map(({ id }) => id), ...Object.keys(ALONE)]
+const unknown = positionals.filter((name) => !names.some((known) => known.startsWith(name)))
+if (unknown.length > 0) throw new Error(`no row ${unknown.join(', ')}; there are ${names.join(', ')}`)
+for (const [name, run] of Object.entries(ALONE)) {
+  // oxlint-disable-next-line no-await-in-loop -- one after the other
+  if (positionals.includes(name) && !(await run())) process.exitCode = 1
+}
 const rows = ROWS.filter(({ id }) => positionals.length === 0 || positionals.some((name) => id.startsWith(name)))
-if (rows.length === 0) throw new Error(`no such row; there are ${ROWS.map(({ id }) => id).join(', ')}`)
-const ways = new Ways()
+const ways = new Standing()
 try {
   const figures = (await measure(rows, ways, Number(values.rounds))).map(figuresOf)
   print(figures)
+  if (!check(figures) || ways.faulty) process.exitCode = 1
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(figures, undefined, 2)}\n`)
 } finally {
   await ways.close()

@@ -1,4 +1,5 @@
 import net from 'node:net'
+import tls from 'node:tls'
 
 /** Reads `bytes` from the bulk service behind `port`; the answer is the seconds it took. */
 export async function bulk(port: number, bytes: number): Promise<number> {
@@ -91,22 +92,55 @@ export async function arrivals(port: number, count: number): Promise<number[]> {
   return took
 }
 
-/** Asks for a kilobyte over `connections` kept alive, one request after the other on each, for `forMs`. Answers how many were answered. */
-export async function requests(port: number, host: string, connections: number, forMs: number): Promise<number> {
-  const request = Buffer.from(`GET /kilobyte HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+/** Opens `atOnce` connections at a time, each for one byte to the echo service and back, for `forMs`. Answers how many there were. */
+export async function arrivalRate(port: number, atOnce: number, forMs: number): Promise<number> {
   const until = performance.now() + forMs
-  const counts = Array.from({ length: connections }, () => keepAsking(port, request, until))
-  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
+  let count = 0
+  const go = async (): Promise<void> => {
+    while (performance.now() < until) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await echoes(port, () => true)
+      count++
+    }
+  }
+  await Promise.all(Array.from({ length: atOnce }, go))
+  return count
+}
+
+/** What is asked for again and again: `path` of `host` over `connections` kept alive, TLS or not. */
+export interface Asking {
+  readonly port: number
+  readonly host: string
+  readonly path: string
+  readonly connections: number
+  readonly secure: boolean
+}
+
+/** One request after the other on each connection until `isOver`, which is told how many were answered so far. Answers how many in all. */
+export async function requests(asking: Asking, isOver: (answered: number) => boolean): Promise<number> {
+  let answered = 0
+  const each = Array.from({ length: asking.connections }, () => keepAsking(asking, () => isOver(++answered)))
+  await Promise.all(each)
+  return answered
+}
+
+function connectTo({ port, host, secure }: Asking): { socket: net.Socket; ready: string } {
+  if (!secure) return { socket: net.connect({ port, host: '127.0.0.1', noDelay: true }), ready: 'connect' }
+  const own = { servername: host, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] }
+  return { socket: tls.connect({ port, host: '127.0.0.1', ...own }).setNoDelay(true), ready: 'secureConnect' }
 }
 
 /** Every answer has the length of the first: what is measured should be the way, not a parser here. */
-function keepAsking(port: number, request: Buffer, until: number): Promise<number> {
+function keepAsking(asking: Asking, isOver: () => boolean): Promise<void> {
+  const authority = asking.secure ? `${asking.host}:${asking.port}` : asking.host
+  const request = Buffer.from(`GET ${asking.path} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`)
   return new Promise((resolve, reject) => {
     let answerBytes = 0
     let first = Buffer.alloc(0)
     let got = 0
     let count = 0
-    const socket = net.connect({ port, host: '127.0.0.1', noDelay: true }, () => socket.write(request))
+    const { socket, ready } = connectTo(asking)
+    socket.once(ready, () => socket.write(request))
     socket.on('error', reject)
     socket.on('data', (chunk: Buffer) => {
       if (answerBytes === 0) {
@@ -121,12 +155,12 @@ function keepAsking(port: number, request: Buffer, until: number): Promise<numbe
       }
       got = 0
       count++
-      if (performance.now() < until) {
+      if (!isOver()) {
         socket.write(request)
         return
       }
       socket.destroy()
-      resolve(count)
+      resolve()
     })
     socket.on('close', () => reject(new Error(`closed after ${count} answers`)))
   })

@@ -1,12 +1,19 @@
-import { cpuSecondsOf } from '../support/process.ts'
-import { arrivals, bulk, echoes, requests, upload } from './load.ts'
+import { rest } from './idle.ts'
+import { bulk, upload } from './load.ts'
+import {
+  arrival,
+  arrivalsAtOnce,
+  awakening,
+  bodies,
+  busyEcho,
+  datagramTrips,
+  idleEcho,
+  kilobytes,
+  pages,
+  type Sample,
+  transfer,
+} from './samples.ts'
 import type { Way, WayName } from './ways.ts'
-
-/** Per round and way: the figure that counts, and how fast it went, where that is another one. */
-export interface Sample {
-  readonly value: number
-  readonly speed?: number
-}
 
 export interface Row {
   /** To name it on the command line. */
@@ -16,77 +23,24 @@ export interface Row {
   readonly speedUnit?: string
   /** The first is what is measured, the second what it is held against; others stand beside. */
   readonly ways: readonly [WayName, WayName, ...WayName[]]
-  /** The first way's figure divided by the second's should be at most, or at least, this. */
-  readonly reach: { readonly most: number } | { readonly least: number }
+  /** Other tunnels stand beside, too, where they are installed. */
+  readonly rivals?: true
+  /** The first way's figure divided by the second's should be at most this; nothing is said of some. */
+  readonly most?: number
+  /** For all ways at once, before each round. */
+  readonly before?: (way: Way) => Promise<void>
   readonly sample: (way: Way) => Promise<Sample>
 }
 
-const MB = 1e6
-const BULK_BYTES = 384 * MB
 const STREAMS = 32
-const HTTP_MS = 1500
-const CONNECTIONS = 64
-const IDLE_ECHOES = 400
-const BUSY_BYTES = 256 * MB
-const ARRIVALS = 100
-
-async function cpuOf(pids: readonly number[], work: () => Promise<void>): Promise<number> {
-  const before = cpuSecondsOfAll(pids)
-  await work()
-  return cpuSecondsOfAll(pids) - before
-}
-
-/** With all that they have started: nginx and sshd work in children, an edge in its generation. */
-function cpuSecondsOfAll(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => sum + cpuSecondsOf(pid), 0)
-}
-
-/** CPU-seconds per GB, and MB/s, of `streams` at once. */
-async function transfer(way: Way, streams: number, move: typeof bulk): Promise<Sample> {
-  const each = Math.floor(BULK_BYTES / streams)
-  const startedAt = performance.now()
-  const cpu = await cpuOf(way.pids, async () => {
-    await Promise.all(Array.from({ length: streams }, () => move(way.bulk, each)))
-  })
-  const seconds = (performance.now() - startedAt) / 1000
-  return { value: cpu / ((each * streams) / 1e9), speed: (each * streams) / MB / seconds }
-}
-
-/** CPU-µs per request, and requests/s. */
-async function pages(way: Way): Promise<Sample> {
-  let count = 0
-  const cpu = await cpuOf(way.pids, async () => {
-    count = await requests(way.http, way.host, CONNECTIONS, HTTP_MS)
-  })
-  return { value: (cpu * 1e6) / count, speed: count / (HTTP_MS / 1000) }
-}
-
-/** Median and 99th percentile of a round trip, ms. */
-async function idleEcho(way: Way): Promise<Sample> {
-  return quantiles(await echoes(way.echo, (count) => count >= IDLE_ECHOES))
-}
-
-async function busyEcho(way: Way): Promise<Sample> {
-  let isOver = false
-  const beside = bulk(way.bulk, BUSY_BYTES).finally(() => {
-    isOver = true
-  })
-  const took = await echoes(way.echo, () => isOver)
-  await beside
-  return quantiles(took)
-}
-
-function quantiles(values: readonly number[]): Sample {
-  const sorted = values.toSorted((a, b) => a - b)
-  return {
-    value: sorted[sorted.length >> 1] ?? Number.NaN,
-    speed: sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN,
-  }
-}
 
 const PER_GB = { unit: 'CPU-s/GB', speedUnit: 'MB/s' } as const
 const PER_REQUEST = { unit: 'CPU-µs/request', speedUnit: 'requests/s' } as const
+const PER_TRIP = { unit: 'CPU-µs/trip', speedUnit: 'trips/s' } as const
 const TRIP = { unit: 'ms p50', speedUnit: 'ms p99' } as const
+
+const PAGE = { unit: 'ms p50', speedUnit: 'CPU-ms/page' } as const
+const PER_ARRIVAL = { unit: 'CPU-µs/connection', speedUnit: 'connections/s' } as const
 
 export const ROWS: readonly Row[] = [
   {
@@ -94,7 +48,8 @@ export const ROWS: readonly Row[] = [
     title: 'bulk, one stream',
     ...PER_GB,
     ways: ['engawa', 'ssh', 'pipe'],
-    reach: { most: 1.1 },
+    rivals: true,
+    most: 1.1,
     sample: (way) => transfer(way, 1, bulk),
   },
   {
@@ -102,7 +57,7 @@ export const ROWS: readonly Row[] = [
     title: 'bulk, one stream, plain carrier',
     ...PER_GB,
     ways: ['engawa-plain', 'pipe', 'haproxy'],
-    reach: { most: 0.75 },
+    most: 0.75,
     sample: (way) => transfer(way, 1, bulk),
   },
   {
@@ -110,7 +65,8 @@ export const ROWS: readonly Row[] = [
     title: 'upload, one stream',
     ...PER_GB,
     ways: ['engawa', 'ssh', 'pipe'],
-    reach: { most: 1.1 },
+    rivals: true,
+    most: 1.1,
     sample: (way) => transfer(way, 1, upload),
   },
   {
@@ -118,7 +74,7 @@ export const ROWS: readonly Row[] = [
     title: 'bulk, 32 streams, plain carrier',
     ...PER_GB,
     ways: ['engawa-plain', 'pipe'],
-    reach: { most: 0.9 },
+    most: 0.9,
     sample: (way) => transfer(way, STREAMS, bulk),
   },
   {
@@ -126,31 +82,49 @@ export const ROWS: readonly Row[] = [
     title: 'HTTP 1 KB, 64 kept alive, plain carrier',
     ...PER_REQUEST,
     ways: ['engawa-plain', 'nginx', 'pipe'],
-    reach: { most: 1.6 },
-    sample: pages,
+    most: 1.6,
+    sample: (way) => kilobytes(way),
   },
   {
     id: 'http-tls',
     title: 'HTTP 1 KB, 64 kept alive',
     ...PER_REQUEST,
     ways: ['engawa', 'nginx', 'ssh'],
-    reach: { most: 1.6 },
-    sample: pages,
+    rivals: true,
+    most: 1.6,
+    sample: (way) => kilobytes(way),
+  },
+  {
+    id: 'udp-tls',
+    title: 'UDP there and back, 64 flows',
+    ...PER_TRIP,
+    ways: ['engawa', 'pipe'],
+    most: 0.75,
+    sample: datagramTrips,
+  },
+  {
+    id: 'udp-plain',
+    title: 'UDP there and back, 64 flows, plain carrier',
+    ...PER_TRIP,
+    ways: ['engawa-plain', 'pipe'],
+    most: 0.75,
+    sample: datagramTrips,
   },
   {
     id: 'echo-idle',
     title: '1 byte there and back, idle',
     ...TRIP,
     ways: ['engawa', 'ssh', 'pipe'],
-    reach: { most: 1.2 },
+    rivals: true,
+    most: 1.2,
     sample: idleEcho,
   },
   {
     id: 'echo-busy',
-    title: '1 byte there and back beside a bulk transfer',
+    title: '1 byte there and back beside bulk',
     ...TRIP,
     ways: ['engawa', 'pipe', 'ssh'],
-    reach: { most: 0.15 },
+    most: 0.15,
     sample: busyEcho,
   },
   {
@@ -158,7 +132,45 @@ export const ROWS: readonly Row[] = [
     title: 'new connection to its first byte',
     ...TRIP,
     ways: ['engawa', 'ssh', 'pipe'],
-    reach: { most: 1.2 },
-    sample: async (way) => quantiles(await arrivals(way.echo, ARRIVALS)),
+    rivals: true,
+    most: 1.2,
+    sample: arrival,
+  },
+  {
+    id: 'arrival-rate',
+    title: 'new connections, 16 at a time',
+    ...PER_ARRIVAL,
+    ways: ['engawa', 'ssh', 'pipe'],
+    rivals: true,
+    sample: arrivalsAtOnce,
+  },
+  {
+    id: 'awake',
+    title: 'first 64 KiB after 10 s of rest',
+    unit: 'ms',
+    ways: ['engawa', 'ssh', 'pipe'],
+    before: rest,
+    sample: awakening,
+  },
+  {
+    id: 'visitors-http',
+    title: 'HTTP 1 KB, 64 visitors over TLS',
+    ...PER_REQUEST,
+    ways: ['engawa', 'nginx-tls', 'nginx-ssh'],
+    sample: (way) => kilobytes(way, true),
+  },
+  {
+    id: 'visitors-bulk',
+    title: 'bodies of 1 MB, 64 visitors over TLS',
+    ...PER_GB,
+    ways: ['engawa', 'nginx-tls', 'nginx-ssh'],
+    sample: bodies,
+  },
+  {
+    id: 'page',
+    title: 'a page of 200 small files over HTTP/2',
+    ...PAGE,
+    ways: ['engawa', 'nginx-tls', 'nginx-ssh'],
+    sample: pages,
   },
 ]

@@ -6,6 +6,7 @@ const CHUNK = Buffer.alloc(256 * 1024, 'engawa')
 const KILOBYTE = Buffer.from(
   `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\n\r\n${'x'.repeat(1024)}`,
 )
+const BYTES = Buffer.from('GET /bytes/')
 const HEAD_END = Buffer.from('\r\n\r\n')
 
 /** `get SIZE` in the first line: so many bytes and the end. Anything else is swallowed. */
@@ -16,19 +17,7 @@ const bulk = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) =
     const [order, size] = line.toString('latin1').trim().split(' ')
     socket.resume()
     if (order !== 'get') return
-    let left = Number(size)
-    const pour = (): void => {
-      while (left > 0) {
-        const part = CHUNK.subarray(0, left)
-        left -= part.length
-        if (!socket.write(part) && left > 0) {
-          socket.once('drain', pour)
-          return
-        }
-      }
-      socket.end()
-    }
-    pour()
+    pour(socket, Number(size), () => socket.end())
   })
 })
 
@@ -38,13 +27,39 @@ const echo = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) =
   socket.on('end', () => socket.end())
 })
 
-/** Answers every request with a kilobyte; one request never spans two reads here. */
+/** Answers every request with a kilobyte, or `GET /bytes/N` with N bytes; one request never spans two reads here. */
 const http = net.createServer({ noDelay: true }, (socket) => {
   socket.on('error', () => socket.destroy())
   socket.on('data', (bytes: Buffer) => {
+    if (bytes.indexOf(BYTES) === 0) {
+      pourBody(socket, Number.parseInt(bytes.toString('latin1', BYTES.length, BYTES.length + 16), 10))
+      return
+    }
     for (let at = bytes.indexOf(HEAD_END); at >= 0; at = bytes.indexOf(HEAD_END, at + 4)) socket.write(KILOBYTE)
   })
 })
+
+function pourBody(socket: net.Socket, size: number): void {
+  socket.write(`HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: ${size}\r\n\r\n`)
+  pour(socket, size, () => undefined)
+}
+
+/** `size` bytes as fast as they are taken, then `done`. */
+function pour(socket: net.Socket, size: number, done: () => void): void {
+  let left = size
+  const go = (): void => {
+    while (left > 0) {
+      const part = CHUNK.subarray(0, left)
+      left -= part.length
+      if (!socket.write(part) && left > 0) {
+        socket.once('drain', go)
+        return
+      }
+    }
+    done()
+  }
+  go()
+}
 
 const udp = dgram.createSocket('udp4')
 udp.on('message', (bytes, { port, address }) => udp.send(bytes, port, address))

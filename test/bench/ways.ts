@@ -1,9 +1,12 @@
 import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { findTool } from '../support/tools.ts'
 import { World } from '../support/world.ts'
-import { type Hops, haproxyHops, nginxHops, pipeHops, sshHops } from './controls.ts'
+import { type Hops, haproxyHops, pipeHops, sshHops } from './controls.ts'
+import { nginxHops, nginxTlsBefore, nginxTlsHops } from './nginx.ts'
 import { endTrees } from './processes.ts'
+import { RIVALS, rivalHops } from './rivals.ts'
 
 /** What leads to the same service: where each kind of load enters, and whose CPU it costs. */
 export interface Way {
@@ -13,21 +16,44 @@ export interface Way {
   readonly bulk: number
   readonly echo: number
   readonly http: number
+  /** Where visitors come over TLS, with HTTP/2 for who asks for it. */
+  readonly https: number
+  readonly udp: number
   /** What HTTP requests name. */
   readonly host: string
 }
 
-export type WayName = 'engawa' | 'engawa-plain' | 'pipe' | 'ssh' | 'haproxy' | 'nginx'
+export type WayName = 'engawa' | 'engawa-plain' | 'pipe' | keyof typeof TOOLS
+
+/** What the controls are made of. */
+const TOOLS = {
+  ssh: ['ssh', 'sshd', 'ssh-keygen'],
+  haproxy: ['haproxy'],
+  nginx: ['nginx'],
+  'nginx-tls': ['nginx', 'openssl', 'h2load'],
+  'nginx-ssh': ['nginx', 'openssl', 'h2load', 'ssh', 'sshd', 'ssh-keygen'],
+  ...RIVALS,
+} as const satisfies Record<string, readonly string[]>
+
+/** Programs that a way needs and that are not installed. */
+export function lackingFor(name: WayName): readonly string[] {
+  const tools: readonly string[] = name in TOOLS ? TOOLS[name as keyof typeof TOOLS] : []
+  return tools.filter((tool) => findTool(tool) === undefined)
+}
 
 interface Services {
   readonly bulk: number
   readonly echo: number
   readonly http: number
+  readonly udp: number
 }
 
 /** One source makes all the load here. Everything else is as it comes. */
-const CONFIG = 'limits: { perAddress: { connections: 16000, newPerSecond: 100000, burst: 100000 } }\n'
-const NOWHERE = { bulk: 0, echo: 0, http: 0, host: 'localhost' }
+const CONFIG = `limits:
+  perAddress: { connections: 16000, newPerSecond: 100000, burst: 100000 }
+  udp: { flowsPerAddress: 4096 }
+`
+const NOWHERE = { bulk: 0, echo: 0, http: 0, https: 0, udp: 0, host: 'localhost' }
 
 /** Starts each way once it is asked for; all of it ends with `close`. */
 export class Ways {
@@ -69,49 +95,55 @@ export class Ways {
 
   async #begin(name: WayName): Promise<Way> {
     const { here, services } = await this.#main()
-    const { bulk, echo, http } = services
-    const over = (hops: readonly Hops[], entries: Partial<Way>): Way => {
-      return { ...NOWHERE, name, pids: [...new Set(hops.flatMap(({ pids }) => pids))], ...entries }
+    if (name === 'engawa') return engawa(here, services)
+    if (name === 'engawa-plain') return plain(await this.#open(), services)
+    const { bulk, echo, http, udp } = services
+    if (name === 'nginx') return over(name, { http: await nginxHops(here, http) })
+    if (name === 'nginx-tls') return over(name, { https: await nginxTlsHops(here, http) })
+    if (name === 'nginx-ssh') {
+      const { http: port, pids } = await this.get('ssh')
+      return over(name, { https: await nginxTlsBefore(here, { port, pids }) })
     }
-    switch (name) {
-      case 'engawa':
-        return engawa(here, services)
-      case 'engawa-plain':
-        return plain(await this.#open(), services)
-      case 'ssh':
-      case 'pipe': {
-        const hops = await (name === 'ssh' ? sshHops : pipeHops)(here, [bulk, echo, http])
-        return over(hops, { bulk: hops[0]?.port ?? 0, echo: hops[1]?.port ?? 0, http: hops[2]?.port ?? 0 })
-      }
-      case 'haproxy': {
-        const hops = [await haproxyHops(here, bulk), await haproxyHops(here, echo)] as const
-        return over(hops, { bulk: hops[0].port, echo: hops[1].port })
-      }
-      default: {
-        const hops = await nginxHops(here, http)
-        return over([hops], { http: hops.port })
-      }
+    if (name === 'haproxy') {
+      return over(name, { bulk: await haproxyHops(here, bulk), echo: await haproxyHops(here, echo) })
     }
+    const ports = [bulk, echo, http]
+    const hops = await (name === 'pipe'
+      ? pipeHops(here, ports, udp)
+      : name === 'ssh'
+        ? sshHops(here, ports)
+        : rivalHops(name, here, ports))
+    return over(name, { bulk: hops[0], echo: hops[1], http: hops[2], udp: hops[3] })
   }
+}
+
+type Entry = 'bulk' | 'echo' | 'http' | 'https' | 'udp'
+
+function over(name: WayName, hops: Readonly<Partial<Record<Entry, Hops | undefined>>>): Way {
+  const all = Object.entries(hops).flatMap(([entry, hop]) => (hop === undefined ? [] : [{ entry, hop }]))
+  const ports = Object.fromEntries(all.map(({ entry, hop }) => [entry, hop.port]))
+  return { ...NOWHERE, name, pids: [...new Set(all.flatMap(({ hop }) => hop.pids))], ...ports }
 }
 
 async function startServices(here: World): Promise<Services> {
   const program = here.start('services', [process.execPath, join(import.meta.dirname, 'service.ts')])
-  const { bulk, echo, http } = await program.until('ready')
-  return { bulk: Number(bulk), echo: Number(echo), http: Number(http) }
+  const { bulk, echo, http, udp } = await program.until('ready')
+  return { bulk: Number(bulk), echo: Number(echo), http: Number(http), udp: Number(udp) }
 }
 
 /** As people run it. */
 async function engawa(here: World, services: Services): Promise<Way> {
   await here.join('home')
   const { agent, tunnels } = await here.publish('home', targetsOf(services))
-  const [page, bulk, echo] = tunnels
+  const [page, bulk, echo, udp] = tunnels
   return {
     name: 'engawa',
     pids: [here.edge.pid, agent.pid],
     bulk: bulk?.port ?? 0,
     echo: echo?.port ?? 0,
     http: Number(here.http.split(':')[1]),
+    https: Number(here.https.split(':')[1]),
+    udp: udp?.port ?? 0,
     host: here.host(page?.name ?? ''),
   }
 }
@@ -138,11 +170,13 @@ async function plain(here: World, services: Services): Promise<Way> {
     bulk: await portOf(`:${services.bulk}`),
     echo: await portOf(`:${services.echo}`),
     http: Number(String(http).split(':')[1]),
+    https: 0,
+    udp: await portOf(`:${services.udp}`),
     host: 'home.localhost',
   }
 }
 
 /** In the order in which `engawa` takes its tunnels. */
-function targetsOf({ http, bulk, echo }: Services): string[] {
-  return [`http://127.0.0.1:${http}`, `tcp://127.0.0.1:${bulk}`, `tcp://127.0.0.1:${echo}`]
+function targetsOf({ http, bulk, echo, udp }: Services): string[] {
+  return [`http://127.0.0.1:${http}`, `tcp://127.0.0.1:${bulk}`, `tcp://127.0.0.1:${echo}`, `udp://127.0.0.1:${udp}`]
 }

@@ -33,7 +33,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   'the old addresses again': ({ network }) => network.moveAgent(HOME),
 }
 
-t.test('R6: a soak with churn and faults', { skip: withoutLab(), timeout: LENGTH_MS + 180_000 }, async (t) => {
+t.test('R6: a soak with churn and faults', { skip: withoutLab(), timeout: LENGTH_MS * 1.5 + 180_000 }, async (t) => {
   // Else a full collection drops code that has not run lately: 5 MiB of it, behind which as much could be lost unseen.
   const nodeFlags = [...COUNTING, '--no-flush-bytecode']
   const here = await lab(t, { nodeFlags })
@@ -57,6 +57,7 @@ t.test('R6: a soak with churn and faults', { skip: withoutLab(), timeout: LENGTH
     // oxlint-disable-next-line no-await-in-loop -- one round after the other
     const rest = await atRest(programs)
     for (const name of ['edge', 'agent'] as const) heaps[name].push(rest[name].heap)
+    if (round % 10 === 9) t.comment(`R6 round ${round}: ${mib(rest.edge.heap)} and ${mib(rest.agent.heap)} MiB`)
   }
   const end = await atRest(programs, start)
   t.comment(`R6 ${ROUNDS} rounds of ${ROUND_MS / 1000} s, a fault in each, ${visitors} parties of visitors`)

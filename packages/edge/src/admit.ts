@@ -62,7 +62,7 @@ export interface Reached {
   readonly tunnel: Tunnel
   readonly live: Live
   /** Throws SESSION_FULL. */
-  open(): Stream
+  readonly open: () => Stream
 }
 
 /** Told of each visitor who is turned away without an answer of HTTP: those are told to `account`. */
@@ -183,18 +183,26 @@ export class Admission {
     visitor: Visitor,
     { port, ...waiting }: { port?: number; bytes?: number; signal?: AbortSignal },
   ): Promise<Reached> {
-    let { live } = tunnel
-    if (live === undefined) {
-      live = await this.table.whenLive(tunnel, waiting)
-      // The agent may have come back with other rules.
-      this.#ask(visitor, tunnel)
-    }
-    const portIndex = port === undefined ? 0 : port - (tunnel.ports?.[0] ?? port)
-    const { protocol } = tunnel
-    const opening = { service: live.service, portIndex, protocol, visitor: endOf(visitor), public: visitor.local }
-    const { link } = live
+    const now = this.reachNow(tunnel, visitor, port)
+    if (now !== undefined) return now
+    const live = await this.table.whenLive(tunnel, waiting)
+    // The agent may have come back with other rules.
+    this.#ask(visitor, tunnel)
+    return this.#reached(tunnel, live, visitor, port)
+  }
+
+  /** As `reach`, without a wait; undefined where there would be one. */
+  reachNow(tunnel: Tunnel, visitor: Visitor, port?: number): Reached | undefined {
+    const { live } = tunnel
+    return live === undefined ? undefined : this.#reached(tunnel, live, visitor, port)
+  }
+
+  #reached(tunnel: Tunnel, live: Live, visitor: Visitor, port: number | undefined): Reached {
     const open = (): Stream => {
-      const stream = link.open(opening)
+      const portIndex = port === undefined ? 0 : port - (tunnel.ports?.[0] ?? port)
+      const { protocol } = tunnel
+      const opening = { service: live.service, portIndex, protocol, visitor: endOf(visitor), public: visitor.local }
+      const stream = live.link.open(opening)
       this.#open.add(tunnel, visitor.client, stream)
       return stream
     }

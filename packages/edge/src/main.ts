@@ -1,4 +1,4 @@
 #!/usr/bin/env node
 import { runProcess } from './process.ts'
 
-await runProcess()
+void runProcess()

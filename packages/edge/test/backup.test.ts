@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { backUp, restore } from '@engawa/edge/backup'
 import { NO_RULES } from '@engawa/edge/guard/rules'
-import { revokeAgent } from '@engawa/edge/identity/agents'
+import { forgetAgent, revokeAgent } from '@engawa/edge/identity/agents'
 import { storePath } from '@engawa/edge/state'
 import { MIGRATIONS } from '@engawa/edge/store/migrations'
 import { openStore, type Store } from '@engawa/edge/store/store'
@@ -114,6 +114,20 @@ t.test('what was revoked or used since stays so', async (t) => {
   t.same(again.leases.all(), [])
   t.same(again.invitations.byHash(key(12))?.usedKey, key(4))
   t.equal(again.meta.nextGeneration(), 7, 'no number of a generation is given twice')
+})
+
+t.test('an agent that has left since is not there again, and its key stays refused', async (t) => {
+  const { folder, store } = edgeFolder(t)
+  const file = join(folder, 'out.backup')
+  backUp(folder, file)
+  forgetAgent(store, 1, 9)
+  store.close()
+  restore(folder, file)
+  const again = openStore(storePath(folder))
+  t.teardown(() => again.close())
+  t.match(again.agents.all(), [{ name: 'office', revokedAt: undefined }])
+  t.equal(again.agents.formerOwner(key(1)), 'home')
+  t.match(again.leases.all(), [{ name: 'office' }])
 })
 
 t.test('settings that are there stay, other files are kept beside', async (t) => {

@@ -1,5 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { Counter, Gauge, Registry } from 'prom-client'
+import type { Gauge, Registry } from 'prom-client'
 
 /** What the answer to a Prometheus says of itself. */
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
@@ -19,7 +19,10 @@ const RESOLUTION_MS = 20
 
 /** What a Prometheus reads. The one place that knows the library. https://prometheus.io/docs/instrumenting/exposition_formats/ */
 export class Metrics {
-  readonly #registry: Registry = new Registry()
+  /** Told to the library when somebody looks for the first time; until then it is not even loaded. */
+  readonly #described: (Described & { readonly kind: 'gauge' | 'counter' })[] = []
+  readonly #histograms: { readonly name: string; readonly help: string; readonly of: Durations }[] = []
+  #registry: Promise<Registry> | undefined
   #delay: ReturnType<typeof monitorEventLoopDelay> | undefined
 
   constructor() {
@@ -48,22 +51,21 @@ export class Metrics {
 
   /** What is so now. */
   gauge(described: Described): void {
-    this.#add(Gauge, described)
+    this.#described.push({ ...described, kind: 'gauge' })
   }
 
   /** What has happened so far, as somebody else counts it. */
   counter(described: Described): void {
-    this.#add(Counter, described)
+    this.#described.push({ ...described, kind: 'counter' })
   }
 
   histogram(name: string, help: string, of: Durations): void {
-    // The library's own one would sort labels for each observation; this one adds up only when it is looked at.
-    const metric = { name, help, get: async () => of.shown(name, help), reset: () => {} }
-    this.#registry.registerMetric(metric as unknown as Gauge)
+    this.#histograms.push({ name, help, of })
   }
 
-  text(): Promise<string> {
-    return this.#registry.metrics()
+  async text(): Promise<string> {
+    this.#registry ??= this.#register()
+    return (await this.#registry).metrics()
   }
 
   /** Looking wakes the process up 50 times a second: only where somebody looks. */
@@ -78,17 +80,28 @@ export class Metrics {
     return rows
   }
 
-  #add(Kind: typeof Gauge | typeof Counter, { name, help, labels = [], read }: Described): void {
-    void new Kind({
-      name,
-      help,
-      labelNames: [...labels],
-      registers: [this.#registry],
-      collect() {
-        this.reset()
-        for (const [value, under = {}] of read()) this.inc(under, value)
-      },
-    })
+  async #register(): Promise<Registry> {
+    const { Counter, Gauge, Registry } = await import('prom-client')
+    const registry = new Registry()
+    for (const { kind, name, help, labels = [], read } of this.#described) {
+      const Kind: typeof Gauge | typeof Counter = kind === 'gauge' ? Gauge : Counter
+      void new Kind({
+        name,
+        help,
+        labelNames: [...labels],
+        registers: [registry],
+        collect() {
+          this.reset()
+          for (const [value, under = {}] of read()) this.inc(under, value)
+        },
+      })
+    }
+    for (const { name, help, of } of this.#histograms) {
+      // The library's own one would sort labels for each observation; this one adds up only when it is looked at.
+      const metric = { name, help, get: async () => of.shown(name, help), reset: () => {} }
+      registry.registerMetric(metric as unknown as Gauge)
+    }
+    return registry
   }
 }
 
@@ -133,19 +146,41 @@ export class Durations {
 /** Names come and go, and a service may answer with any status. */
 const MOST_ROWS = 20_000
 
+interface TallyRow {
+  value: number
+  readonly labels: Readonly<Record<string, string | number>>
+}
+
+/** Of one tally: all of its labels have the same names. */
+function isSame(labels: TallyRow['labels'], others: TallyRow['labels']): boolean {
+  for (const name in labels) if (labels[name] !== others[name]) return false
+  return true
+}
+
 /** Sums under labels, for what is counted as it happens. Past 20,000 the one that was added to longest ago goes. */
 export class Tally {
-  readonly #rows = new Map<string, { value: number; labels: Readonly<Record<string, string | number>> }>()
+  readonly #rows = new Map<string, TallyRow>()
+  /** The one that was added to last; most often it is again. */
+  #latest: TallyRow | undefined
 
   add(labels: Readonly<Record<string, string | number>>, by = 1): void {
+    let row = this.#latest
+    if (row === undefined || !isSame(row.labels, labels)) row = this.#find(labels)
+    row.value += by
+    this.#latest = row
+  }
+
+  #find(labels: TallyRow['labels']): TallyRow {
     const key = Object.values(labels).join('\0')
     const row = this.#rows.get(key) ?? { value: 0, labels }
-    row.value += by
     // Set anew, so that the map's order is that of use.
     this.#rows.delete(key)
-    const [oldest] = this.#rows.keys()
-    if (this.#rows.size >= MOST_ROWS && oldest !== undefined) this.#rows.delete(oldest)
+    if (this.#rows.size >= MOST_ROWS) {
+      const [oldest] = this.#rows.keys()
+      if (oldest !== undefined) this.#rows.delete(oldest)
+    }
     this.#rows.set(key, row)
+    return row
   }
 
   get rows(): Row[] {

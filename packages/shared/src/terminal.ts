@@ -2,13 +2,15 @@
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u
 const NONE = /^[\p{M}\p{Cf}]+$/u
-const SEGMENTER = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
+/** Made when it is wanted: that takes some milliseconds of a start. */
+let segmenter: Intl.Segmenter | undefined
 // oxlint-disable-next-line no-control-regex
 const STYLE = /\x1b\[[\d;]*m/g
 
 /** What a terminal shows as one character each. */
 export function graphemes(text: string): string[] {
-  return Array.from(SEGMENTER.segment(text), ({ segment }) => segment)
+  segmenter ??= new Intl.Segmenter(undefined, { granularity: 'grapheme' })
+  return Array.from(segmenter.segment(text), ({ segment }) => segment)
 }
 
 /** How many columns of a terminal `text` takes; colours take none. */

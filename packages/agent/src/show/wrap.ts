@@ -13,12 +13,15 @@ export function cut(text: string, columns: number): string {
   return `${kept}..`.slice(0, Math.max(0, columns))
 }
 
+/** What never begins a line. */
+const NO_BEGIN = new Set(['、', '。', ',', ')', '」'])
+
 /** A text over as many lines of `columns` as it needs; breaks at spaces, and anywhere in text that has none, as Japanese. */
 export function wrap(text: string, columns: number): string[] {
   const lines: string[] = []
   let line = ''
   for (const word of text.match(/[!-~]+|\s+|[^!-~\s]/gu) ?? []) {
-    if (line !== '' && widthOf(line) + widthOf(word) > columns && !/^[、。,)」]/.test(word)) {
+    if (line !== '' && widthOf(line) + widthOf(word) > columns && !NO_BEGIN.has(word.charAt(0))) {
       lines.push(line.trimEnd())
       line = ''
     }

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import type { Address } from '@engawa/shared/addresses'
 import { keepOwner } from '@engawa/shared/folder'
 import type { Logger } from 'pino'
-import { OWN_SOCKETS, type SocketSource } from '../generation/peers.ts'
+import { listen, OWN_SOCKETS, type SocketSource } from '../generation/peers.ts'
 import { accessByToken, adminToken } from './access.ts'
+import { LateServer } from './late.ts'
 import type { Office } from './office.ts'
-import { adminServer } from './server.ts'
 import { socketPath } from './socket.ts'
 
 /** A socket that waits for its turn, or that a process has left behind which died before. */
@@ -44,7 +44,7 @@ export async function startAdmin({
   source = OWN_SOCKETS,
 }: AdminOptions): Promise<RunningAdmin> {
   const token = adminToken(folder, log)
-  const inner = await adminServer(office, log, undefined)
+  const inner = new LateServer(office, log, undefined)
   const path = join(folder, 'admin.sock')
   // Made aside and put in its place at once: while an edge is upgraded there is always somebody who answers.
   // By a name that nobody else ever has: whoever closes a socket removes the name it was bound by.
@@ -53,7 +53,7 @@ export async function startAdmin({
   // Closed to others from its first moment on, also in a folder that is not.
   const before = process.umask(0o177)
   try {
-    await inner.listen({ path: socketPath(folder, name) })
+    await listen(inner.server, { path: socketPath(folder, name) })
   } finally {
     process.umask(before)
   }
@@ -100,18 +100,18 @@ async function listenTcp(
   office: Office,
   { log, token, address, source, questions }: TcpParts,
 ): Promise<{ address: Address; retire(): void; close(): Promise<void> }> {
-  const app = await adminServer(office, log, accessByToken(token, [address.host]))
-  questions.count(app.server)
-  const end = await source.listen(app.server, { ...address, host: address.host === '' ? '::' : address.host }, 'admin')
-  const bound = app.server.address()
+  const late = new LateServer(office, log, accessByToken(token, [address.host]))
+  const { server } = late
+  questions.count(server)
+  const end = await source.listen(server, { ...address, host: address.host === '' ? '::' : address.host }, 'admin')
+  const bound = server.address()
   const port = typeof bound === 'object' && bound !== null ? bound.port : address.port
   return {
     address: { host: address.host, port },
     retire: end,
     close: async () => {
       end()
-      app.server.closeAllConnections()
-      await app.close()
+      await late.close()
     },
   }
 }

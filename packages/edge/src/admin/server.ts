@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Language } from '@engawa/shared/say'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
@@ -24,22 +24,22 @@ declare module 'fastify' {
 
 /** The largest body, bytes: an invitation with 100 names of each kind fits. */
 const BODY_BYTES = 96 * 1024
-/** A whole request has to be here within this, ms: a slow client holds a socket no longer. */
-const REQUEST_MS = 10_000
-const KEEP_ALIVE_MS = 5_000
-/** Sockets at once; the API is for one machine's people and scripts. */
-const CONNECTIONS = 256
+export interface AdminOptions {
+  /** Undefined: everything is allowed. That is for `admin.sock`, which only its owner can open. */
+  readonly access?: Access | undefined
+  /** Takes what answers; gives the server that hears the questions. Undefined: one that never listens. */
+  readonly listen?: (answer: (request: IncomingMessage, response: ServerResponse) => void) => Server
+}
 
-/**
- * The admin API, not listening yet. Without `access` everything is allowed: that is for `admin.sock`, which only its owner can open.
- */
-export async function adminServer(office: Office, log: Logger, access: Access | undefined): Promise<FastifyInstance> {
+/** The admin API, ready to answer. */
+export async function adminServer(
+  office: Office,
+  log: Logger,
+  { access, listen }: AdminOptions = {},
+): Promise<FastifyInstance> {
   const app = fastify({
     bodyLimit: BODY_BYTES,
-    requestTimeout: REQUEST_MS,
-    connectionTimeout: REQUEST_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    forceCloseConnections: true,
+    ...(listen && { serverFactory: listen }),
     routerOptions: { maxParamLength: 300 },
     exposeHeadRoutes: false,
     logger: false,
@@ -49,7 +49,6 @@ export async function adminServer(office: Office, log: Logger, access: Access | 
       void reply.code(status).send(body)
     },
   }).withTypeProvider<ZodTypeProvider>()
-  app.server.maxConnections = CONNECTIONS
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   app.setErrorHandler((error, request, reply) => {

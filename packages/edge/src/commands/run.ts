@@ -1,7 +1,7 @@
 import { styleText } from 'node:util'
 import { EngawaError } from '@engawa/shared/errors'
 import { serviceManager } from '@engawa/shared/manager'
-import { type RunningEdge, startEdge } from '../edge.ts'
+import type { RunningEdge } from '../edge.ts'
 import type { EdgeEvent, ReadyEvent } from '../events.ts'
 import { createLog } from '../log.ts'
 import type { ReloadReport } from '../reload.ts'
@@ -15,6 +15,9 @@ import { type ReadSettings, readSettings } from './settings.ts'
 export async function run(context: Context): Promise<number> {
   const { terminal, words, flags, folder } = context
   const read = readSettings(context)
+  // The front locks the folder while this process loads the rest.
+  terminal.peers?.approach(folder)
+  const { startEdge } = await import('../edge.ts')
   // A person who watches reads the events; the log then only breaks in with what is wrong.
   const usual = terminal.errIsTty && flags.json !== true ? 'warn' : 'info'
   const log = createLog((flags['log-level'] as 'info' | undefined) ?? usual, terminal.err)

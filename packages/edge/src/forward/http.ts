@@ -4,16 +4,17 @@ import type { Admission, Reached, Visitor } from '../admit.ts'
 import { BodyRate } from '../guard/body-rate.ts'
 import { isTrusted, type Pass } from '../guard/door.ts'
 import type { CheckedHead } from '../guard/head.ts'
-import { pathOf, prefixFields, rewritten } from '../route/route.ts'
+import { pathOf, rewritten } from '../route/route.ts'
 import type { Tunnel } from '../tunnel/tunnel.ts'
 import { answer } from './answers.ts'
 import { answerCheck } from './check.ts'
 import { Countdown } from './countdown.ts'
-import { clientBehind, requestFields, trailerFields, valuesOf } from './headers.ts'
+import { clientBehind, trailerFields, valuesOf } from './headers.ts'
 import { askHttp1 } from './http1.ts'
-import type { VisitorRequest, VisitorResponse } from './message.ts'
+import { KnownFields } from './known.ts'
+import type { ResponseEvents, VisitorRequest, VisitorResponse } from './message.ts'
 import { answerChallenge, sendToHttps } from './own.ts'
-import { Reply } from './reply.ts'
+import { Reply, type ReplyEvents } from './reply.ts'
 import type { ServiceAgent } from './service.ts'
 import { tell } from './tell.ts'
 import { isRepeatable, type Outgoing, type ServiceAnswer, type Upstream, type UpstreamEvents } from './upstream.ts'
@@ -25,6 +26,10 @@ export interface Asked {
   readonly request: VisitorRequest
   readonly response: VisitorResponse
   readonly agent: ServiceAgent
+  /** Of a connection that carries one request at a time. */
+  readonly known?: KnownFields
+  /** The same for how long the service may be silent; whoever has it calls `timedOut`. */
+  readonly silence?: Countdown
   /** Cuts the visitor's connection with a RST (its stream over HTTP/2): an answer that broke off must never look whole. */
   readonly cut: () => void
   /** HTTP/2: how long nothing may move. Over HTTP/1.1 a body has a least rate instead. */
@@ -49,11 +54,12 @@ const GONE = new EngawaError('CANCELLED')
 const LINGER_MS = 5000
 
 /** Carries one request to the service and its answer back, neither of them whole in memory. */
-export class Exchange {
+export class Exchange implements ResponseEvents, ReplyEvents {
   readonly #admission: Admission
   readonly #asked: Asked
   readonly #visitor: Visitor
   readonly #path: string
+  readonly #known: KnownFields
   readonly #startedAt: number = performance.now()
   /** The visitor has left. */
   #left = false
@@ -73,60 +79,77 @@ export class Exchange {
   #asks = 0
   #askedAgain = false
   /** Those behind the name that have failed this request. */
-  readonly #tried = new Set<Tunnel>()
+  #tried: Set<Tunnel> | undefined
   #switched = false
   #by: 'service' | 'edge' = 'edge'
   #firstByteMs: number | undefined
   #received = 0
   #sent = 0
+  #over: (() => void) | undefined
 
   constructor(admission: Admission, asked: Asked) {
     this.#admission = admission
     this.#asked = asked
     const { visitor, request } = asked
-    this.#visitor = { ...visitor, client: clientBehind(visitor.peer, request.rawHeaders, admission.trusted) }
-    this.#path = pathOf(asked.request.url ?? '')
-    this.#silence = new Countdown(admission.settings.limits.responseHeadMs, () => this.#fail('SERVICE_TIMEOUT'))
+    const client = clientBehind(visitor.peer, request.rawHeaders, admission.trusted)
+    this.#visitor = client === visitor.client ? visitor : { ...visitor, client }
+    this.#path = pathOf(request.url ?? '')
+    this.#known = asked.known ?? new KnownFields()
+    this.#silence = asked.silence ?? new Countdown(admission.settings.limits.responseHeadMs, () => this.timedOut())
     if (asked.idleMs !== undefined && !this.#isGrpc)
       this.#idle = new Countdown(asked.idleMs, () => this.#fail('REQUEST_TIMEOUT'))
     const { domain, limits } = admission.settings
     const strict = visitor.secure ? admission.publicWeb.strictTransport(asked.head.authority.name) : undefined
-    this.#reply = new Reply(
-      asked,
-      { domain, interimResponses: limits.interimResponses, strictTransport: strict },
-      { sent: (bytes) => this.sent(bytes), failed: (code, cause) => this.#fail(code, cause) },
-    )
+    const settings = { domain, interimResponses: limits.interimResponses, strictTransport: strict, known: this.#known }
+    this.#reply = new Reply(asked, settings, this)
   }
 
-  /** Resolves when nothing of this exchange is left. Never rejects. */
-  async run(): Promise<void> {
+  /** `over`: nothing of this exchange is left. Never throws. */
+  run(over: () => void): void {
+    this.#over = over
     const asked = this.#asked
-    const { response, head } = asked
-    const visitor = this.#visitor
-    const closed = new Promise<void>((resolve) => response.once('close', resolve))
-    response.once('close', () => {
-      this.#left = true
-      this.#waiting?.abort(GONE)
-    })
-    response.once('finish', () => this.#linger())
+    const { response } = asked
+    if (response.follow !== undefined) response.follow(this)
+    else {
+      response.on('drain', () => this.drained())
+      response.once('finish', () => this.finished())
+      response.once('close', () => this.closed())
+    }
     try {
       this.#count()
       if (answerChallenge(this.#admission, this.#path, asked)) this.#began('edge')
-      else {
-        const tunnel = this.#admission.find(visitor, { protocol: 'http', authority: head.authority, path: this.#path })
-        this.#tunnel = tunnel
-        tunnel.traffic.total++
-        tunnel.traffic.open++
-        if (answerCheck(tunnel, this.#path, asked) || sendToHttps(this.#admission, asked)) this.#began('edge')
-        // Once it has been asked the service may know somebody on a connection that other requests share.
-        else if (asked.fallBack !== undefined && tiesIdentity(asked.request, 'authorization')) asked.fallBack()
-        else await this.#attempt(tunnel)
-      }
+      else this.#enter()
     } catch (error) {
       this.#fail(codeOf(error), error)
     }
-    await closed
+  }
+
+  #enter(): void {
+    const asked = this.#asked
+    const { authority } = asked.head
+    const tunnel = this.#admission.find(this.#visitor, { protocol: 'http', authority, path: this.#path })
+    this.#tunnel = tunnel
+    tunnel.traffic.total++
+    tunnel.traffic.open++
+    if (answerCheck(tunnel, this.#path, asked) || sendToHttps(this.#admission, asked)) this.#began('edge')
+    // Once it has been asked the service may know somebody on a connection that other requests share.
+    else if (asked.fallBack !== undefined && tiesIdentity(asked.request, 'authorization')) asked.fallBack()
+    else this.#attempt(tunnel)
+  }
+
+  drained(): void {
+    this.#reply.drained()
+  }
+
+  finished(): void {
+    this.#linger()
+  }
+
+  closed(): void {
+    this.#left = true
+    this.#waiting?.abort(GONE)
     this.#finish()
+    this.#over?.()
   }
 
   /** Whoever has the connection to itself is counted with it; a visitor behind a proxy is by its requests. */
@@ -138,13 +161,32 @@ export class Exchange {
     this.#pass = pass
   }
 
-  async #attempt(tunnel: Tunnel): Promise<void> {
+  #attempt(tunnel: Tunnel): void {
+    const reached = this.#admission.reachNow(tunnel, this.#visitor)
+    if (reached === undefined) void this.#await(tunnel)
+    else this.#try(reached)
+  }
+
+  async #await(tunnel: Tunnel): Promise<void> {
     try {
-      this.#reached = await this.#admission.reach(tunnel, this.#visitor, tunnel.live === undefined ? this.#wait() : {})
-      if (!this.#left) this.#send(this.#reached)
+      const reached = await this.#admission.reach(tunnel, this.#visitor, this.#wait())
+      if (!this.#left) this.#try(reached)
     } catch (error) {
-      if (!this.#moveOn()) this.#fail(codeOf(error), error)
+      this.#unreached(error)
     }
+  }
+
+  #try(reached: Reached): void {
+    this.#reached = reached
+    try {
+      this.#send(reached)
+    } catch (error) {
+      this.#unreached(error)
+    }
+  }
+
+  #unreached(error: unknown): void {
+    if (!this.#moveOn()) this.#fail(codeOf(error), error)
   }
 
   /** What a request holds while its agent is away. */
@@ -161,6 +203,7 @@ export class Exchange {
     const safe = isRepeatable({ method: request.method ?? '', hasBody: head.hasBody, upgrade: upgrade?.protocol })
     if (former?.balanced !== true || !safe || this.#code !== undefined || this.#left) return false
     if (response.headersSent || response.destroyed) return false
+    this.#tried ??= new Set()
     this.#tried.add(former)
     const other = this.#admission.another(former, this.#visitor, this.#tried)
     if (other === undefined) return false
@@ -174,7 +217,7 @@ export class Exchange {
     other.traffic.open++
     other.traffic.total++
     this.#tunnel = other
-    void this.#attempt(other)
+    this.#attempt(other)
     return true
   }
 
@@ -189,17 +232,20 @@ export class Exchange {
     this.#unpause?.()
     // A gRPC service may think for as long as its client lets it, and begin with its first message.
     const silence = reached.tunnel.h2c && this.#isGrpc ? undefined : this.#silence
-    const timers = [silence, this.#idle].filter((timer) => timer !== undefined)
+    const idle = this.#idle
     this.#unpause = link.onPause((paused) => {
       // Its agent may come back, and may not: who need not wait does not.
       if (paused && this.#moveOn()) return
-      for (const timer of timers)
-        if (paused) timer.pause()
-        else timer.resume()
+      if (paused) silence?.pause()
+      else silence?.resume()
+      if (paused) idle?.pause()
+      else idle?.resume()
     })
-    for (const timer of timers) {
-      timer.restart()
-      if (link.paused) timer.pause()
+    silence?.restart()
+    idle?.restart()
+    if (link.paused) {
+      silence?.pause()
+      idle?.pause()
     }
     if (head.hasBody) this.#pour(upstream, reached, silence)
     else upstream.end()
@@ -209,29 +255,22 @@ export class Exchange {
     return /^application\/grpc/i.test(this.#asked.request.headers['content-type'] ?? '')
   }
 
-  #outgoing(reached: Reached): Outgoing {
+  #outgoing({ tunnel, live, open }: Reached): Outgoing {
     const { request, head, upgrade } = this.#asked
     const visitor = this.#visitor
-    const { link, service } = reached.live
+    const { trusted, settings } = this.#admission
     const method = request.method ?? 'GET'
+    const { rawHeaders: raw, httpVersion: version } = request
     return {
       method,
-      path: rewritten(request.url ?? '/', reached.tunnel),
-      fields: [
-        ...prefixFields(reached.tunnel),
-        ...requestFields(
-          request.rawHeaders,
-          { peer: visitor.peer, secure: visitor.secure, trusted: this.#admission.trusted },
-          { method, version: request.httpVersion, upgrade: upgrade?.protocol, host: reached.tunnel.hostHeader },
-        ),
-      ],
+      path: rewritten(request.url ?? '/', tunnel),
+      fields: this.#known.request(visitor, { raw, method, version, upgrade: upgrade?.protocol, tunnel, trusted }),
       hasBody: head.hasBody,
-      takesTrailers: /(?:^|,)\s*trailers\s*(?:,|$)/i.test(String(request.headers.te ?? '')),
+      takesTrailers: tunnel.h2c && /(?:^|,)\s*trailers\s*(?:,|$)/i.test(String(request.headers.te ?? '')),
       upgrade: upgrade?.protocol,
-      responseHeadBytes: this.#admission.settings.limits.responseHeadBytes,
-      // A trusted proxy's connection carries many visitors: each has service connections of its own.
-      service: `${link.session}/${service}/${visitor.client}`,
-      open: () => reached.open(),
+      responseHeadBytes: settings.limits.responseHeadBytes,
+      service: this.#known.service(live, visitor.client),
+      open,
     }
   }
 
@@ -287,15 +326,14 @@ export class Exchange {
       incoming.destroy()
       return this.#fail('SERVICE_BROKE')
     }
-    const asksWho = tiesIdentity(incoming, 'www-authenticate')
-    if (asksWho && fallBack !== undefined) {
+    if (fallBack !== undefined && tiesIdentity(incoming, 'www-authenticate')) {
       incoming.destroy()
       return fallBack()
     }
     // Behind a proxy one address may be many people.
     if (
-      (asksWho || tiesIdentity(this.#asked.request, 'authorization')) &&
-      isTrusted(this.#admission.trusted, this.#visitor.peer.address)
+      isTrusted(this.#admission.trusted, this.#visitor.peer.address) &&
+      (tiesIdentity(incoming, 'www-authenticate') || tiesIdentity(this.#asked.request, 'authorization'))
     )
       incoming.retire()
     if (this.#reply.pass(incoming)) this.#began('service')
@@ -330,6 +368,16 @@ export class Exchange {
     } catch (failure) {
       if (!this.#moveOn()) this.#fail(codeOf(failure), failure)
     }
+  }
+
+  /** The service has been silent for too long. */
+  timedOut(): void {
+    this.#fail('SERVICE_TIMEOUT')
+  }
+
+  /** The service's answer can't be passed on, or broke off. */
+  failed(code: Code, cause?: unknown): void {
+    this.#fail(code, cause)
   }
 
   /** Before the head: an answer that says why. After it: a cut. */

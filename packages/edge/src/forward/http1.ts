@@ -1,4 +1,4 @@
-import { requestText } from '../http1/ask.ts'
+import { requestHead } from '../http1/ask.ts'
 import { askByNode } from './node-client.ts'
 import type { ServiceAgent } from './service.ts'
 import type { Outgoing, Upstream, UpstreamEvents } from './upstream.ts'
@@ -7,6 +7,6 @@ import type { Outgoing, Upstream, UpstreamEvents } from './upstream.ts'
 export function askHttp1(asked: Outgoing, agent: ServiceAgent, events: UpstreamEvents): Upstream {
   // Some servers let go of their parser as soon as they see an Upgrade, whatever they answer: nothing follows it.
   if (asked.upgrade !== undefined) return askByNode(asked, agent.duplex(asked), events)
-  const text = requestText(asked)
-  return agent.connection(asked).ask(asked, text, events)
+  const head = requestHead(asked, agent.lines.of(asked.fields))
+  return agent.connection(asked).ask(asked, head, events)
 }

@@ -138,13 +138,13 @@ function answerOf(
     },
     mayHaveTrailers: !ended,
     ended,
-    read: ({ data, end, failed }) => {
-      stream.on('data', data)
+    read: (reader) => {
+      stream.on('data', (chunk: Buffer) => reader.data(chunk))
       stream.once('end', () => {
-        if (endedWhole(stream)) end()
+        if (endedWhole(stream)) reader.end()
       })
       stream.once('close', () => {
-        if (!endedWhole(stream)) failed(new EngawaError('SERVICE_BROKE'))
+        if (!endedWhole(stream)) reader.failed(new EngawaError('SERVICE_BROKE'))
       })
     },
     pause: () => stream.pause(),

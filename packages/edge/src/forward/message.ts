@@ -20,6 +20,16 @@ export interface VisitorRequest {
   isPaused(): boolean
 }
 
+/** Told of an answer on its way. */
+export interface ResponseEvents {
+  /** The visitor takes more. */
+  drained(): void
+  /** All of it has gone out. */
+  finished(): void
+  /** Once, last: also where it did not. */
+  closed(): void
+}
+
 /** How a visitor is answered. `ServerResponse` is one. */
 export interface VisitorResponse {
   readonly statusCode: number
@@ -31,7 +41,7 @@ export interface VisitorResponse {
   readonly chunkedEncoding: boolean
   /** `fields`: names and values in turn; `ended`: nothing will follow, which only HTTP/2 can say. Throws for what can't be sent. */
   writeHead(status: number, message: string | undefined, fields: string[], ended?: boolean): unknown
-  write(chunk: Buffer): boolean
+  write(chunk: Uint8Array): boolean
   end(body?: string): unknown
   addTrailers(fields: [string, string][]): void
   writeContinue(): void
@@ -39,4 +49,6 @@ export interface VisitorResponse {
   flushHeaders(): void
   on(event: 'drain', listener: () => void): unknown
   once(event: 'close' | 'finish', listener: () => void): unknown
+  /** For one who wants all three events, where there is a cheaper way than `on` and `once`. There the head never waits for the body, and what is written is copied. */
+  follow?(events: ResponseEvents): void
 }

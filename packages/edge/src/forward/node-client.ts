@@ -42,7 +42,10 @@ function answerOf(incoming: IncomingMessage): ServiceAnswer {
     },
     mayHaveTrailers: incoming.headers['transfer-encoding'] !== undefined,
     ended: false,
-    read: ({ data, end, failed }) => incoming.on('data', data).once('end', end).once('error', failed),
+    read: (reader) => {
+      incoming.on('data', (chunk: Buffer) => reader.data(chunk))
+      incoming.once('end', () => reader.end()).once('error', (error) => reader.failed(error))
+    },
     pause: () => incoming.pause(),
     resume: () => incoming.resume(),
     destroy: () => incoming.destroy(),

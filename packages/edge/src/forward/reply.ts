@@ -1,7 +1,8 @@
 import type { Code } from '@engawa/shared/errors'
-import { answerFields, trailerFields, valuesOf } from './headers.ts'
+import { answerFields, trailerFields } from './headers.ts'
+import type { KnownFields } from './known.ts'
 import type { VisitorRequest, VisitorResponse } from './message.ts'
-import type { ServiceAnswer } from './upstream.ts'
+import type { BodyReader, ServiceAnswer } from './upstream.ts'
 
 export interface ReplySettings {
   /** The edge's, for which no service may set cookies. */
@@ -9,6 +10,7 @@ export interface ReplySettings {
   readonly interimResponses: number
   /** `Strict-Transport-Security`, for a service that says nothing of it itself. */
   readonly strictTransport?: string | undefined
+  readonly known: KnownFields
 }
 
 /** Told of a reply. */
@@ -19,7 +21,7 @@ export interface ReplyEvents {
 }
 
 /** The way back of one request: the service's interim answers, head, body and trailers, as its visitor gets them. */
-export class Reply {
+export class Reply implements BodyReader {
   readonly #request: VisitorRequest
   readonly #response: VisitorResponse
   readonly #settings: ReplySettings
@@ -27,6 +29,7 @@ export class Reply {
   #interim = 0
   #continued = false
   #begun = false
+  #answer: ServiceAnswer | undefined
 
   constructor(
     { request, response }: { request: VisitorRequest; response: VisitorResponse },
@@ -74,20 +77,9 @@ export class Reply {
       response.end()
       return true
     }
-    response.on('drain', () => answer.resume())
-    answer.read({
-      data: (chunk) => {
-        this.#begun = true
-        this.#events.sent(chunk.length)
-        if (!response.write(chunk)) answer.pause()
-      },
-      end: () => {
-        if (answer.rawTrailers.length > 0 && response.chunkedEncoding)
-          response.addTrailers(trailerFields(answer.rawTrailers))
-        response.end()
-      },
-      failed: (error) => this.#events.failed('SERVICE_BROKE', error),
-    })
+    this.#answer = answer
+    answer.read(this)
+    if (response.follow !== undefined) return true
     // Usually the first of the body follows at once and goes in one write with the head; events may be far apart.
     setImmediate(() => {
       if (!this.#begun && !response.writableEnded && !response.destroyed) response.flushHeaders()
@@ -95,16 +87,40 @@ export class Reply {
     return true
   }
 
-  #fieldsOf({ status, rawHeaders, mayHaveTrailers }: ServiceAnswer): string[] {
+  /** The visitor takes more. */
+  drained(): void {
+    this.#answer?.resume()
+  }
+
+  /** Of the body. */
+  data(chunk: Uint8Array): void {
+    const response = this.#response
+    const answer = this.#answer
+    this.#begun = true
+    this.#events.sent(chunk.length)
+    const mayLend = response.follow !== undefined || answer?.lends !== true
+    if (!response.write(mayLend ? chunk : Buffer.from(chunk))) answer?.pause()
+  }
+
+  end(): void {
+    const response = this.#response
+    const trailers = this.#answer?.rawTrailers ?? []
+    if (trailers.length > 0 && response.chunkedEncoding) response.addTrailers(trailerFields(trailers))
+    response.end()
+  }
+
+  failed(error: Error): void {
+    this.#events.failed('SERVICE_BROKE', error)
+  }
+
+  #fieldsOf({ status, rawHeaders: raw, mayHaveTrailers }: ServiceAnswer): string[] {
     const { httpVersion, headers, complete } = this.#request
+    const { domain, strictTransport, known } = this.#settings
     const trailers = httpVersion !== '1.0' && mayHaveTrailers
-    const fields = answerFields(rawHeaders, { status, domain: this.#settings.domain, trailers })
-    const { strictTransport } = this.#settings
-    if (strictTransport !== undefined && valuesOf(rawHeaders, 'strict-transport-security').length === 0)
-      fields.push('Strict-Transport-Security', strictTransport)
+    const fields = known.answer({ raw, status, domain, trailers, strictTransport })
     // The visitor may hold its body back for good: what it sends next can't be told from it.
-    if (headers.expect !== undefined && !this.#continued && !complete) fields.push('Connection', 'close')
-    return fields
+    const mayHold = !complete && !this.#continued && headers.expect !== undefined
+    return mayHold ? [...fields, 'Connection', 'close'] : fields
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Stream } from '@engawa/shared/mux/events'
 import { type StreamDuplex, toDuplex } from '@engawa/shared/stream/duplex'
+import { KnownLines } from '../http1/lines.ts'
 import { ServiceConnection, type ServiceConnectionEvents } from '../http1/service-connection.ts'
 import { H2cPool } from './h2c.ts'
 
@@ -19,6 +20,8 @@ export interface ServiceAddress {
  * can reach nobody else.
  */
 export class ServiceAgent {
+  /** Of the request before; the next one often has the same fields. */
+  readonly lines: KnownLines = new KnownLines('Connection: keep-alive\r\n')
   readonly #kept: number
   readonly #all = new Set<ServiceConnection>()
   /** The one that was freed last is asked first. */
@@ -43,6 +46,11 @@ export class ServiceAgent {
 
   /** One that is idle, or a new one. Throws SESSION_FULL. */
   connection({ service, open }: ServiceAddress): ServiceConnection {
+    const latest = this.#idle.at(-1)
+    if (latest?.service === service) {
+      this.#idle.pop()
+      return latest
+    }
     const at = this.#idle.findLastIndex((idle) => idle.service === service)
     const [kept] = at < 0 ? [] : this.#idle.splice(at, 1)
     if (kept !== undefined) return kept

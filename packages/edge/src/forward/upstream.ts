@@ -43,9 +43,9 @@ export interface UpstreamEvents {
 
 /** Told of a body: data, then once `end` or `failed`; nothing after `destroy`. */
 export interface BodyReader {
-  readonly data: (chunk: Buffer) => void
-  readonly end: () => void
-  readonly failed: (error: Error) => void
+  data(chunk: Uint8Array): void
+  end(): void
+  failed(error: Error): void
 }
 
 /** A service's answer. Its body waits until somebody reads it. */
@@ -60,6 +60,8 @@ export interface ServiceAnswer {
   readonly mayHaveTrailers: boolean
   /** Nothing comes after the head, neither body nor trailers. */
   readonly ended: boolean
+  /** A piece of its body is the reader's only until `data` returns. */
+  readonly lends?: boolean
   read(reader: BodyReader): void
   pause(): unknown
   resume(): unknown

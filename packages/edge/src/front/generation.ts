@@ -55,16 +55,22 @@ export class Generation {
         resolve({ code, signal })
       }
       child.once('exit', done)
-      // It could not even be started.
       child.once('error', (cause) => {
-        this.failure ??= new EngawaError('INTERNAL', `the edge’s program cannot be started: ${cause.message}`, {
-          cause,
-          ja: `エッジのプログラムを起動できません: ${cause.message}`,
-        })
+        this.failure ??= unstartable(cause)
         if (child.pid === undefined) done(1, null)
       })
+      // What came before anybody listened here.
+      if (child.exitCode !== null || child.signalCode !== null) done(child.exitCode, child.signalCode)
+      else if (child.pid === undefined) setImmediate(() => done(1, null))
     })
   }
+}
+
+function unstartable(cause: Error): EngawaError {
+  return new EngawaError('INTERNAL', `the edge’s program cannot be started: ${cause.message}`, {
+    cause,
+    ja: `エッジのプログラムを起動できません: ${cause.message}`,
+  })
 }
 
 function describe({ code, signal }: Exit): string {

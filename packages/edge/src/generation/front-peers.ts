@@ -26,6 +26,7 @@ export class FrontPeers implements Peers {
   readonly #orders: FrontOrders
   readonly #held = new Together(async (keys) => (await this.#channel.call('held', { keys })).body)
   readonly #keeping = new Keeping((key, handle) => this.#channel.call('keep', { key }, handle))
+  #entering: Promise<unknown> | undefined
   #own = 0
   #others: ReadonlySet<number> = new Set()
   #relieved = false
@@ -39,11 +40,18 @@ export class FrontPeers implements Peers {
     process.on('message', (message, handle) => this.#channel.received(message, handle))
     // Without the front nobody holds the folder, and the next one wants the ports.
     process.once('disconnect', () => process.exit(1))
+    if (!process.connected) process.exit(1)
     this.sockets = { listen: (server, address, use) => this.#listen(server, address, use) }
   }
 
+  approach(folder: string): void {
+    this.#entering = this.#channel.call('enter', { folder })
+    // `enter` tells of it.
+    this.#entering.catch(() => {})
+  }
+
   async enter(folder: string): Promise<() => void> {
-    await this.#channel.call('enter', { folder })
+    await (this.#entering ?? this.#channel.call('enter', { folder }))
     return staySeen(folder)
   }
 

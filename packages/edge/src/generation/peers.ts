@@ -26,6 +26,8 @@ export interface Role {
 
 /** This process's place among those that serve the same folder. */
 export interface Peers {
+  /** Begins to make the folder its own, while this process has something else to do; `enter` is called next. */
+  approach(folder: string): void
   /** Makes the folder its own. Answers how to end that. Throws FOLDER_LOCKED. */
   enter(folder: string): Promise<() => void>
   readonly sockets: SocketSource
@@ -75,6 +77,7 @@ export function listen(server: Server, where: object): Promise<void> {
 
 /** A process that serves its folder alone, without a front: there is nobody to hand anything to. */
 export const ALONE: Peers = {
+  approach: () => {},
   enter: async (folder) => {
     makeFolder(folder)
     const lock = lockFolder(folder)

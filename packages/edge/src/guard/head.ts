@@ -16,23 +16,40 @@ const HTTP_1: ReadonlySet<string> = new Set(['1.0', '1.1'])
 // Visible ASCII without `#` (RFC 9112 §3.2.1): Node lets a fragment through.
 const TARGET = /^\/[\x21\x22\x24-\x7e]*$/
 
+type Head = Pick<VisitorRequest, 'method' | 'url' | 'rawHeaders' | 'httpVersion'>
+
 /**
  * Refuses every head that two readers could take differently, above what Node's parser refuses by itself
  * (bare CR and LF, NUL, obs-fold, Content-Length together with Transfer-Encoding, …). RFC 9112 §3, §6.
  */
 export function checkHead(
-  request: Pick<VisitorRequest, 'method' | 'url' | 'rawHeaders' | 'httpVersion'>,
+  request: Head,
   limits: VisitorLimits,
   versions: ReadonlySet<string> = HTTP_1,
 ): CheckedHead | Code {
-  const { method = '', url = '', rawHeaders, httpVersion } = request
+  return checkLine(request, limits, versions) ?? checkFields(request)
+}
+
+/** As `checkHead`, what differs between requests that have the same fields. */
+export function checkLine(
+  { method = '', url = '', rawHeaders, httpVersion }: Head,
+  limits: VisitorLimits,
+  versions: ReadonlySet<string> = HTTP_1,
+): Code | undefined {
   if (url.length > limits.requestTargetBytes) return 'TARGET_TOO_LONG'
   if (rawHeaders.length > 2 * limits.requestFields) return 'HEAD_TOO_LARGE'
   // TRACE would echo cookies and the edge's own fields; CONNECT asks for a forward proxy.
   if (method === 'TRACE' || method === 'CONNECT') return 'METHOD_REFUSED'
   if (!KNOWN.has(method)) return 'REQUEST_INVALID'
   if (!versions.has(httpVersion)) return 'REQUEST_INVALID'
-  if (!TARGET.test(url)) return 'REQUEST_INVALID'
+  return TARGET.test(url) ? undefined : 'REQUEST_INVALID'
+}
+
+/** As `checkHead`, what the fields of a request and its version decide. */
+export function checkFields({
+  rawHeaders,
+  httpVersion,
+}: Pick<VisitorRequest, 'rawHeaders' | 'httpVersion'>): CheckedHead | Code {
   let host: string | undefined
   let length: string | undefined
   let encoding: string | undefined

@@ -1,41 +1,48 @@
+import type { Stream } from '@engawa/shared/mux/events'
+import type { BodyReader } from '../forward/upstream.ts'
 import { Chunks } from './chunks.ts'
 import type { Framing } from './response-head.ts'
+
+const NONE: readonly string[] = []
 
 /**
  * The body of a service's answer: finds its end, and holds what comes while its reader has stopped. How much that can
  * be, credit bounds: what is held has not been granted again.
  */
 export class AnswerBody {
+  /** Nothing comes behind the head. */
+  readonly empty: boolean
   /** Its last byte has come. */
   complete: boolean
   /** More came than belongs to it. */
   excess = false
   readonly #framing: Framing
-  readonly #credit: (count: number) => void
+  readonly #stream: Pick<Stream, 'consumed'>
   readonly #chunks: Chunks | undefined
-  readonly #queue: Buffer[] = []
+  #queue: Buffer[] | undefined
   #left: number
   #queuedBytes = 0
-  #data: ((chunk: Buffer) => void) | undefined
+  #reader: Pick<BodyReader, 'data'> | undefined
   #paused = false
   #dropped = false
 
-  /** `credit` hears of bytes that were taken. */
-  constructor(framing: Framing, credit: (count: number) => void) {
+  /** `stream` hears of bytes that were taken. */
+  constructor(framing: Framing, stream: Pick<Stream, 'consumed'>) {
     this.#framing = framing
-    this.#credit = credit
+    this.#stream = stream
     this.#left = framing.kind === 'length' ? framing.bytes : 0
     this.#chunks = framing.kind === 'chunked' ? new Chunks() : undefined
-    this.complete = framing.kind === 'none' || (framing.kind === 'length' && framing.bytes === 0)
+    this.empty = framing.kind === 'none' || (framing.kind === 'length' && framing.bytes === 0)
+    this.complete = this.empty
   }
 
   get trailers(): readonly string[] {
-    return this.#chunks?.trailers ?? []
+    return this.#chunks?.trailers ?? NONE
   }
 
   /** All of it has come and was handed on. */
   get done(): boolean {
-    return this.complete && this.#queue.length === 0
+    return this.complete && this.#queuedBytes === 0
   }
 
   /** Bytes of the connection, lent. False: they are no body. */
@@ -43,7 +50,7 @@ export class AnswerBody {
     const queuedBefore = this.#queuedBytes
     const used = this.complete ? 0 : this.#find(bytes)
     if (used !== undefined && used < bytes.length) this.excess = true
-    this.#credit(bytes.length - (this.#queuedBytes - queuedBefore))
+    this.#stream.consumed(bytes.length - (this.#queuedBytes - queuedBefore))
     return used !== undefined
   }
 
@@ -53,9 +60,9 @@ export class AnswerBody {
     return this.complete
   }
 
-  /** From now on, each piece as it comes; a piece is the reader's. */
-  read(data: (chunk: Buffer) => void): void {
-    this.#data = data
+  /** From now on, each piece as it comes; lent. */
+  read(reader: Pick<BodyReader, 'data'>): void {
+    this.#reader = reader
     this.resume()
   }
 
@@ -65,29 +72,29 @@ export class AnswerBody {
 
   resume(): void {
     this.#paused = false
-    while (!this.#paused && this.#data !== undefined) {
-      const chunk = this.#queue.shift()
+    while (!this.#paused && this.#reader !== undefined) {
+      const chunk = this.#queue?.shift()
       if (chunk === undefined) return
       this.#queuedBytes -= chunk.length
-      this.#credit(chunk.length)
-      this.#data(chunk)
+      this.#stream.consumed(chunk.length)
+      this.#reader.data(chunk)
     }
   }
 
   /** Nobody wants the rest. */
   drop(): void {
     this.#dropped = true
-    this.#queue.length = 0
-    this.#credit(this.#queuedBytes)
+    this.#queue = undefined
+    this.#stream.consumed(this.#queuedBytes)
     this.#queuedBytes = 0
-    this.#data = undefined
+    this.#reader = undefined
   }
 
   /** How many of the bytes belong to it. */
   #find(bytes: Uint8Array): number | undefined {
     switch (this.#framing.kind) {
       case 'length': {
-        const part = bytes.subarray(0, this.#left)
+        const part = bytes.length <= this.#left ? bytes : bytes.subarray(0, this.#left)
         this.#left -= part.length
         this.complete = this.#left === 0
         this.#give(part)
@@ -106,8 +113,9 @@ export class AnswerBody {
 
   #give(payload: Uint8Array): void {
     if (payload.length === 0 || this.#dropped) return
+    if (this.#reader !== undefined && !this.#paused && this.#queuedBytes === 0) return this.#reader.data(payload)
     const chunk = Buffer.from(payload)
-    if (this.#data !== undefined && !this.#paused && this.#queue.length === 0) return this.#data(chunk)
+    this.#queue ??= []
     this.#queue.push(chunk)
     this.#queuedBytes += chunk.length
   }

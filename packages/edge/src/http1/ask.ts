@@ -11,16 +11,22 @@ import {
 import { AnswerBody } from './answer-body.ts'
 import { fieldLines } from './lines.ts'
 import { replay } from './replay.ts'
-import { type ResponseHead, readResponseHead } from './response-head.ts'
+import { type KnownHead, type ResponseHead, readResponseHead } from './response-head.ts'
 
+/** Heads of more bytes are not kept for the next answer: so many connections may rest. */
+const KNOWN_BYTES = 4 * 1024
 /** Small payloads go in one piece with the lines around them. */
 const JOIN_BYTES = 8 * 1024
 const PATH = /^[\x21-\xff]+$/
 
-/** The head of a request as it goes to the service. Throws INTERNAL for what can't be one. */
-export function requestText({ method, path, fields }: Outgoing): string {
+/** The head of a request as it goes to the service. `lines`: what follows its first one. Throws INTERNAL for what can't be one. */
+export function requestHead({ method, path }: Outgoing, lines: Uint8Array): Buffer {
   if (!PATH.test(path)) throw new EngawaError('INTERNAL', 'a path that cannot be sent')
-  return `${method} ${path} HTTP/1.1\r\n${fieldLines(fields)}Connection: keep-alive\r\n\r\n`
+  const line = `${method} ${path} HTTP/1.1\r\n`
+  const head = Buffer.allocUnsafe(line.length + lines.length)
+  head.write(line, 0, 'latin1')
+  head.set(lines, line.length)
+  return head
 }
 
 /** head: of the answer, awaited · body: it comes · replayed: Node reads the answer · over: nothing is to come of it. */
@@ -29,19 +35,25 @@ type Phase = 'head' | 'body' | 'replayed' | 'over'
 /** kept: it may be asked again · ended: this was its last request · taken: another has its stream. */
 export type Left = 'kept' | 'ended' | 'taken'
 
+/** The head of the answer before, on the same connection. */
+export interface AnswerMemory {
+  known: KnownHead | undefined
+}
+
 export interface AskOptions {
   readonly stream: Stream
   /** Its head as sent. */
-  readonly text: string
+  readonly head: Buffer
   readonly events: UpstreamEvents
   /** The connection has carried a request before. */
   readonly reused: boolean
+  readonly memory: AnswerMemory
   /** Nothing of it is to come. What becomes of the connection, and the answer's Keep-Alive. */
   readonly over: (left: Left, keepAlive?: string) => void
 }
 
 /** One request on a service connection, and its answer. */
-export class Ask implements Upstream {
+export class Ask implements Upstream, ServiceAnswer {
   readonly #outgoing: Outgoing
   readonly #options: AskOptions
   readonly #chunked: boolean
@@ -60,7 +72,7 @@ export class Ask implements Upstream {
     this.#outgoing = outgoing
     this.#options = options
     this.#chunked = outgoing.hasBody && isChunked(outgoing.fields)
-    options.stream.write(Buffer.from(options.text, 'latin1'))
+    options.stream.write(options.head)
   }
 
   write(chunk: Buffer): boolean {
@@ -96,7 +108,7 @@ export class Ask implements Upstream {
   }
 
   /** The service has ended its direction. */
-  ended(): void {
+  hungUp(): void {
     if (this.#phase !== 'body' || this.#body?.end() !== true) return this.failed(new EngawaError('SERVICE_BROKE'))
     this.#retired = true
     this.#settle()
@@ -122,17 +134,22 @@ export class Ask implements Upstream {
   }
 
   #readHead(bytes: Uint8Array): void {
-    const { stream, events } = this.#options
+    const { stream, events, memory } = this.#options
     const { method, responseHeadBytes: most } = this.#outgoing
+    const toHead = method === 'HEAD'
     let rest = this.#held === undefined ? bytes : Buffer.concat([this.#held, bytes])
     this.#held = undefined
     while (this.#phase === 'head') {
-      const head = readResponseHead(rest, { head: method === 'HEAD', most })
+      const head = readResponseHead(rest, { head: toHead, most, known: memory.known })
       if (head === 'more') this.#held = Buffer.from(rest)
       if (head === 'more' || head === 'other') {
         stream.consumed(bytes.length)
         if (head === 'other') this.#replay(Buffer.from(rest))
         return
+      }
+      if (head.status >= 200 && head !== memory.known?.head) {
+        const text = rest.subarray(0, head.bytes)
+        memory.known = text.length > KNOWN_BYTES ? undefined : { head, text: new Uint8Array(text), toHead }
       }
       rest = rest.subarray(head.bytes)
       if (head.status >= 200) {
@@ -149,8 +166,8 @@ export class Ask implements Upstream {
     this.#head = head
     this.#phase = 'body'
     this.#retired = !head.keeps
-    this.#body = new AnswerBody(head.framing, (count) => stream.consumed(count))
-    events.answered(this.#answer(head, this.#body))
+    this.#body = new AnswerBody(head.framing, stream)
+    events.answered(this)
     if (this.#phase !== 'body') stream.consumed(rest.length)
     else if (rest.length > 0) this.#readBody(rest)
     else this.#settle()
@@ -178,31 +195,42 @@ export class Ask implements Upstream {
     reader?.end()
   }
 
-  #answer(head: ResponseHead, body: AnswerBody): ServiceAnswer {
-    const { status, message, rawHeaders, framing } = head
-    return {
-      status,
-      message,
-      rawHeaders,
-      get rawTrailers() {
-        return body.trailers
-      },
-      mayHaveTrailers: framing.kind === 'chunked',
-      ended: body.complete,
-      read: (reader) => {
-        this.#reader = reader
-        body.read(reader.data)
-      },
-      pause: () => body.pause(),
-      resume: () => {
-        body.resume()
-        this.#settle()
-      },
-      destroy: () => this.destroy(),
-      retire: () => {
-        this.#retired = true
-      },
-    }
+  // The answer, from `answered` on.
+
+  readonly lends = true
+
+  get status(): number {
+    return this.#head?.status ?? 0
+  }
+  get message(): string | undefined {
+    return this.#head?.message
+  }
+  get rawHeaders(): readonly string[] {
+    return this.#head?.rawHeaders ?? []
+  }
+  get rawTrailers(): readonly string[] {
+    return this.#body?.trailers ?? []
+  }
+  get mayHaveTrailers(): boolean {
+    return this.#head?.framing.kind === 'chunked'
+  }
+  /** It had no body from the start. */
+  get ended(): boolean {
+    return this.#body?.empty === true
+  }
+  read(reader: BodyReader): void {
+    this.#reader = reader
+    this.#body?.read(reader)
+  }
+  pause(): void {
+    this.#body?.pause()
+  }
+  resume(): void {
+    this.#body?.resume()
+    this.#settle()
+  }
+  retire(): void {
+    this.#retired = true
   }
 
   /** What is not for a strict reader is read by Node's, from its first byte. The connection ends with it. */

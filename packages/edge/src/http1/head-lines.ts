@@ -53,6 +53,19 @@ export class HeadLines {
     return true
   }
 
+  /** Whether the very same bytes come next; then they are taken. */
+  repeats(expected: Uint8Array): boolean {
+    const bytes = this.#bytes
+    const { at } = this
+    const end = at + expected.length
+    if (end > bytes.length) return false
+    // From the end: what differs is seldom the first of them.
+    for (let from = end - 1, index = expected.length - 1; index >= 0; from--, index--)
+      if (bytes[from] !== expected[index]) return false
+    this.at = end
+    return true
+  }
+
   /** Skips bytes of a target; false: none are left. */
   skipTarget(): boolean {
     return this.#skip(TARGET)
@@ -89,20 +102,14 @@ export class HeadLines {
       const colon = this.at
       this.at++
       if (!this.#skip(VALUE)) return 'more'
-      const [begin, end] = this.#trimmed(colon + 1, this.at)
+      let begin = colon + 1
+      let end = this.at
+      while (begin < end && isBlank(bytes[begin])) begin++
+      while (end > begin && isBlank(bytes[end - 1])) end--
       offsets.push(from, colon, begin, end)
       const ended = this.takes('\r\n')
       if (ended !== true) return ended
     }
-  }
-
-  #trimmed(from: number, to: number): readonly [number, number] {
-    const bytes = this.#bytes
-    let begin = from
-    let end = to
-    while (begin < end && isBlank(bytes[begin])) begin++
-    while (end > begin && isBlank(bytes[end - 1])) end--
-    return [begin, end]
   }
 
   /** As `fields`, their texts: names and values in turn. */

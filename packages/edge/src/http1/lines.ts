@@ -16,6 +16,28 @@ export function fieldLines(fields: readonly string[]): string {
   return lines
 }
 
+/** The end of a head from its fields on, kept for those who come with the same array again. */
+export class KnownLines {
+  #fields: readonly string[] | undefined
+  #bytes: Uint8Array = new Uint8Array()
+  readonly #last: string
+
+  /** `last`: the lines behind those of the fields. */
+  constructor(last: string) {
+    this.#last = last
+  }
+
+  /** Not to be changed. Throws INTERNAL as `fieldLines`. */
+  of(fields: readonly string[]): Uint8Array {
+    if (fields !== this.#fields) {
+      // A copy, for it stays, and would keep a part of the pool.
+      this.#bytes = new Uint8Array(Buffer.from(`${fieldLines(fields)}${this.#last}\r\n`, 'latin1'))
+      this.#fields = fields
+    }
+    return this.#bytes
+  }
+}
+
 /** Whether a reason may stand in a status line. RFC 9112 §4 */
 export function isReason(text: string): boolean {
   return !NO_VALUE.test(text)

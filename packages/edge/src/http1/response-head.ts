@@ -23,6 +23,14 @@ export interface ResponseHead {
   readonly bytes: number
 }
 
+/** A head, and what it looked like: the next answer on its connection may have the same. */
+export interface KnownHead {
+  readonly head: ResponseHead
+  readonly text: Uint8Array
+  /** It answers a HEAD request. */
+  readonly toHead: boolean
+}
+
 const LENGTH = /^(?:0|[1-9]\d{0,14})$/
 /** More than any service sends. */
 const FIELDS = 1000
@@ -32,13 +40,15 @@ const NONE: Framing = { kind: 'none' }
  * Reads the head of a service's answer, if it belongs to the part of HTTP/1.1 that leaves nothing to interpret: everything
  * else is `other`. `head`: it answers a HEAD request; `most`: how many bytes it may have. RFC 9112 §4, §6.3
  *
+ * `known`: a head that was read before. The same bytes say the same, and are not read again.
  * 101 is always `other`.
  */
 export function readResponseHead(
   bytes: Uint8Array,
-  { head, most }: { head: boolean; most: number },
+  { head, most, known }: { head: boolean; most: number; known?: KnownHead | undefined },
 ): ResponseHead | Unread {
   const lines = new HeadLines(bytes)
+  if (known !== undefined && known.toHead === head && lines.repeats(known.text)) return known.head
   const version = lines.takes('HTTP/1.1 ')
   if (version !== true) return version
   const from = lines.at

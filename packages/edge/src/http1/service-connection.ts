@@ -1,7 +1,7 @@
 import { EngawaError } from '@engawa/shared/errors'
 import type { Stream } from '@engawa/shared/mux/events'
 import type { Outgoing, Upstream, UpstreamEvents } from '../forward/upstream.ts'
-import { Ask, type Left } from './ask.ts'
+import { type AnswerMemory, Ask, type Left } from './ask.ts'
 
 /** A service that announces no idle time of its own is taken to keep a connection this long. */
 const IDLE_MS = 60_000
@@ -30,6 +30,8 @@ export class ServiceConnection {
   #phase: Phase = 'idle'
   #ask: Ask | undefined
   #asks = 0
+  readonly #memory: AnswerMemory = { known: undefined }
+  readonly #over = (left: Left, keepAlive?: string): void => this.#answered(left, keepAlive)
   #idleSince = 0
   #idleMs = IDLE_MS
   #timer: NodeJS.Timeout | undefined
@@ -48,7 +50,7 @@ export class ServiceConnection {
         if (this.#phase === 'idle') this.#leave(() => stream.reset('CANCELLED'))
       },
       end: () => {
-        if (this.#ask !== undefined) this.#ask.ended()
+        if (this.#ask !== undefined) this.#ask.hungUp()
         else if (this.#phase === 'idle') this.#leave(() => stream.end())
       },
       reset: (code) => {
@@ -59,15 +61,16 @@ export class ServiceConnection {
     }
   }
 
-  /** Sends a request; only while it is idle. `text`: its head. */
-  ask(outgoing: Outgoing, text: string, events: UpstreamEvents): Upstream {
+  /** Sends a request; only while it is idle. `head`: as it goes out. */
+  ask(outgoing: Outgoing, head: Buffer, events: UpstreamEvents): Upstream {
     this.#phase = 'asked'
     this.#ask = new Ask(outgoing, {
       stream: this.#stream,
-      text,
+      head,
       events,
       reused: this.#asks++ > 0,
-      over: (left, keepAlive) => this.#answered(left, keepAlive),
+      memory: this.#memory,
+      over: this.#over,
     })
     return this.#ask
   }
@@ -92,7 +95,7 @@ export class ServiceConnection {
   #answered(left: Left, keepAlive: string | undefined): void {
     this.#ask = undefined
     if (left === 'taken') return this.#leave()
-    const seconds = /(?:^|,)\s*timeout=(\d+)/i.exec(keepAlive ?? '')?.[1]
+    const seconds = keepAlive === undefined ? undefined : /(?:^|,)\s*timeout=(\d+)/i.exec(keepAlive)?.[1]
     this.#idleMs = seconds === undefined ? IDLE_MS : Math.min(IDLE_MS, Number(seconds) * 1000 - MARGIN_MS)
     if (left === 'kept' && this.#idleMs > 0 && !this.#stream.closed) {
       this.#phase = 'idle'

@@ -1,15 +1,23 @@
 import type { Socket } from 'node:net'
 import type { Millis } from '@engawa/shared/mux/events'
-import { type CheckedHead, checkHead } from '../guard/head.ts'
+import { readAsData, readInto } from '@engawa/shared/stream/onread'
+import { type CheckedHead, checkFields, checkLine } from '../guard/head.ts'
 import type { VisitorLimits } from '../guard/limits.ts'
 import type { Conversation } from '../listen/conversation.ts'
-import { readRequestHead } from './request-head.ts'
+import { Gathering } from './gathering.ts'
+import { type RequestFields, readRequestHead } from './request-head.ts'
 import { CountedRequest } from './visitor-request.ts'
-import { DirectResponse } from './visitor-response.ts'
+import { AnswerHeads, DirectResponse } from './visitor-response.ts'
 
 /** A head that comes in more pieces is read by Node, which does not begin anew with each. */
 const PIECES = 8
 const NOTHING = Buffer.alloc(0)
+/** Fields of more bytes are not kept for the next request: so many connections may rest. */
+const KNOWN_BYTES = 4 * 1024
+/** What one read of a visitor brings at most. */
+const READ_BYTES = 64 * 1024
+/** All of them read into this one, one after the other: what is kept is copied. */
+let common: Buffer | undefined
 
 export interface VisitorConnectionOptions {
   readonly socket: Socket
@@ -38,17 +46,29 @@ export class VisitorConnection {
   #request: CountedRequest | undefined
   #response: DirectResponse | undefined
   #served = false
+  /** The fields of the request before, which were checked then. */
+  #known: { readonly fields: RequestFields; readonly checked: CheckedHead } | undefined
+  readonly #heads: AnswerHeads
+  readonly #gathering: Gathering
   /** The head in the making is due then, or the connection has been idle for too long. */
   #dueAt: Millis
 
   constructor(options: VisitorConnectionOptions) {
     this.#options = options
     this.#dueAt = performance.now() + options.limits.requestHeadMs
+    this.#heads = new AnswerHeads(Math.floor(options.limits.keepAliveIdleMs / 1000))
     const { socket } = options
+    this.#gathering = new Gathering(socket)
     socket.on('data', this.#read)
     socket.on('end', this.#ended)
     socket.on('drain', this.#drained)
     socket.once('close', this.#closed)
+    common ??= Buffer.allocUnsafeSlow(READ_BYTES)
+    const buffer = common
+    readInto(socket, buffer, (count) => {
+      this.#read(buffer.subarray(0, count))
+      return undefined
+    })
   }
 
   /** What is overdue ends. */
@@ -64,6 +84,7 @@ export class VisitorConnection {
     if (this.#phase === 'head' && this.#served && this.#held.length === 0) this.#options.socket.destroy()
   }
 
+  /** Bytes of the visitor, lent. */
   readonly #read = (bytes: Buffer): void => {
     if (this.#phase === 'head')
       return this.#readHead(this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes]))
@@ -77,37 +98,42 @@ export class VisitorConnection {
   #putBack(bytes: Buffer): void {
     const { socket } = this.#options
     socket.pause()
-    socket.unshift(bytes)
+    socket.unshift(Buffer.from(bytes))
   }
 
   #readHead(bytes: Buffer): void {
     const { limits, socket, draining } = this.#options
-    const { requestFields: fields, requestHeadBytes: most } = limits
-    const head = readRequestHead(bytes, { fields, most })
+    const { requestFields, requestHeadBytes: most } = limits
+    const known = this.#known
+    const head = readRequestHead(bytes, { fields: requestFields, most, known: known?.fields })
     if (head === 'more' && this.#pieces < PIECES) {
       if (this.#served && this.#held.length === 0) this.#dueAt = performance.now() + limits.requestHeadMs
-      this.#held = bytes
+      this.#held = Buffer.from(bytes)
       this.#pieces++
       return
     }
     if (head === 'more' || head === 'other') return this.#handOver(bytes)
     const request = new CountedRequest(head, socket)
-    const checked = checkHead(request, limits)
+    const checked = checkLine(request, limits) ?? (head.fields === known?.fields ? known.checked : checkFields(request))
     // Node comes to the same end, and knows how to say it.
     if (typeof checked === 'string') return this.#handOver(bytes)
+    if (head.fields !== known?.fields)
+      this.#known = head.fields.text.length > KNOWN_BYTES ? undefined : { fields: head.fields, checked }
     this.#held = NOTHING
     this.#pieces = 0
     this.#phase = 'exchange'
-    const keptS = Math.floor(limits.keepAliveIdleMs / 1000)
-    const response = new DirectResponse(socket, { head: head.method === 'HEAD', last: head.last || draining(), keptS })
+    const last = head.fields.last || draining()
+    const heads = this.#heads
+    const gathering = this.#gathering
+    const response = new DirectResponse(socket, { head: head.method === 'HEAD', last, heads, gathering })
     this.#request = request
     this.#response = response
-    void this.#serve(checked, request, response)
+    this.#options.conversation.serve(checked, request, response, this.#over)
     if (head.bytes < bytes.length && this.#stillServes()) this.#read(bytes.subarray(head.bytes))
   }
 
-  async #serve(head: CheckedHead, request: CountedRequest, response: DirectResponse): Promise<void> {
-    await this.#options.conversation.serve(head, request, response)
+  /** Nothing is left of the exchange. */
+  readonly #over = (): void => {
     this.#response = undefined
     this.#next()
   }
@@ -134,7 +160,8 @@ export class VisitorConnection {
       this.#served && this.#held.length === 0 ? performance.now() + this.#options.limits.requestHeadMs : this.#dueAt
     this.#leave()
     socket.pause()
-    socket.unshift(bytes)
+    readAsData(socket)
+    socket.unshift(Buffer.from(bytes))
     handOver(headDueAt)
   }
 

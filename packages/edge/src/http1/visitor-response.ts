@@ -1,20 +1,79 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import type { VisitorResponse } from '../forward/message.ts'
+import type { ResponseEvents, VisitorResponse } from '../forward/message.ts'
+import type { Gathering } from './gathering.ts'
 import { fieldLines, isReason } from './lines.ts'
-
-/** What has come together is written at once from this on; less waits for the end of the turn. */
-const FULL_BYTES = 16 * 1024
-/** Larger pieces are not copied together with others. */
-const COPY_BYTES = 64 * 1024
 
 export interface ResponseOptions {
   /** The request is a HEAD. */
   readonly head: boolean
   /** The connection ends with this answer. */
   readonly last: boolean
-  /** What the visitor is told of how long its connection is kept, seconds. */
-  readonly keptS: number
+  /** Of its connection. */
+  readonly heads: AnswerHeads
+  readonly gathering: Gathering
+}
+
+/** What an answer's head is made of. */
+interface Begun {
+  readonly status: number
+  readonly reason: string
+  readonly fields: readonly string[]
+  /** It has a body. */
+  readonly bodied: boolean
+  readonly last: boolean
+}
+
+/** A head as it goes out. */
+interface Made extends Begun {
+  readonly bytes: Buffer
+  readonly chunked: boolean
+  /** Its connection ends with it. */
+  readonly closes: boolean
+  /** Of its Date. */
+  readonly second: number
+}
+
+/** The heads of a connection's answers. The next one is often the same. */
+export class AnswerHeads {
+  /** What the visitor is told of how long its connection is kept. */
+  readonly #kept: string
+  #made: Made | undefined
+
+  /** `keptS`: seconds. */
+  constructor(keptS: number) {
+    this.#kept = `Connection: keep-alive\r\nKeep-Alive: timeout=${keptS}\r\n`
+  }
+
+  /** Its bytes are not to be changed. Throws INTERNAL or a TypeError for what can't be sent. */
+  of(begun: Begun): Made {
+    const { status, reason, fields, bodied, last } = begun
+    const second = Math.floor(Date.now() / 1000)
+    const made = this.#made
+    if (
+      made?.fields === fields &&
+      made.status === status &&
+      made.reason === reason &&
+      made.bodied === bodied &&
+      made.last === last &&
+      made.second === second
+    )
+      return made
+    if (!isReason(reason) || status < 100 || status > 999) throw new TypeError('a status line that cannot be sent')
+    const lines = fieldLines(fields)
+    const said = namesOf(fields)
+    const chunked = bodied && !said.length
+    const closes = last || said.close
+    const date = said.date ? '' : `Date: ${dateAt(second)}\r\n`
+    const connection = said.connection ? '' : closes ? 'Connection: close\r\n' : this.#kept
+    const encoding = chunked ? 'Transfer-Encoding: chunked\r\n' : ''
+    const text = `HTTP/1.1 ${status} ${reason}\r\n${lines}${date}${connection}${encoding}\r\n`
+    // Not from the pool: it stays, and would keep the rest of it.
+    const bytes = Buffer.allocUnsafeSlow(text.length)
+    bytes.write(text, 'latin1')
+    this.#made = { ...begun, bytes, chunked, closes, second }
+    return this.#made
+  }
 }
 
 /** The answer to a visitor's request, on the socket itself: as `ServerResponse` frames it, in as few writes as it takes. */
@@ -30,13 +89,12 @@ export class DirectResponse implements VisitorResponse {
   readonly #socket: Socket
   readonly #options: ResponseOptions
   #bodiless = false
-  #parts: (string | Buffer)[] = []
-  #bytes = 0
   #scheduled = false
   #trailers = ''
-  #onDrain: (() => void)[] = []
-  #onFinish: (() => void)[] = []
-  #onClose: (() => void)[] = []
+  #events: ResponseEvents | undefined
+  #onDrain: (() => void)[] | undefined
+  #onFinish: (() => void)[] | undefined
+  #onClose: (() => void)[] | undefined
 
   constructor(socket: Socket, options: ResponseOptions) {
     this.#socket = socket
@@ -46,23 +104,19 @@ export class DirectResponse implements VisitorResponse {
 
   writeHead(status: number, message: string | undefined, fields: string[]): void {
     const reason = message ?? STATUS_CODES[status] ?? 'unknown'
-    if (!isReason(reason) || status < 100 || status > 999) throw new TypeError('a status line that cannot be sent')
-    const lines = fieldLines(fields)
-    const said = namesOf(fields)
+    const { head, heads } = this.#options
+    const bodied = !head && status !== 204 && status !== 304
+    const made = heads.of({ status, reason, fields, bodied, last: this.last })
     this.statusCode = status
     this.headersSent = true
-    this.#bodiless = this.#options.head || status === 204 || status === 304
-    this.chunkedEncoding = !this.#bodiless && !said.length
-    if (said.close) this.last = true
-    const date = said.date ? '' : `Date: ${now()}\r\n`
-    const kept = this.last
-      ? 'Connection: close\r\n'
-      : `Connection: keep-alive\r\nKeep-Alive: timeout=${this.#options.keptS}\r\n`
-    const chunked = this.chunkedEncoding ? 'Transfer-Encoding: chunked\r\n' : ''
-    this.#put(`HTTP/1.1 ${status} ${reason}\r\n${lines}${date}${said.connection ? '' : kept}${chunked}\r\n`)
+    this.#bodiless = !bodied
+    this.chunkedEncoding = made.chunked
+    if (made.closes) this.last = true
+    this.#put(made.bytes)
   }
 
-  write(chunk: Buffer): boolean {
+  /** `chunk` is the caller's again when it returns. */
+  write(chunk: Uint8Array): boolean {
     if (!this.#bodiless && chunk.length > 0 && !this.destroyed) {
       if (this.chunkedEncoding) this.#put(`${chunk.length.toString(16)}\r\n`)
       this.#put(chunk)
@@ -76,13 +130,16 @@ export class DirectResponse implements VisitorResponse {
     if (body !== undefined) this.write(Buffer.from(body))
     if (this.chunkedEncoding) this.#put(`0\r\n${this.#trailers}\r\n`)
     this.writableEnded = true
-    this.#flush((error) => {
-      if (error instanceof Error || this.destroyed) return
-      this.writableFinished = true
-      call(this.#onFinish)
-      if (this.last) this.#socket.destroySoon()
-      this.closed()
-    })
+    this.#options.gathering.flush((error) => this.#written(error))
+  }
+
+  #written(error: Error | null | undefined): void {
+    if (error instanceof Error || this.destroyed) return
+    this.writableFinished = true
+    this.#events?.finished()
+    call(this.#onFinish)
+    if (this.last) this.#socket.destroySoon()
+    this.closed()
   }
 
   addTrailers(fields: [string, string][]): void {
@@ -90,30 +147,34 @@ export class DirectResponse implements VisitorResponse {
   }
   writeContinue(): void {
     this.#put('HTTP/1.1 100 Continue\r\n\r\n')
-    this.#flush()
+    this.flushHeaders()
   }
   writeInformation(status: number, fields: Record<string, string[]>): void {
     const all = Object.entries(fields).flatMap(([name, values]) => values.flatMap((value) => [name, value]))
     this.#put(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n${fieldLines(all)}\r\n`)
-    this.#flush()
+    this.flushHeaders()
   }
   flushHeaders(): void {
-    this.#flush()
+    this.#options.gathering.flush()
   }
 
   on(_event: 'drain', listener: () => void): this {
-    this.#onDrain.push(listener)
+    ;(this.#onDrain ??= []).push(listener)
     return this
   }
   once(event: 'close' | 'finish', listener: () => void): this {
-    if (event === 'close') this.#onClose.push(listener)
-    else this.#onFinish.push(listener)
+    if (event === 'close') (this.#onClose ??= []).push(listener)
+    else (this.#onFinish ??= []).push(listener)
     return this
+  }
+  follow(events: ResponseEvents): void {
+    this.#events = events
   }
 
   /** The socket takes more. */
   drained(): void {
-    for (const listener of this.#onDrain) listener()
+    this.#events?.drained()
+    call(this.#onDrain)
   }
 
   /** It has gone out, or the socket has closed before. */
@@ -121,53 +182,39 @@ export class DirectResponse implements VisitorResponse {
     if (this.destroyed) return
     this.destroyed = true
     const listeners = this.#onClose
-    this.#onClose = []
+    this.#onClose = undefined
+    this.#events?.closed()
     call(listeners)
   }
 
-  #put(part: string | Buffer): void {
-    this.#parts.push(part)
-    this.#bytes += part.length
-    if (this.#bytes >= FULL_BYTES) return this.#flush()
+  #put(part: string | Uint8Array): void {
+    if (this.#socket.destroyed) return
+    this.#options.gathering.put(part)
     if (this.#scheduled) return
     this.#scheduled = true
     // What follows in this turn, as a small body follows its head, goes in one write with it.
-    process.nextTick(() => {
-      this.#scheduled = false
-      this.#flush()
-    })
+    if (due.length === 0) process.nextTick(flushDue)
+    due.push(this)
   }
 
-  #flush(written?: (error?: Error | null) => void): void {
-    const socket = this.#socket
-    const parts = this.#parts
-    const bytes = this.#bytes
-    if (socket.destroyed || (bytes === 0 && written === undefined)) return
-    this.#parts = []
-    this.#bytes = 0
-    const [only] = parts
-    if (parts.length === 1 && only instanceof Buffer) return void socket.write(only, written)
-    if (bytes <= COPY_BYTES) return void socket.write(joined(parts, bytes), written)
-    socket.cork()
-    for (const part of parts.slice(0, -1)) socket.write(part, 'latin1')
-    socket.write(parts.at(-1) ?? '', 'latin1', written)
-    socket.uncork()
+  /** What waits for the end of the turn. */
+  static flush(response: DirectResponse): void {
+    response.#scheduled = false
+    if (!response.destroyed) response.flushHeaders()
   }
 }
 
-function call(listeners: readonly (() => void)[]): void {
-  for (const listener of listeners) listener()
+/** Those with something to write in this turn: one look at all of them, for a carrier brings many answers at a time. */
+let due: DirectResponse[] = []
+
+function flushDue(): void {
+  const responses = due
+  due = []
+  for (const response of responses) DirectResponse.flush(response)
 }
 
-function joined(parts: readonly (string | Buffer)[], bytes: number): Buffer {
-  const all = Buffer.allocUnsafe(bytes)
-  let at = 0
-  for (const part of parts) {
-    if (typeof part === 'string') all.write(part, at, 'latin1')
-    else all.set(part, at)
-    at += part.length
-  }
-  return all
+function call(listeners: readonly (() => void)[] | undefined): void {
+  if (listeners !== undefined) for (const listener of listeners) listener()
 }
 
 interface Said {
@@ -195,8 +242,7 @@ let second = 0
 let text = ''
 
 /** For the Date field; the same for a second. */
-function now(): string {
-  const current = Math.floor(Date.now() / 1000)
+function dateAt(current: number): string {
   if (current !== second) {
     second = current
     text = new Date(current * 1000).toUTCString()

@@ -34,9 +34,9 @@ export function renameAgent(store: Store, from: string, to: string): AgentRow {
   })
 }
 
-/** The agent gives its identity back: nothing of it stays, its name is free for anyone. */
-export function forgetAgent(store: Store, id: number): void {
-  store.agents.remove(id)
+/** The agent gives its identity back: its name is free for anyone, and only that its key was good once is still known. */
+export function forgetAgent(store: Store, id: number, now: number): void {
+  store.transaction(() => store.agents.remove(id, now))
 }
 
 /** Throws AGENT_UNKNOWN. */

@@ -1,9 +1,12 @@
-import forge from 'node-forge'
+import type forge from 'node-forge'
+// This part alone: the whole of it would be loaded at each start.
+// @ts-expect-error -- it is described as a whole
+import part from 'node-forge/lib/asn1.js'
 
 /** DER, written with forge's ASN.1. Nothing is ever parsed with forge: its past holes are there. */
 export type Node = forge.asn1.Asn1
 
-const { asn1 } = forge
+const asn1 = part as typeof forge.asn1
 const { Class, Type } = asn1
 
 export function sequence(...children: Node[]): Node {

@@ -313,7 +313,7 @@ export class Gatekeeper implements Deciding {
     }
     return {
       left: (link) => {
-        forgetAgent(store, link.agentId)
+        forgetAgent(store, link.agentId, Date.now())
         registry.dropAgent(link.agentId)
         this.#others.tell({ news: 'revoked', agent: link.agentId, reason: 'the agent has left' })
       },

@@ -5,8 +5,10 @@ import { breakOff } from '@engawa/shared/stream/splice'
 import { refusedEntry } from '../access/asked.ts'
 import type { Admission, Visitor } from '../admit.ts'
 import { answer, rawAnswer } from '../forward/answers.ts'
+import { Countdown } from '../forward/countdown.ts'
 import { clientBehind } from '../forward/headers.ts'
 import { type Asked, Exchange } from '../forward/http.ts'
+import { KnownFields } from '../forward/known.ts'
 import type { VisitorRequest, VisitorResponse } from '../forward/message.ts'
 import type { Pages } from '../forward/pages.ts'
 import { ServiceAgent } from '../forward/service.ts'
@@ -21,6 +23,7 @@ const HALF_CLOSED_MS = 10_000
 export class Conversation {
   readonly visitor: Visitor
   readonly agent: ServiceAgent = new ServiceAgent()
+  readonly known: KnownFields = new KnownFields()
   readonly #admission: Admission
   readonly #socket: Socket
   readonly #wire: Socket
@@ -28,6 +31,9 @@ export class Conversation {
   #current: VisitorRequest | undefined
   #last = false
   #headDue: NodeJS.Timeout | undefined
+  readonly #cut = (): void => this.cut()
+  readonly #silence: Countdown
+  #exchange: Exchange | undefined
 
   /** `wire`: the TCP socket itself, below TLS if there is any. */
   constructor(admission: Admission, { visitor, socket, wire }: { visitor: Visitor; socket: Socket; wire: Socket }) {
@@ -35,7 +41,12 @@ export class Conversation {
     this.visitor = visitor
     this.#socket = socket
     this.#wire = wire
-    socket.once('close', () => this.agent.destroy())
+    const ms = admission.settings.limits.responseHeadMs
+    this.#silence = new Countdown(ms, () => this.#exchange?.timedOut(), { kept: true })
+    socket.once('close', () => {
+      this.agent.destroy()
+      this.#silence.dispose()
+    })
     socket.once('end', this.#watchHalfClosed)
   }
 
@@ -48,13 +59,23 @@ export class Conversation {
     return this.#current !== undefined
   }
 
-  /** One request, read by who waits for its end before the next. Resolves when nothing of it is left. */
-  async serve(head: CheckedHead, request: VisitorRequest, response: VisitorResponse): Promise<void> {
+  /** One request, read by who waits for its end before the next. `over`: nothing of it is left. */
+  serve(head: CheckedHead, request: VisitorRequest, response: VisitorResponse, over: () => void): void {
     this.#current = request
-    const { visitor, agent } = this
-    await new Exchange(this.#admission, { visitor, head, request, response, agent, cut: () => this.cut() }).run()
-    this.#current = undefined
-    if (this.#last) this.#socket.end()
+    this.#exchangeOf({ head, request, response }).run(() => {
+      this.#current = undefined
+      this.#exchange = undefined
+      if (this.#last) this.#socket.end()
+      over()
+    })
+  }
+
+  #exchangeOf(asked: Pick<Asked, 'head' | 'request' | 'response' | 'upgrade'>): Exchange {
+    const { visitor, agent, known } = this
+    const { head, request, response, upgrade } = asked
+    const own = { visitor, head, request, response, agent, known, silence: this.#silence, cut: this.#cut }
+    this.#exchange = new Exchange(this.#admission, upgrade === undefined ? own : { ...own, upgrade })
+    return this.#exchange
   }
 
   /** Node begins to count anew; whoever has used up its time with another reader has no more than the rest. */
@@ -74,8 +95,8 @@ export class Conversation {
         this.account(request, head)
         return refuse(request, response, head, this.#admission.pages)
       }
-      const asked: Asked = { visitor: this.visitor, head, request, response, agent: this.agent, cut: () => this.cut() }
-      await new Exchange(this.#admission, upgrade === undefined ? asked : { ...asked, upgrade }).run()
+      const asked = { head, request, response, ...(upgrade && { upgrade }) }
+      await new Promise<void>((resolve) => this.#exchangeOf(asked).run(resolve))
     }
     if (this.#waiting.length >= PIPELINED) return this.cut()
     this.#waiting.push({ request, turn })

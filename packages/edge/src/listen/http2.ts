@@ -139,10 +139,10 @@ class Visit {
     })
     const head = readHead(raw, { bodiless: stream.endAfterHeaders, scheme: 'https' })
     if (head === undefined) return this.#refuse(stream, raw)
-    void this.#exchange(stream, head)
+    this.#exchange(stream, head)
   }
 
-  async #exchange(stream: ServerHttp2Stream, read: Http2Head): Promise<void> {
+  #exchange(stream: ServerHttp2Stream, read: Http2Head): void {
     const { limits } = this.#admission.settings
     const request = new Http2Request(stream, read)
     const response = new Http2Response(stream, { head: read.method === 'HEAD' })
@@ -156,7 +156,7 @@ class Visit {
     const pass = this.#admission.door.http2Request(this.#visitor.peer.address)
     if (pass === 'TOO_MANY') return this.#turnAway(request, response, pass)
     stream.once('close', () => pass.leave())
-    await new Exchange(this.#admission, {
+    const exchange = new Exchange(this.#admission, {
       visitor: this.#visitor,
       head,
       request,
@@ -166,7 +166,8 @@ class Visit {
       cut: () => this.#close(stream, constants.NGHTTP2_INTERNAL_ERROR),
       fallBack: () => this.#close(stream, constants.NGHTTP2_HTTP_1_1_REQUIRED),
       ...this.#upgrade(stream, read, () => response.off('finish', finished)),
-    }).run()
+    })
+    exchange.run(() => {})
   }
 
   #turnAway(request: Http2Request, response: Http2Response, code: Code): void {

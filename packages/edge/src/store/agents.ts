@@ -37,7 +37,7 @@ export class AgentRows {
     return one(this.#database.prepare('SELECT * FROM agents WHERE key = ?').get(key))
   }
 
-  /** The name of the agent that had this key before it was revoked or replaced. */
+  /** The name of the agent that had this key before it was revoked, replaced or given back. */
   formerOwner(key: Uint8Array): string | undefined {
     const row = this.#database.prepare('SELECT agent FROM old_keys WHERE key = ?').get(key)
     return row === undefined ? undefined : String(row['agent'])
@@ -68,8 +68,9 @@ export class AgentRows {
     this.#database.prepare('UPDATE agents SET name = ? WHERE id = ?').run(name, id)
   }
 
-  /** Forgets the agent and, with it, its leases. */
-  remove(id: number): void {
+  /** Forgets the agent and, with it, its leases. Its key is known as an old one, also to whoever restores a backup. */
+  remove(id: number, now: number): void {
+    this.#retire(id, now)
     this.#database.prepare('DELETE FROM agents WHERE id = ?').run(id)
   }
 

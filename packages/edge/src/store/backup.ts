@@ -73,12 +73,14 @@ const PATIENCE_MS = 5000
  */
 const KEEP_PRESENT = `
   INSERT OR REPLACE INTO main.old_keys SELECT * FROM present.old_keys;
+  -- Who has left since. Ids are never given twice.
+  DELETE FROM main.agents WHERE key IN (SELECT key FROM present.old_keys) AND id NOT IN (SELECT id FROM present.agents);
   UPDATE main.agents SET key = NULL,
       revoked_at = (SELECT at FROM present.old_keys WHERE present.old_keys.key = main.agents.key)
     WHERE key IN (SELECT key FROM present.old_keys);
   UPDATE main.agents SET revoked_at = (SELECT revoked_at FROM present.agents p WHERE p.name = main.agents.name), key = NULL
     WHERE name IN (SELECT name FROM present.agents WHERE key IS NULL) AND key IS NOT NULL;
-  DELETE FROM main.leases WHERE agent IN (SELECT id FROM main.agents WHERE key IS NULL);
+  DELETE FROM main.leases WHERE agent NOT IN (SELECT id FROM main.agents WHERE key IS NOT NULL);
   INSERT OR REPLACE INTO main.invitations SELECT * FROM present.invitations WHERE used_key IS NOT NULL;
   INSERT INTO main.meta SELECT * FROM present.meta WHERE key = 'generation'
     ON CONFLICT DO UPDATE SET value = CAST(max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER)) AS TEXT);

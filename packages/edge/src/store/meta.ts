@@ -35,8 +35,12 @@ export class MetaRows {
   }
 
   set effective(effective: Effective) {
+    // It seldom differs from the last run's, and each write waits for the disk.
     this.#database
-      .prepare(`INSERT INTO meta VALUES ('effective', ?) ON CONFLICT DO UPDATE SET value = excluded.value`)
+      .prepare(
+        `INSERT INTO meta VALUES ('effective', ?)
+         ON CONFLICT DO UPDATE SET value = excluded.value WHERE value <> excluded.value`,
+      )
       .run(JSON.stringify(effective))
   }
 }

@@ -1,13 +1,13 @@
-import { createSecureContext, type SecureContext } from 'node:tls'
+import type { SecureContext } from 'node:tls'
 import { wildcardOf } from '@engawa/shared/names'
 import type { KeyAndChain } from '../identity/authority.ts'
 import { tunnelNamed } from '../route/route.ts'
 import type { TunnelTable } from '../tunnel/tunnel.ts'
-import type { PublicCertificates, PublicPair } from './publics.ts'
+import { Contexts } from './contexts.ts'
+import type { PublicCertificates } from './publics.ts'
 
 interface Made {
   readonly pair: KeyAndChain
-  readonly context: SecureContext
   readonly at: number
 }
 
@@ -34,7 +34,7 @@ export class Certificates {
   readonly #bareHosts: readonly string[]
   readonly #publics: PublicCertificates | undefined
   readonly #made = new Map<string, Made>()
-  readonly #contexts = new WeakMap<PublicPair, SecureContext>()
+  readonly #contexts = new Contexts()
 
   /** `bareHosts`: what the edge is called without a tunnel's name, addresses included. */
   constructor({
@@ -67,8 +67,7 @@ export class Certificates {
   /** Undefined for a name that leads nowhere. Throws what issuing throws. */
   contextFor(serverName: string): SecureContext | undefined {
     if (!this.knows(serverName)) return undefined
-    const pair = this.#publics?.find(serverName)
-    return pair === undefined ? this.#get(serverName).context : this.#publicContext(pair)
+    return this.#contexts.of(this.#publics?.find(serverName) ?? this.#get(serverName).pair)
   }
 
   /** For visitors who send no SNI; the same object until it is made anew. */
@@ -91,14 +90,6 @@ export class Certificates {
     return own ? serverName : wildcardOf(serverName)
   }
 
-  #publicContext(pair: PublicPair): SecureContext {
-    const { key, cert } = pair
-    const context =
-      this.#contexts.get(pair) ?? createSecureContext({ key, cert, minVersion: 'TLSv1.2', honorCipherOrder: true })
-    this.#contexts.set(pair, context)
-    return context
-  }
-
   #get(serverName: string): Made {
     const name = this.#nameFor(serverName)
     const now = performance.now()
@@ -116,7 +107,6 @@ export class Certificates {
   }
 
   #make(hosts: readonly string[], at: number): Made {
-    const pair = this.#issuer.issue(hosts, new Date())
-    return { pair, context: createSecureContext({ ...pair, minVersion: 'TLSv1.2', honorCipherOrder: true }), at }
+    return { pair: this.#issuer.issue(hosts, new Date()), at }
   }
 }

@@ -16,8 +16,8 @@ const gc = runInNewContext('gc') as () => void
 const TOKEN = 'x'.repeat(43)
 const log = createLog('fatal', () => {})
 const office = paperOffice()
-const open = await adminServer(office, log, undefined)
-const guarded = await adminServer(office, log, accessByToken(TOKEN, ['edge.example.com']))
+const open = await adminServer(office, log)
+const guarded = await adminServer(office, log, { access: accessByToken(TOKEN, ['edge.example.com']) })
 t.teardown(async () => {
   await Promise.all([open.close(), guarded.close()])
 })

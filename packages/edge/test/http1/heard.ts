@@ -46,7 +46,7 @@ export function hearing(heard: Heard, answered?: (answer: ServiceAnswer) => void
 export function listen(heard: Heard, answer: ServiceAnswer): void {
   answer.read({
     data: (chunk) => {
-      heard.body += chunk.toString('latin1')
+      heard.body += Buffer.from(chunk).toString('latin1')
     },
     end: () => {
       heard.rawTrailers = answer.rawTrailers

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Duplex } from 'node:stream'
 import t from 'tap'
-import { type RequestHead, readRequestHead } from '../../src/http1/request-head.ts'
+import { type RequestFields, type RequestHead, readRequestHead } from '../../src/http1/request-head.ts'
 import { LONG } from '../support/patience.ts'
 import { mutate, random } from './mutated.ts'
 
@@ -14,22 +14,44 @@ t.test('a plain head is read as it stands', (t) => {
   t.strictSame(read(`${text}hello`), {
     method: 'POST',
     url: '/a/b?c=%20d',
-    rawHeaders: [
-      'Host',
-      'blog.example.com',
-      'Content-Length',
-      '5',
-      'X-Odd',
-      'a "b" \xe9',
-      'Empty',
-      '',
-      'Connection',
-      'Close',
-    ],
-    length: 5,
-    last: true,
+    fields: {
+      text: new Uint8Array(Buffer.from(text.slice(text.indexOf('\n') + 1), 'latin1')),
+      raw: [
+        'Host',
+        'blog.example.com',
+        'Content-Length',
+        '5',
+        'X-Odd',
+        'a "b" \xe9',
+        'Empty',
+        '',
+        'Connection',
+        'Close',
+      ],
+      length: 5,
+      last: true,
+    },
     bytes: text.length,
   })
+  t.end()
+})
+
+t.test('fields that are known are known by every byte of them', (t) => {
+  const fields = `${HOST}Content-Length: 5\r\nCookie: a=b\r\n\r\n`
+  const { fields: known } = read(`POST /a HTTP/1.1\r\n${fields}`) as RequestHead
+  const again = (text: string): RequestHead | string =>
+    readRequestHead(Buffer.from(text, 'latin1'), { ...LIMITS, known })
+  const next = again(`PUT /b HTTP/1.1\r\n${fields}hello`) as RequestHead
+  t.equal(next.fields, known)
+  t.strictSame([next.method, next.url, next.bytes], ['PUT', '/b', 17 + fields.length])
+  t.equal(again(`GET /b HTTP/1.1\r\n${fields}hello`), 'other', 'a body where there is none, for this method')
+  for (let at = 0; at < fields.length; at++) {
+    const text = `PUT /b HTTP/1.1\r\n${fields.slice(0, at)}${fields[at] === 'x' ? 'y' : 'x'}${fields.slice(at + 1)}`
+    t.strictSame(again(text), read(text), `another byte at ${at}`)
+    t.equal(again(`PUT /b HTTP/1.1\r\n${fields.slice(0, at)}`), 'more', `no more than ${at} bytes`)
+  }
+  const tight = { fields: 100, most: fields.length, known }
+  t.equal(readRequestHead(Buffer.from(`PUT /b HTTP/1.1\r\n${fields}`), tight), 'other', 'a head too long')
   t.end()
 })
 
@@ -138,11 +160,19 @@ t.test(`of ${MANY} mutated heads those that are taken are what Node reads`, (t) 
   const pick = random(20_261_122)
   let taken = 0
   let differences = 0
+  let known: RequestFields | undefined
+  let repeated = 0
   for (let count = 0; count < MANY; count++) {
     const text = mutate(SEEDS[pick(SEEDS.length)] ?? '', pick)
     const bytes = Buffer.from(text, 'latin1')
     const head = readRequestHead(bytes, LIMITS)
-    if (typeof head === 'string') continue
+    const again = readRequestHead(bytes, { ...LIMITS, known })
+    if (typeof head === 'string' || typeof again === 'string') {
+      if (head !== again) differences++
+      continue
+    }
+    if (again.fields === known) repeated++
+    known = head.fields
     taken++
     const node = byNode(bytes)
     const same =
@@ -150,16 +180,18 @@ t.test(`of ${MANY} mutated heads those that are taken are what Node reads`, (t) 
       node.method === head.method &&
       node.url === head.url &&
       node.httpVersion === '1.1' &&
-      node.rawHeaders.join('\n') === head.rawHeaders.join('\n') &&
-      Number(node.headers['content-length'] ?? 0) === head.length &&
+      node.rawHeaders.join('\n') === head.fields.raw.join('\n') &&
+      Buffer.compare(head.fields.text, again.fields.text) === 0 &&
+      Number(node.headers['content-length'] ?? 0) === head.fields.length &&
       node.headers['transfer-encoding'] === undefined &&
-      (node.headers.connection?.toLowerCase() === 'close') === head.last
+      (node.headers.connection?.toLowerCase() === 'close') === head.fields.last
     if (same) continue
     differences++
     t.comment(JSON.stringify(text), typeof node === 'string' ? node : 'differs')
   }
   t.equal(differences, 0)
   t.ok(taken > MANY / 50, `${taken} were taken`)
-  t.comment(`${taken} of ${MANY} were taken`)
+  t.ok(repeated > 0, `${repeated} had the fields of the one before`)
+  t.comment(`${taken} of ${MANY} were taken, ${repeated} of them with fields that were known`)
   t.end()
 })

@@ -239,7 +239,7 @@ t.test('an agent that leaves is answered, and forgotten', async (t) => {
   t.match(home.ended, /^REVOKED/)
   t.same(store.agents.all(), [])
   t.same(registry.all(), [])
-  await t.rejects(home.login(), { code: 'AGENT_UNKNOWN' })
+  await t.rejects(home.login(), { code: 'REVOKED' })
 })
 
 t.test('more than 400 messages at once end the session [E2]', async (t) => {

@@ -67,7 +67,7 @@ t.test('a lease changes in place, and goes with its agent', async (t) => {
   store.leases.put({ ...lease, ports: [22, 22] }, 1)
   store.leases.put({ ...lease, ports: [2222, 2223] }, 2)
   t.match(store.leases.all(), [{ ports: [2222, 2223], rules: { allow: ['192.0.2.0/24'] } }])
-  store.agents.remove(1)
+  store.agents.remove(1, 1)
   t.same(store.leases.all(), [])
 })
 

@@ -21,6 +21,8 @@ const MAX_IN_FLIGHT = 16 * 1024 * 1024
  */
 const SLACK_MS = 4
 const LEAST_SLACK_MS = 2
+/** However fast they are, an event loop moves no more than half of this in a turn. */
+const MOST_SLACK = 1024 * 1024
 /** The slack shrinks by this part of the round trip. */
 const SHRINKING = 8
 const GROWTH = 1.25
@@ -36,8 +38,10 @@ const SHOWN_KEPT = 0.9
 const RTT_AGE_MS = 10_000
 /** No frame lasts longer, so that what waits behind it does not. */
 const FRAME_MS = 2
-const ALONE_FRAME = 256 * 1024
+const MOST_FRAME = 256 * 1024
+/** While others wait a frame is no longer than this, or what goes in `SHARED_MS`: where that is much, cutting reads apart costs more than it brings. */
 const SHARED_FRAME = 64 * 1024
+const SHARED_MS = 0.5
 
 /** Bytes after which an ACK is due at `rate` bytes/ms. protocol.md [R2] */
 export function ackQuantum(rate: number | undefined): number {
@@ -106,7 +110,8 @@ export class Pace {
   frameBytes(alone: boolean): number {
     if (this.rate === undefined) return FIRST_FRAME
     if (this.isSlow) return this.pieceBytes
-    return Math.max(FIRST_FRAME, Math.min(this.rate * FRAME_MS, alone ? ALONE_FRAME : SHARED_FRAME))
+    const most = alone ? MOST_FRAME : Math.min(MOST_FRAME, Math.max(SHARED_FRAME, this.rate * SHARED_MS))
+    return Math.max(FIRST_FRAME, Math.min(this.rate * FRAME_MS, most))
   }
 
   /** A PING was answered that was sent at `sentAt`. */
@@ -221,6 +226,6 @@ export class Pace {
     const floor = Math.max(SLOW_CAP, Math.min(LEAST_CAP, rate * FLOOR_MS))
     const trip = this.minRtt ?? 0
     const slack = Math.max(LEAST_SLACK_MS, SLACK_MS - trip / SHRINKING)
-    return Math.max(floor, GROWTH * rate * trip, rate * (trip + slack) + 2 * quantum)
+    return Math.max(floor, GROWTH * rate * trip, rate * trip + Math.min(rate * slack, MOST_SLACK) + 2 * quantum)
   }
 }

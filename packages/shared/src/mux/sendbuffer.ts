@@ -34,7 +34,8 @@ export class SendBuffer {
     while (left > 0) {
       const chunk = this.#chunks[index++] as Chunk
       const begin = at - chunk.start
-      const view = chunk.bytes.subarray(begin, begin + left)
+      const isWhole = begin === 0 && chunk.bytes.length <= left
+      const view = isWhole ? chunk.bytes : chunk.bytes.subarray(begin, begin + left)
       views.push(view)
       at += view.length
       left -= view.length

@@ -18,7 +18,8 @@ const SLOTS = slotsOf(new Socket() as unknown as Open)
 export function readInto(socket: Socket, first: Uint8Array, take: Take): boolean {
   const open = socket as unknown as Open
   const { _handle: handle } = open
-  if (SLOTS === undefined || typeof handle?.useUserBuffer !== 'function' || open[SLOTS.buffer] !== null) return false
+  if (SLOTS === undefined || typeof handle?.useUserBuffer !== 'function') return false
+  if (open[SLOTS.buffer] !== null && !given.delete(socket)) return false
   let next = first
   open[SLOTS.buffer] = first
   open[SLOTS.callback] = (count: number, buffer: Uint8Array): boolean => {
@@ -28,6 +29,19 @@ export function readInto(socket: Socket, first: Uint8Array, take: Take): boolean
   open[SLOTS.generator] = () => next
   handle.useUserBuffer(first)
   return true
+}
+
+/** Sockets that read into a buffer of ours and hand on what comes as 'data'. */
+const given = new WeakSet<Socket>()
+
+/** The end of `readInto`: what comes from now on is by 'data', for whoever reads it then. */
+export function readAsData(socket: Socket): void {
+  const open = socket as unknown as Open
+  if (SLOTS === undefined || open[SLOTS.buffer] === null) return
+  given.add(socket)
+  // What may wait is a copy: the buffer is used for the next read.
+  open[SLOTS.callback] = (count: number, buffer: Uint8Array): boolean =>
+    socket.push(Buffer.from(buffer.subarray(0, count)))
 }
 
 function slotsOf(socket: Open): Readonly<Record<'buffer' | 'callback' | 'generator', symbol>> | undefined {

@@ -12,6 +12,15 @@ interface Held {
   readonly until: number
 }
 
+/** Those that were written to in this loop turn: one look at all of them, for a carrier brings bytes for many. */
+let due: Outlet[] = []
+
+function endTurn(): void {
+  const outlets = due
+  due = []
+  for (const outlet of outlets) outlet.endTurn()
+}
+
 /**
  * Writes bytes that are the caller's again at once: what comes in one loop turn goes out as one write.
  *
@@ -23,6 +32,8 @@ export class Outlet {
   readonly #socket: Socket
   readonly #onTaken: (bytes: number) => void
   #taken = 0
+  /** A turn's first few bytes, until more come. */
+  #little: Buffer | undefined
   #batch: Uint8Array | undefined
   #at = 0
   /** What the last turn brought tells how much the next may bring. */
@@ -31,12 +42,6 @@ export class Outlet {
   #scheduled = false
   readonly #held: Held[] = []
   readonly #settle = (): void => this.#credit()
-  readonly #flush = (): void => {
-    this.#scheduled = false
-    this.flush()
-    this.#lastTurn = this.#thisTurn
-    this.#thisTurn = 0
-  }
 
   /** `onTaken` hears of bytes that the kernel has. */
   constructor(socket: Socket, onTaken: (bytes: number) => void) {
@@ -47,9 +52,21 @@ export class Outlet {
   write(bytes: Uint8Array): void {
     if (!this.#scheduled) {
       this.#scheduled = true
-      setImmediate(this.#flush)
+      if (due.length === 0) setImmediate(endTurn)
+      due.push(this)
     }
     this.#thisTurn += bytes.length
+    if (bytes.length > 0 && this.#thisTurn < LITTLE_BYTES && this.#thisTurn === bytes.length) {
+      this.#little = Buffer.from(bytes)
+      return
+    }
+    const little = this.#little
+    this.#little = undefined
+    if (little !== undefined) this.#gather(little)
+    this.#gather(bytes)
+  }
+
+  #gather(bytes: Uint8Array): void {
     for (let from = 0; from < bytes.length; ) {
       this.#batch ??= lend(Math.max(bytes.length - from, this.#lastTurn, this.#thisTurn))
       const part = bytes.subarray(from, from + this.#batch.length - this.#at)
@@ -62,6 +79,12 @@ export class Outlet {
 
   /** What was written so far goes to the socket now. */
   flush(): void {
+    const little = this.#little
+    if (little !== undefined) {
+      this.#little = undefined
+      this.#put(little)
+      return this.#credit()
+    }
     const batch = this.#batch
     const length = this.#at
     if (batch === undefined) return
@@ -69,21 +92,36 @@ export class Outlet {
     this.#at = 0
     const socket = this.#socket
     if (socket.destroyed || socket.writableEnded) return giveBack(batch)
-    this.written += length
     const mustWait = socket.writableLength > 0 && length < batch.length * FULL
     if (length < LITTLE_BYTES || mustWait) {
-      socket.write(Buffer.from(batch.subarray(0, length)), this.#settle)
+      this.#put(Buffer.from(batch.subarray(0, length)))
       giveBack(batch)
     } else {
-      this.#held.push({ buffer: batch, until: this.written })
-      socket.write(batch.subarray(0, length), this.#settle)
+      this.#held.push({ buffer: batch, until: this.written + length })
+      this.#put(batch.subarray(0, length))
     }
     this.#credit()
+  }
+
+  #put(bytes: Uint8Array): void {
+    const socket = this.#socket
+    if (socket.destroyed || socket.writableEnded) return
+    this.written += bytes.length
+    socket.write(bytes, this.#settle)
+  }
+
+  /** The loop turn is over. */
+  endTurn(): void {
+    this.#scheduled = false
+    this.flush()
+    this.#lastTurn = this.#thisTurn
+    this.#thisTurn = 0
   }
 
   /** Nothing of it is wanted any more. What the socket has keeps its buffer. */
   drop(): void {
     if (this.#batch !== undefined) giveBack(this.#batch)
+    this.#little = undefined
     this.#batch = undefined
     this.#at = 0
   }

@@ -5,7 +5,7 @@ import { connect as connectTls, TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
 import { readRecords } from '../../src/carrier/records.ts'
 import { takeIn } from '../../src/stream/intake.ts'
-import { readInto } from '../../src/stream/onread.ts'
+import { readAsData, readInto } from '../../src/stream/onread.ts'
 import { Outlet } from '../../src/stream/outlet.ts'
 import { giveBack, lend } from '../../src/stream/pool.ts'
 import { makeTestEdge } from '../support/certificate.ts'
@@ -71,6 +71,54 @@ for (const [name, make] of [
       t.equal(hash.digest('hex'), sha256(sent))
     }
   })
+
+  t.test(
+    `${name}: who reads a socket into a buffer can leave it to one who reads by 'data', and take it again`,
+    async (t) => {
+      const [from, to] = await make(t)
+      const parts = [randomBytes(100_000), randomBytes(700_000), randomBytes(100_000)] as const
+      const hash = createHash('sha256')
+      let got = 0
+      let until: { bytes: number; reached: () => void } | undefined
+      const more = (bytes: Uint8Array): void => {
+        hash.update(bytes)
+        got += bytes.length
+        if (got === until?.bytes) until.reached()
+      }
+      const pass = async (part: Uint8Array): Promise<void> => {
+        const { promise, resolve } = Promise.withResolvers<void>()
+        until = { bytes: got + part.length, reached: resolve }
+        from.write(part)
+        await promise
+      }
+      const into = (): boolean =>
+        readInto(to, Buffer.alloc(16_384), (count, buffer) => {
+          more(buffer.subarray(0, count))
+          return undefined
+        })
+      t.equal(into(), true)
+      to.resume()
+      await pass(parts[0])
+      to.pause()
+      readAsData(to)
+      // Held back again and again: what waits for its reader must not be read over.
+      to.on('data', (bytes: Buffer) => {
+        to.pause()
+        setImmediate(() => {
+          more(bytes)
+          to.resume()
+        })
+      })
+      to.resume()
+      await pass(parts[1])
+      t.equal(into(), true)
+      await pass(parts[2])
+      t.equal(hash.digest('hex'), sha256(Buffer.concat(parts)))
+      const ended = once(to, 'end')
+      from.end()
+      await ended
+    },
+  )
 
   t.test(`${name}: what was taken in stays as it came until it is released`, async (t) => {
     const [from, to] = await make(t)

@@ -23,9 +23,10 @@ const SILENCES = 3
 const SILENCE_SPAN_MS = 30_000
 /** protocol.md [R8] */
 const LOST_MS = 10_000
-const MOST_LOST_MS = 30_000
+/** However slow the line is. protocol.md [R8] */
+export const MOST_SILENCE_MS = 30_000
 /**
- * Where a packet is lost, TCP sends again after a round trip or more, then after two, four, eight of them. So many round
+ * Where packets are lost, TCP sends again after a round trip or more, then after two, four, eight of them. So many round
  * trips of silence, as the other carriers measure them now, and so many of the slowest lately, are nothing. protocol.md [R8]
  */
 const RETRY_TRIPS = 20
@@ -242,8 +243,7 @@ export class CarrierEnd {
 
   #deadAt(retryMs: number): Millis {
     if (this.#ping === undefined) return Number.POSITIVE_INFINITY
-    const patience = Math.min(MOST_LOST_MS, Math.max(LOST_MS, retryMs, this.#patienceMs))
-    return Math.max(this.#ping.at, this.lastReadAt) + patience
+    return Math.max(this.#ping.at, this.lastReadAt) + Math.min(MOST_SILENCE_MS, Math.max(LOST_MS, retryMs))
   }
 
   /** The process was held up: what came late was our own look at the clock. protocol.md [R8] */

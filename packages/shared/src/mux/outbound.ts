@@ -136,7 +136,10 @@ export class Outbound {
       if (stream === undefined) return
       const most = Math.min(stream.sendable, pace.frameBytes(!carrier.othersWait))
       const whole = stream.buffer.together(stream.next, Math.ceil(most))
-      const length = Math.min(whole, Math.ceil(Math.max(room, Math.min(LEAST_FRAME, pace.pieceBytes), pace.allowed / PASSING)))
+      const length = Math.min(
+        whole,
+        Math.ceil(Math.max(room, Math.min(LEAST_FRAME, pace.pieceBytes), pace.allowed / PASSING)),
+      )
       if (length > 0) this.#frame(carrier, stream, length)
     }
   }

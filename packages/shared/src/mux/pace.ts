@@ -3,13 +3,14 @@ import type { Millis } from './events.ts'
 /** In flight before a rate is known, and its frames, bytes: a dead or slow line should cost little. protocol.md [R9] */
 const FIRST_CAP = 16 * 1024
 const FIRST_FRAME = 4 * 1024
-/** The cap never goes below this once a rate is known, bytes; on a slow line it is what goes in `FLOOR_MS`, but no less than the second. */
+/** The cap never goes below this once a rate is known, bytes; on a slow line it is what goes in `FLOOR_MS`, but no less than `SLOW_CAP`. */
 const LEAST_CAP = 64 * 1024
 const SLOW_CAP = 8 * 1024
 const FLOOR_MS = 100
 /** On a slow line so much of it is handed over together, ms, but not less than so many bytes. protocol.md [R9] */
 const PIECE_MS = 160
 const LEAST_PIECE = 2 * 1024
+/** Of TLS, RFC 8446 §5.1. */
 const RECORD_BYTES = 16 * 1024
 /** An ACK is due after this time at the latest: on a slow line that comes before its quantum. protocol.md [R2] */
 const ACK_DELAY_MS = 20

@@ -2,7 +2,7 @@ import { type Code, EngawaError, rowOf } from '../errors.ts'
 import { FrameReader } from '../wire/frame.ts'
 import { MAX_MESSAGE_BYTES, STREAM_FLOOR } from '../wire/limits.ts'
 import type { Frames } from '../wire/writer.ts'
-import { CarrierEnd } from './carrier.ts'
+import { CarrierEnd, MOST_SILENCE_MS } from './carrier.ts'
 import { Core, type Side } from './core.ts'
 import type { CarrierState, LostEntry, Millis, SessionEvent, SessionFigures, Stream } from './events.ts'
 import { Inbound } from './inbound.ts'
@@ -21,8 +21,6 @@ const PULL_BYTES = 512 * 1024
 const MAX_SIGNALS = 65_536
 /** A tick later than this means that the process was held up. protocol.md [R8] */
 const LATE_MS = 250
-/** However slow the line is. protocol.md [R8] */
-const MOST_RETRY_MS = 30_000
 const NOTHING: Frames = { buffers: [], headroom: 0 }
 /** Messages that wait on stream 0, bytes; more is an overflow. */
 const MESSAGE_ROOM = 4 * 1024 * 1024
@@ -310,9 +308,9 @@ export class Session {
     if (since === undefined) return at
     for (const other of this.#core.carriers.values()) {
       if (other === carrier || other.provenAt <= since) continue
-      // One that was made since has come through from nothing: the line is as slow as that one shows.
+      // One that was made since came through from nothing: it knows the line as it is now.
       const retryMs = other.since > since ? other.retryMs / 2 : this.#retryMs(carrier)
-      at = Math.min(at, since + Math.min(MOST_RETRY_MS, retryMs))
+      at = Math.min(at, since + Math.min(MOST_SILENCE_MS, retryMs))
     }
     return at
   }

@@ -256,19 +256,22 @@ t.test('R8 a suspect is lost once another carrier has answered what it was asked
   t.match(agent.of('carrierLost'), [{ carrier: 1, why: 'silent' }])
 })
 
-t.test('R8 an answer to what was asked before the silence is no proof: both may wait behind the same queue', async (t) => {
-  const agent = new Bench('agent')
-  agent.attach(2)
-  agent.hear(2)
-  agent.settle(1)
-  const stream = agent.opened(1, 1)
-  stream.write(Buffer.alloc(10))
-  agent.hear(1)
-  agent.pass(1100)
-  agent.say(2, { type: 'pong', token: 1 })
-  t.ok(agent.of('carrierSuspect').some(({ carrier }) => carrier === 1))
-  t.same(agent.of('carrierLost'), [])
-})
+t.test(
+  'R8 an answer to what was asked before the silence is no proof: both may wait behind the same queue',
+  async (t) => {
+    const agent = new Bench('agent')
+    agent.attach(2)
+    agent.hear(2)
+    agent.settle(1)
+    const stream = agent.opened(1, 1)
+    stream.write(Buffer.alloc(10))
+    agent.hear(1)
+    agent.pass(1100)
+    agent.say(2, { type: 'pong', token: 1 })
+    t.ok(agent.of('carrierSuspect').some(({ carrier }) => carrier === 1))
+    t.same(agent.of('carrierLost'), [])
+  },
+)
 
 /** Carrier 1 falls silent beside one whose PING takes `slowMs`, both ways; answers when it was lost after. */
 function lostAfter(slowMs: number, isNew: boolean): number {
@@ -302,14 +305,17 @@ function lostAfter(slowMs: number, isNew: boolean): number {
   return agent.now - from
 }
 
-t.test('R8 where a round trip takes long, TCP is given ten of them; a carrier that was made since shows the line as it is', async (t) => {
-  const fast = lostAfter(20, false)
-  t.ok(fast <= 1500, `${fast} ms on a fast line`)
-  const slow = lostAfter(800, false)
-  t.ok(slow >= 8000 && slow < 9000, `${slow} ms where a round trip takes 800`)
-  const anew = lostAfter(800, true)
-  t.ok(anew <= 1500, `${anew} ms where a new carrier is answered at once`)
-})
+t.test(
+  'R8 where a round trip takes long, TCP is given twenty of them; a carrier that was made since shows the line as it is',
+  async (t) => {
+    const fast = lostAfter(20, false)
+    t.ok(fast <= 1500, `${fast} ms on a fast line`)
+    const slow = lostAfter(800, false)
+    t.ok(slow >= 16_000 && slow < 17_000, `${slow} ms where a round trip takes 800`)
+    const anew = lostAfter(800, true)
+    t.ok(anew <= 1500, `${anew} ms where a new carrier is answered at once`)
+  },
+)
 
 t.test('R8 what the other carrier said before the silence is no proof', async (t) => {
   const agent = new Bench('agent')

@@ -13,7 +13,7 @@ import { Standing } from './standing.ts'
 import { start } from './start.ts'
 import type { WayName } from './ways.ts'
 
-/** Rounds that do not count: until then V8 still compiles what the rows go through. */
+/** Rounds that do not count: V8 has compiled what a request takes after some ten thousand of them. */
 const WARM_UP = 3
 
 /** Each round goes through all ways of all rows. */

@@ -14,7 +14,7 @@ export interface Sample {
 
 const MB = 1e6
 const BULK_BYTES = 384 * MB
-const HTTP_MS = 1500
+const HTTP_MS = 2000
 const CONNECTIONS = 64
 const IDLE_ECHOES = 400
 const BUSY_BYTES = 256 * MB

@@ -1,9 +1,17 @@
 import type { Stream } from '@engawa/shared/mux/events'
+import { giveBack, lend } from '@engawa/shared/stream/pool'
 import type { BodyReader } from '../forward/upstream.ts'
 import { Chunks } from './chunks.ts'
 import type { Framing } from './response-head.ts'
 
 const NONE: readonly string[] = []
+/** What is held is laid side by side in buffers of this size at most; for little they are smaller. */
+const HELD_BYTES = 64 * 1024
+
+interface Held {
+  readonly buffer: Uint8Array
+  length: number
+}
 
 /**
  * The body of a service's answer: finds its end, and holds what comes while its reader has stopped. How much that can
@@ -19,7 +27,7 @@ export class AnswerBody {
   readonly #framing: Framing
   readonly #stream: Pick<Stream, 'consumed'>
   readonly #chunks: Chunks | undefined
-  #queue: Buffer[] | undefined
+  #queue: Held[] | undefined
   #left: number
   #queuedBytes = 0
   #reader: Pick<BodyReader, 'data'> | undefined
@@ -73,17 +81,20 @@ export class AnswerBody {
   resume(): void {
     this.#paused = false
     while (!this.#paused && this.#reader !== undefined) {
-      const chunk = this.#queue?.shift()
-      if (chunk === undefined) return
-      this.#queuedBytes -= chunk.length
-      this.#stream.consumed(chunk.length)
-      this.#reader.data(chunk)
+      const held = this.#queue?.shift()
+      if (held === undefined) return
+      const { buffer, length } = held
+      this.#queuedBytes -= length
+      this.#stream.consumed(length)
+      this.#reader.data(buffer.subarray(0, length))
+      giveBack(buffer)
     }
   }
 
   /** Nobody wants the rest. */
   drop(): void {
     this.#dropped = true
+    for (const { buffer } of this.#queue ?? []) giveBack(buffer)
     this.#queue = undefined
     this.#stream.consumed(this.#queuedBytes)
     this.#queuedBytes = 0
@@ -114,9 +125,22 @@ export class AnswerBody {
   #give(payload: Uint8Array): void {
     if (payload.length === 0 || this.#dropped) return
     if (this.#reader !== undefined && !this.#paused && this.#queuedBytes === 0) return this.#reader.data(payload)
-    const chunk = Buffer.from(payload)
+    this.#hold(payload)
+  }
+
+  #hold(payload: Uint8Array): void {
     this.#queue ??= []
-    this.#queue.push(chunk)
-    this.#queuedBytes += chunk.length
+    this.#queuedBytes += payload.length
+    for (let from = 0; from < payload.length; ) {
+      let last = this.#queue.at(-1)
+      if (last === undefined || last.length === last.buffer.length) {
+        last = { buffer: lend(Math.min(payload.length - from, HELD_BYTES)), length: 0 }
+        this.#queue.push(last)
+      }
+      const part = payload.subarray(from, from + last.buffer.length - last.length)
+      last.buffer.set(part, last.length)
+      last.length += part.length
+      from += part.length
+    }
   }
 }

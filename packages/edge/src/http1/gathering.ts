@@ -1,10 +1,13 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import { giveBack, lend } from '@engawa/shared/stream/pool'
 
 /** What is put together at most; more goes out at once. */
 const BYTES = 32 * 1024
 /** Larger pieces are not put together with others. */
 const LARGE_BYTES = 16 * 1024
+/** Copies up to this are the garbage collector's: more of them would have V8 collect everything again and again. */
+const LITTLE_BYTES = 4 * 1024
 const NOTHING = Buffer.alloc(0)
 
 /** Told when the kernel has all that was put together. */
@@ -35,7 +38,7 @@ export class Gathering {
   put(part: string | Uint8Array): void {
     if (part.length > LARGE_BYTES) {
       this.flush()
-      this.#socket.write(typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part))
+      this.#later(typeof part === 'string' ? Buffer.from(part, 'latin1') : part)
       return
     }
     if (this.#bytes + part.length > BYTES) this.flush()
@@ -55,7 +58,7 @@ export class Gathering {
     if (socket.destroyed) return false
     if (bytes === 0 || memory === undefined) return awaiting !== undefined && this.#later(NOTHING, awaiting)
     const gathered = memory.subarray(0, bytes)
-    if (!this.#isPlain || socket.writableLength > 0) return this.#later(Buffer.from(gathered), awaiting)
+    if (!this.#isPlain || socket.writableLength > 0) return this.#later(gathered, awaiting)
     // Node would come back to each write with a callback: who needs none is cheaper.
     socket.write(gathered)
     if (socket.writableLength === 0 && socket.errored === null) return true
@@ -63,8 +66,26 @@ export class Gathering {
     return awaiting !== undefined && this.#later(NOTHING, awaiting)
   }
 
-  #later(bytes: Buffer, awaiting: Awaiting | undefined): false {
-    this.#socket.write(bytes, awaiting && ((error) => awaiting.written(error)))
+  /** Writes a copy. */
+  #later(bytes: Uint8Array, awaiting?: Awaiting): false {
+    const socket = this.#socket
+    const written = awaiting && ((error?: Error | null): void => awaiting.written(error))
+    if (bytes.length <= LITTLE_BYTES) {
+      socket.write(Buffer.from(bytes), written)
+      return false
+    }
+    for (let from = 0; from < bytes.length; ) {
+      const buffer = lend(bytes.length - from)
+      const part = bytes.subarray(from, from + buffer.length)
+      from += part.length
+      const isLast = from === bytes.length
+      buffer.set(part)
+      socket.write(buffer.subarray(0, part.length), (error) => {
+        // A socket that broke may still have it on its way: it is left to the garbage collector.
+        if (error === null || error === undefined) giveBack(buffer)
+        if (isLast) written?.(error)
+      })
+    }
     return false
   }
 }

@@ -5,12 +5,11 @@ import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { basename, join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Bundle, bundle } from './package/bundle.ts'
-import { compile } from './package/compile.ts'
 import { debianPackage } from './package/deb.ts'
 import { licences } from './package/licences.ts'
 import { bashCompletion, helpPages, manualPage } from './package/manual.ts'
-import { ARCHITECTURES, type Build, PROGRAMS, type Program } from './package/parts.ts'
+import { ARCHITECTURES, type Build, PROGRAMS } from './package/parts.ts'
+import { buildPrograms } from './package/programs.ts'
 import { placeRuntime } from './package/runtime.ts'
 import { singleFile } from './package/single.ts'
 
@@ -40,11 +39,8 @@ async function make(build: Build): Promise<void> {
   const runtimes = new Map(architectures.map((architecture) => [architecture, join(scratch, `node-${architecture}`)]))
   for (const [architecture, path] of runtimes) placeRuntime(ROOT, architecture, path)
   const made: string[] = []
-  // Both, whichever is wanted: one compiles with the help of the other.
-  const bundled = (program: Program): Promise<Bundle> =>
-    bundle(program, { root, version, folder: join(scratch, program) })
-  const bundles = { edge: await bundled('edge'), agent: await bundled('agent') }
-  await compile(bundles, scratch)
+  const folders = { edge: join(scratch, 'edge'), agent: join(scratch, 'agent') }
+  const bundles = await buildPrograms({ root, version, folders })
   for (const program of chosen(values.programs, PROGRAMS)) {
     const pages = helpPages(bundles[program].main, program)
     const papers = {

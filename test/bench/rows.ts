@@ -82,7 +82,7 @@ export const ROWS: readonly Row[] = [
     title: 'HTTP 1 KB, 64 kept alive, plain carrier',
     ...PER_REQUEST,
     ways: ['engawa-plain', 'nginx', 'pipe'],
-    most: 1.6,
+    most: 1.0,
     sample: (way) => kilobytes(way),
   },
   {

@@ -19,10 +19,18 @@ t.test('the packages ask for the same one', async (t) => {
   }
 })
 
-// Loaded first: this Node says that it is an old one. That such a one gets as far as the check was tried with 20.20.
-const PRETENDING = `data:text/javascript,${encodeURIComponent(
-  "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.2' } })",
-)}`
+// Loaded first: this Node says that it is an old one, and has no node:sqlite. That such a one gets as far as the check was
+// tried with 20.20, too.
+const PRETENDING = `data:text/javascript,${encodeURIComponent(`
+  import { registerHooks } from 'node:module'
+  Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.2' } })
+  registerHooks({
+    resolve(specifier, context, next) {
+      if (specifier === 'node:sqlite') throw new Error('there is no node:sqlite')
+      return next(specifier, context)
+    },
+  })
+`)}`
 
 for (const [program, command] of [
   ['edge', edgeCommand('run')],

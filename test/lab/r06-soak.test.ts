@@ -33,6 +33,9 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   'the old addresses again': ({ network }) => network.moveAgent(HOME),
 }
 
+// Whoever runs this allows 15 minutes, which an hour does not fit into.
+t.setTimeout(LENGTH_MS * 1.5 + 900_000)
+
 t.test('R6: a soak with churn and faults', { skip: withoutLab(), timeout: LENGTH_MS * 1.5 + 180_000 }, async (t) => {
   // Else a full collection drops code that has not run lately: 5 MiB of it, behind which as much could be lost unseen.
   const nodeFlags = [...COUNTING, '--no-flush-bytecode']

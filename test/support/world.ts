@@ -6,11 +6,21 @@ import { type Result, run } from './command.ts'
 import { type Event, Program } from './program.ts'
 import { Shim } from './shim.ts'
 
-const ROOT = join(import.meta.dirname, '../..')
 const FROM_SOURCE = [process.execPath, '-C', 'engawa-source'] as const
+const SOURCES = {
+  edge: join(import.meta.dirname, '../../packages/edge/src/main.ts'),
+  agent: join(import.meta.dirname, '../../packages/agent/src/main.ts'),
+}
+/** What a run of all tests has built: these start in half the time. */
+const BUILT = { edge: process.env['ENGAWA_BUILT_EDGE'], agent: process.env['ENGAWA_BUILT_AGENT'] }
+
+function programCommand(program: 'edge' | 'agent'): [string, ...string[]] {
+  const built = BUILT[program]
+  return built === undefined ? [...FROM_SOURCE, SOURCES[program]] : [process.execPath, built]
+}
 
 export function edgeCommand(...args: readonly string[]): [string, ...string[]] {
-  return [...FROM_SOURCE, join(ROOT, 'packages/edge/src/main.ts'), ...args]
+  return [...programCommand('edge'), ...args]
 }
 
 /** All worlds of this run, to hold the other way to every test. */
@@ -18,7 +28,7 @@ const NODE_HTTP = process.env['ENGAWA_NODE_HTTP'] === '1'
 const NODE_HTTP_EDGE = join(import.meta.dirname, 'node-http-edge.ts')
 
 export function agentCommand(...args: readonly string[]): [string, ...string[]] {
-  return [...FROM_SOURCE, join(ROOT, 'packages/agent/src/main.ts'), ...args]
+  return [...programCommand('agent'), ...args]
 }
 
 export type Place = 'visitor' | 'edge' | 'agent' | 'service'
@@ -40,7 +50,7 @@ export interface WorldOptions {
   domain?: string
   /** Further flags of `edge run`. */
   edgeFlags?: readonly string[]
-  /** Further flags of Node for edge and agent. */
+  /** Further flags of Node for edge and agent, which then run from their sources: what such flags load meets the modules. */
   nodeFlags?: readonly string[]
   places?: Places
   /** HTTP/1.1 is read by Node's parser alone. */
@@ -146,9 +156,8 @@ export class World {
     const publicHost = this.shims.flatMap(({ port }) => ['--public-host', `127.0.0.1:${port}`])
     const listens = await this.#listens()
     const flags = ['--json', '--data', this.edgeData, '--domain', this.domain, ...listens, ...publicHost]
-    const program = edgeCommand('run', ...flags, ...this.#flags)
-    if (this.#nodeHttp) program[program.indexOf('run') - 1] = NODE_HTTP_EDGE
-    const edge = this.startAt('edge', 'edge', this.#run(program))
+    const program = this.#command('edge', 'run', ...flags, ...this.#flags)
+    const edge = this.startAt('edge', 'edge', program)
     this.#edge = edge
     this.#ready = await edge.until('ready')
     for (const shim of this.shims) shim.lead(this.carrier)
@@ -198,8 +207,8 @@ export class World {
 
   /** `agent expose …` for an agent that has joined; it runs on. */
   expose(who: string, ...args: readonly string[]): Program {
-    const command = agentCommand('expose', ...args, '--json', '--data', this.agentData(who))
-    return this.startAt('agent', `agent ${who}`, this.#run(command))
+    const command = this.#command('agent', 'expose', ...args, '--json', '--data', this.agentData(who))
+    return this.startAt('agent', `agent ${who}`, command)
   }
 
   /** As `expose`, once every target is published: the program and its tunnels in the targets' order. */
@@ -258,8 +267,10 @@ export class World {
     process.removeListener('exit', this.#abandon)
   }
 
-  #run([node, ...rest]: [string, ...string[]]): [string, ...string[]] {
-    return [node, ...this.#nodeFlags, ...rest]
+  #command(program: 'edge' | 'agent', ...args: readonly string[]): [string, ...string[]] {
+    const nodeHttp = program === 'edge' && this.#nodeHttp
+    if (this.#nodeFlags.length === 0 && !nodeHttp) return [...programCommand(program), ...args]
+    return [...FROM_SOURCE, ...this.#nodeFlags, nodeHttp ? NODE_HTTP_EDGE : SOURCES[program], ...args]
   }
 
   /** Not port 0: the same ones have to be free when the edge starts again. */

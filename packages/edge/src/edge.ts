@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { type Address, familyOf, formatAddress } from '@engawa/shared/addresses'
+import { familyOf } from '@engawa/shared/addresses'
 import { REAL_CLOCK } from '@engawa/shared/carrier/clock'
 import { CarrierDoor } from '@engawa/shared/carrier/handshake-edge'
 import { exposedFiles } from '@engawa/shared/folder'
@@ -9,32 +9,31 @@ import { openAccessLog } from './access/log.ts'
 import { startAdmin } from './admin/listen.ts'
 import { LiveOffice } from './admin/live.ts'
 import { Admission } from './admit.ts'
-import type { EdgeSettings, PublicHost } from './config.ts'
+import type { EdgeSettings } from './config.ts'
 import type { EdgeEvent, ReadyEvent } from './events.ts'
 import { Pages, readPages } from './forward/pages.ts'
 import { SharedOffice } from './generation/office.ts'
 import { ALONE, type Peers } from './generation/peers.ts'
 import { type CarrierCa, openCarrierCa } from './identity/carrier-ca.ts'
 import { Gatekeeper } from './identity/gatekeeper.ts'
-import { openVisitorsCa, type VisitorsCa } from './identity/visitors-ca.ts'
+import { openVisitorsCa } from './identity/visitors-ca.ts'
 import { AgentListener } from './listen/agents.ts'
 import { startListeners } from './listen/listeners.ts'
 import { listening } from './listen/problem.ts'
 import type { Logger } from './log.ts'
 import { EdgeFigures } from './metrics/figures.ts'
-import { dialHosts, effective, nearest, ownAddresses } from './reach.ts'
+import { faceOf, texts } from './outside.ts'
+import { dialHosts, effective, ownAddresses } from './reach.ts'
 import { adopt, type ReloadReport } from './reload.ts'
 import { report } from './report.ts'
 import { isPassed } from './route/route.ts'
 import { storePath } from './state.ts'
 import { openStore, type Store } from './store/store.ts'
-import { openPublicTls, type PublicTls } from './tls/open.ts'
+import { openPublicTls } from './tls/open.ts'
 import { issuerOf } from './tls/settings.ts'
 import { publicWeb } from './tls/web.ts'
-import type { Face } from './tunnel/face.ts'
 import { probePorts } from './tunnel/probe.ts'
 import { Registry } from './tunnel/registry.ts'
-import type { TunnelTable } from './tunnel/tunnel.ts'
 import { Undo } from './undo.ts'
 import { version } from './version.ts'
 
@@ -313,42 +312,4 @@ function composeSessions(
   // Agents log in again when the edge is back: nothing of theirs is gone.
   undo.add(() => gatekeeper.close('SESSION_CLOSED', STOPPING))
   return { registry, gatekeeper }
-}
-
-type Real = Readonly<Record<'http' | 'https' | 'carrier' | 'admin', Address | undefined>>
-
-interface Authorities {
-  readonly own: VisitorsCa
-  readonly publicTls: PublicTls
-  readonly table: TunnelTable
-}
-
-function faceOf(settings: EdgeSettings, hosts: readonly PublicHost[], real: Real, by: Authorities | undefined): Face {
-  const { domain, publicHosts } = settings
-  const names = hosts.map(({ host }) => host)
-  const shown = domain === 'localhost' && (publicHosts.length > 0 || nearest(names) === 'public')
-  const https = by &&
-    real.https && {
-      port: real.https.port,
-      serves: (host: string) =>
-        !isPassed(by.table, host) && (by.own.covers(host) || by.publicTls.publics.find(host) !== undefined),
-      trusted: (host: string) => by.publicTls.trusts(host),
-      awaited: (host: string) => by.publicTls.awaits(host),
-    }
-  return {
-    domain,
-    http: real.http?.port ?? 80,
-    https,
-    host: shown ? (names[0] ?? domain) : domain,
-    portPerHttp: shown,
-    ownPorts: Object.values(real).flatMap((address) => (address === undefined ? [] : [address.port])),
-  }
-}
-
-function texts({ http, https, carrier, admin }: Real): Record<keyof Real, string> {
-  return { http: text(http), https: text(https), carrier: text(carrier), admin: text(admin) }
-}
-
-function text(address: Address | undefined): string {
-  return address === undefined ? 'off' : formatAddress(address)
 }

@@ -4,7 +4,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+/** What a run of all tests has built, else the source. */
+const MAIN = process.env['ENGAWA_BUILT_AGENT'] ?? fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 export interface Ran {
   readonly code: number | null
@@ -21,8 +22,9 @@ export class AgentProcess {
   readonly exited: Promise<Ran>
 
   constructor(t: Test, args: readonly string[], env: Record<string, string> = {}) {
+    const { PATH, NODE_COMPILE_CACHE } = process.env
     this.child = spawn(process.execPath, ['--conditions=engawa-source', MAIN, ...args], {
-      env: { PATH: process.env['PATH'], HOME: '/nonexistent', LANG: 'C.UTF-8', ...env },
+      env: { PATH, NODE_COMPILE_CACHE, HOME: '/nonexistent', LANG: 'C.UTF-8', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {

@@ -9,15 +9,19 @@ const LOOK_MS = 1000
 const RETRY_MS = 5000
 /** Addresses of visitors are nobody's business but root's and a log reader's. */
 const MODE = 0o640
+const LINE_FEED = 0x0a
 
 /**
  * Appends lines to a file that others may rotate: renamed or removed, it is made anew within a second, or at once by
- * `reopen`; truncated, it goes on at its end. A line goes whole to one file, in order. Traffic never waits for it.
+ * `reopen`; truncated, it goes on at its end. A line goes whole to one file, in order; behind one that was
+ * cut off the next begins afresh. Traffic never waits for it.
  */
 export class LogFile {
   readonly #path: string
   readonly #trouble: (error: unknown, dropped: number) => void
   #file: FileHandle | undefined
+  /** The file may end within a line: a crash or a full disk has cut it off. */
+  #torn = false
   #waiting: string[] = []
   #waitingBytes = 0
   #dropped = 0
@@ -84,8 +88,9 @@ export class LogFile {
     this.#waiting = []
     this.#waitingBytes = 0
     try {
-      await file.appendFile(lines.join(''))
+      await file.appendFile((await this.#lineEnd(file)) + lines.join(''))
     } catch (error) {
+      this.#torn = true
       this.#dropped += lines.length
       throw error
     }
@@ -99,11 +104,21 @@ export class LogFile {
       this.#file = undefined
     }
     if (this.#file === undefined) {
-      this.#file = await open(this.#path, 'a', MODE)
+      this.#file = await open(this.#path, 'a+', MODE)
+      this.#torn = true
       keepOwner(this.#path)
     }
     this.#lookedAt = now
     return this.#file
+  }
+
+  /** What is missing of the line before. */
+  async #lineEnd(file: FileHandle): Promise<string> {
+    if (!this.#torn) return ''
+    const { size } = await file.stat()
+    const last = size > 0 ? await file.read(Buffer.alloc(1), 0, 1, size - 1) : undefined
+    this.#torn = false
+    return last === undefined || last.buffer[0] === LINE_FEED ? '' : '\n'
   }
 
   async #isStill(file: FileHandle): Promise<boolean> {

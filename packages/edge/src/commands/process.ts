@@ -1,4 +1,3 @@
-import { FrontPeers } from '../generation/front-peers.ts'
 import { Told } from '../generation/told.ts'
 import { program } from './program.ts'
 
@@ -13,7 +12,8 @@ export async function runProgram(
   const stopped = new Told()
   const hungUp = new Told()
   const orders = { stop: () => stopped.tell(), hangup: () => hungUp.tell() }
-  const peers = isGeneration ? new FrontPeers(orders) : undefined
+  // An old Node cannot load it, and is to be told so.
+  const peers = isGeneration ? new (await import('../generation/front-peers.ts')).FrontPeers(orders) : undefined
   const exitCode = await program(argv, {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),

@@ -14,6 +14,7 @@ import { askHttp1 } from './http1.ts'
 import { KnownFields } from './known.ts'
 import type { ResponseEvents, VisitorRequest, VisitorResponse } from './message.ts'
 import { answerChallenge, sendToHttps } from './own.ts'
+import { type Pausable, Pauses } from './pauses.ts'
 import { Reply, type ReplyEvents } from './reply.ts'
 import type { ServiceAgent } from './service.ts'
 import { tell } from './tell.ts'
@@ -30,6 +31,7 @@ export interface Asked {
   readonly known?: KnownFields
   /** The same for how long the service may be silent; whoever has it calls `timedOut`. */
   readonly silence?: Countdown
+  readonly pauses?: Pauses
   /** Cuts the visitor's connection with a RST (its stream over HTTP/2): an answer that broke off must never look whole. */
   readonly cut: () => void
   /** HTTP/2: how long nothing may move. Over HTTP/1.1 a body has a least rate instead. */
@@ -54,7 +56,7 @@ const GONE = new EngawaError('CANCELLED')
 const LINGER_MS = 5000
 
 /** Carries one request to the service and its answer back, neither of them whole in memory. */
-export class Exchange implements ResponseEvents, ReplyEvents {
+export class Exchange implements ResponseEvents, ReplyEvents, Pausable {
   readonly #admission: Admission
   readonly #asked: Asked
   readonly #visitor: Visitor
@@ -66,6 +68,9 @@ export class Exchange implements ResponseEvents, ReplyEvents {
   /** Ends the wait for an agent. */
   #waiting: AbortController | undefined
   readonly #silence: Countdown
+  /** The same, where it counts for the service that was asked. */
+  #counted: Countdown | undefined
+  readonly #pauses: Pauses
   readonly #idle: Countdown | undefined
   readonly #reply: Reply
   #pass: Pass | undefined
@@ -73,7 +78,6 @@ export class Exchange implements ResponseEvents, ReplyEvents {
   #reached: Reached | undefined
   #upstream: Upstream | undefined
   #rate: BodyRate | undefined
-  #unpause: (() => void) | undefined
   #code: Code | undefined
   /** How often a service was asked, and whether this one was a second time. */
   #asks = 0
@@ -95,6 +99,7 @@ export class Exchange implements ResponseEvents, ReplyEvents {
     this.#visitor = client === visitor.client ? visitor : { ...visitor, client }
     this.#path = pathOf(request.url ?? '')
     this.#known = asked.known ?? new KnownFields()
+    this.#pauses = asked.pauses ?? new Pauses()
     this.#silence = asked.silence ?? new Countdown(admission.settings.limits.responseHeadMs, () => this.timedOut())
     if (asked.idleMs !== undefined && !this.#isGrpc)
       this.#idle = new Countdown(asked.idleMs, () => this.#fail('REQUEST_TIMEOUT'))
@@ -229,18 +234,11 @@ export class Exchange implements ResponseEvents, ReplyEvents {
     const events = this.#eventsOf(reached)
     const upstream = reached.tunnel.h2c ? agent.h2c.ask(outgoing, events) : askHttp1(outgoing, agent, events)
     this.#upstream = upstream
-    this.#unpause?.()
     // A gRPC service may think for as long as its client lets it, and begin with its first message.
     const silence = reached.tunnel.h2c && this.#isGrpc ? undefined : this.#silence
     const idle = this.#idle
-    this.#unpause = link.onPause((paused) => {
-      // Its agent may come back, and may not: who need not wait does not.
-      if (paused && this.#moveOn()) return
-      if (paused) silence?.pause()
-      else silence?.resume()
-      if (paused) idle?.pause()
-      else idle?.resume()
-    })
+    this.#counted = silence
+    this.#pauses.follow(link, this)
     silence?.restart()
     idle?.restart()
     if (link.paused) {
@@ -249,6 +247,18 @@ export class Exchange implements ResponseEvents, ReplyEvents {
     }
     if (head.hasBody) this.#pour(upstream, reached, silence)
     else upstream.end()
+  }
+
+  paused(paused: boolean): void {
+    // Its agent may come back, and may not: who need not wait does not.
+    if (paused && this.#moveOn()) return
+    if (paused) {
+      this.#counted?.pause()
+      this.#idle?.pause()
+    } else {
+      this.#counted?.resume()
+      this.#idle?.resume()
+    }
   }
 
   get #isGrpc(): boolean {
@@ -444,7 +454,8 @@ export class Exchange implements ResponseEvents, ReplyEvents {
     this.#silence.stop()
     this.#idle?.stop()
     this.#rate?.stop()
-    this.#unpause?.()
+    if (this.#asked.pauses === undefined) this.#pauses.dispose()
+    else this.#pauses.rest()
     const whole = this.#switched || response.writableFinished || this.#code !== undefined
     if (!whole) this.#upstream?.destroy()
     if (this.#tunnel !== undefined) this.#tunnel.traffic.open--

@@ -6,11 +6,11 @@ import { HeadLines } from './head-lines.ts'
  */
 type State = 'size' | 'data' | 'dataEnd' | 'trailers' | 'done' | 'wrong'
 
-/** At most 4 GiB in one chunk; extensions are skipped. RFC 9112 §7.1, §7.1.1 */
+/** At most 2^52 bytes in one chunk, which is past all counting; extensions are skipped. RFC 9112 §7.1, §7.1.1 */
 const SIZE_LINE =
-  /^([0-9a-f]{1,8})(?:;[!#$%&'*+\-.^_`|~\w]*(?:=(?:[!#$%&'*+\-.^_`|~\w]+|"[\t !#-[\]-~\x80-\xff]*"))?)*\r\n$/i
+  /^([0-9a-f]{1,13})(?:;[!#$%&'*+\-.^_`|~\w]*(?:=(?:[!#$%&'*+\-.^_`|~\w]+|"[\t !#-[\]-~\x80-\xff]*"))?)*\r\n$/i
 /** What may become one. */
-const SIZE_LINE_BEGUN = /^[0-9a-f]{0,8}(?:;[\t\x20-\x7e\x80-\xff]*)?\r?$/i
+const SIZE_LINE_BEGUN = /^[0-9a-f]{0,13}(?:;[\t\x20-\x7e\x80-\xff]*)?\r?$/i
 const SIZE_LINE_BYTES = 512
 const TRAILER_BYTES = 16 * 1024
 const TRAILER_FIELDS = 100

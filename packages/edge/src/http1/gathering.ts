@@ -10,6 +10,11 @@ const LARGE_BYTES = 16 * 1024
 const LITTLE_BYTES = 4 * 1024
 const NOTHING = Buffer.alloc(0)
 
+/** Told when the kernel has all that was put together. */
+export interface Awaiting {
+  written(error?: Error | null): void
+}
+
 /** Where pieces are put together, for one socket at a time. */
 let memory: Buffer | undefined
 let user: Gathering | undefined
@@ -33,7 +38,8 @@ export class Gathering {
   put(part: string | Uint8Array): void {
     if (part.length > LARGE_BYTES) {
       this.flush()
-      return this.#writeCopy(typeof part === 'string' ? Buffer.from(part, 'latin1') : part)
+      this.#later(typeof part === 'string' ? Buffer.from(part, 'latin1') : part)
+      return
     }
     if (this.#bytes + part.length > BYTES) this.flush()
     giveTo(this)
@@ -43,23 +49,30 @@ export class Gathering {
     this.#bytes += part.length
   }
 
-  /** What is there goes out. `written`: once the kernel has all. */
-  flush(written?: (error?: Error | null) => void): void {
+  /** What is there goes out. True: the kernel has it by now, and `awaiting` is not told. */
+  flush(awaiting?: Awaiting): boolean {
     const bytes = this.#bytes
     const socket = this.#socket
     this.#bytes = 0
     if (user === this) user = undefined
-    if (socket.destroyed || (bytes === 0 && written === undefined)) return
-    if (bytes === 0 || memory === undefined) return void socket.write(NOTHING, written)
+    if (socket.destroyed) return false
+    if (bytes === 0 || memory === undefined) return awaiting !== undefined && this.#later(NOTHING, awaiting)
     const gathered = memory.subarray(0, bytes)
-    if (!this.#isPlain || socket.writableLength > 0) return this.#writeCopy(gathered, written)
-    socket.write(gathered, written)
-    if (socket.writableLength > 0) memory = undefined
+    if (!this.#isPlain || socket.writableLength > 0) return this.#later(gathered, awaiting)
+    // Node would come back to each write with a callback: who needs none is cheaper.
+    socket.write(gathered)
+    if (socket.writableLength === 0 && socket.errored === null) return true
+    memory = undefined
+    return awaiting !== undefined && this.#later(NOTHING, awaiting)
   }
 
-  #writeCopy(bytes: Uint8Array, written?: (error?: Error | null) => void): void {
+  /** A copy goes out. */
+  #later(bytes: Uint8Array, awaiting?: Awaiting): false {
     const socket = this.#socket
-    if (bytes.length <= LITTLE_BYTES) return void socket.write(Buffer.from(bytes), written)
+    if (bytes.length <= LITTLE_BYTES) {
+      socket.write(Buffer.from(bytes), awaiting && ((error) => awaiting.written(error)))
+      return false
+    }
     for (let from = 0; from < bytes.length; ) {
       const buffer = lend(bytes.length - from)
       const part = bytes.subarray(from, from + buffer.length)
@@ -69,9 +82,10 @@ export class Gathering {
       socket.write(buffer.subarray(0, part.length), (error) => {
         // A socket that broke may still have it on its way: it is left to the garbage collector.
         if (error === null || error === undefined) giveBack(buffer)
-        if (isLast) written?.(error)
+        if (isLast) awaiting?.written(error)
       })
     }
+    return false
   }
 }
 

@@ -67,6 +67,8 @@ export function readResponseHead(
   const said = saidOf(rawHeaders)
   if (said === undefined) return 'other'
   const { length, chunked, close, keepAlive } = said
+  // It could mean that no answer follows.
+  if (status < 200 && close) return 'other'
   // Nobody should announce a body there, and what follows could be taken for the next answer.
   if ((status < 200 || status === 204) && (chunked || (length ?? 0) > 0)) return 'other'
   const bodiless = head || status < 200 || status === 204 || status === 304

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ResponseEvents, VisitorResponse } from '../forward/message.ts'
-import type { Gathering } from './gathering.ts'
+import type { Awaiting, Gathering } from './gathering.ts'
 import { fieldLines, isReason } from './lines.ts'
 
 export interface ResponseOptions {
@@ -77,7 +77,7 @@ export class AnswerHeads {
 }
 
 /** The answer to a visitor's request, on the socket itself: as `ServerResponse` frames it, in as few writes as it takes. */
-export class DirectResponse implements VisitorResponse {
+export class DirectResponse implements VisitorResponse, Awaiting {
   statusCode = 200
   headersSent = false
   destroyed = false
@@ -90,6 +90,8 @@ export class DirectResponse implements VisitorResponse {
   readonly #options: ResponseOptions
   #bodiless = false
   #scheduled = false
+  /** The kernel has all of it. */
+  #gone = false
   #trailers = ''
   #events: ResponseEvents | undefined
   #onDrain: (() => void)[] | undefined
@@ -130,10 +132,11 @@ export class DirectResponse implements VisitorResponse {
     if (body !== undefined) this.write(Buffer.from(body))
     if (this.chunkedEncoding) this.#put(`0\r\n${this.#trailers}\r\n`)
     this.writableEnded = true
-    this.#options.gathering.flush((error) => this.#written(error))
+    this.#gone = this.#options.gathering.flush(this)
+    if (this.#gone) this.#lookSoon()
   }
 
-  #written(error: Error | null | undefined): void {
+  written(error?: Error | null): void {
     if (error instanceof Error || this.destroyed) return
     this.writableFinished = true
     this.#events?.finished()
@@ -190,27 +193,33 @@ export class DirectResponse implements VisitorResponse {
   #put(part: string | Uint8Array): void {
     if (this.#socket.destroyed) return
     this.#options.gathering.put(part)
+    // What follows in this turn, as a small body follows its head, goes in one write with it.
+    this.#lookSoon()
+  }
+
+  #lookSoon(): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    // What follows in this turn, as a small body follows its head, goes in one write with it.
-    if (due.length === 0) process.nextTick(flushDue)
+    if (due.length === 0) process.nextTick(lookAtDue)
     due.push(this)
   }
 
-  /** What waits for the end of the turn. */
-  static flush(response: DirectResponse): void {
+  /** The end of the turn: what waited for it goes out, and who has gone out is done. */
+  static look(response: DirectResponse): void {
     response.#scheduled = false
-    if (!response.destroyed) response.flushHeaders()
+    if (response.destroyed) return
+    if (response.#gone) response.written()
+    else response.flushHeaders()
   }
 }
 
-/** Those with something to write in this turn: one look at all of them, for a carrier brings many answers at a time. */
+/** Those with something to do at the end of this turn: one look at all of them, for a carrier brings many answers at a time. */
 let due: DirectResponse[] = []
 
-function flushDue(): void {
+function lookAtDue(): void {
   const responses = due
   due = []
-  for (const response of responses) DirectResponse.flush(response)
+  for (const response of responses) DirectResponse.look(response)
 }
 
 function call(listeners: readonly (() => void)[] | undefined): void {

@@ -11,6 +11,7 @@ import { type Asked, Exchange } from '../forward/http.ts'
 import { KnownFields } from '../forward/known.ts'
 import type { VisitorRequest, VisitorResponse } from '../forward/message.ts'
 import type { Pages } from '../forward/pages.ts'
+import { Pauses } from '../forward/pauses.ts'
 import { ServiceAgent } from '../forward/service.ts'
 import { type CheckedHead, checkHead } from '../guard/head.ts'
 
@@ -33,6 +34,7 @@ export class Conversation {
   #headDue: NodeJS.Timeout | undefined
   readonly #cut = (): void => this.cut()
   readonly #silence: Countdown
+  readonly #pauses = new Pauses()
   #exchange: Exchange | undefined
 
   /** `wire`: the TCP socket itself, below TLS if there is any. */
@@ -46,6 +48,7 @@ export class Conversation {
     socket.once('close', () => {
       this.agent.destroy()
       this.#silence.dispose()
+      this.#pauses.dispose()
     })
     socket.once('end', this.#watchHalfClosed)
   }
@@ -73,7 +76,9 @@ export class Conversation {
   #exchangeOf(asked: Pick<Asked, 'head' | 'request' | 'response' | 'upgrade'>): Exchange {
     const { visitor, agent, known } = this
     const { head, request, response, upgrade } = asked
-    const own = { visitor, head, request, response, agent, known, silence: this.#silence, cut: this.#cut }
+    const silence = this.#silence
+    const pauses = this.#pauses
+    const own = { visitor, head, request, response, agent, known, silence, pauses, cut: this.#cut }
     this.#exchange = new Exchange(this.#admission, upgrade === undefined ? own : { ...own, upgrade })
     return this.#exchange
   }

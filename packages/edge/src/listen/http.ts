@@ -73,8 +73,11 @@ export class HttpFront {
       this.#upgrade(request, socket, early),
     )
     this.#server.on('connect', (request: IncomingMessage, socket: Socket) => {
-      this.#conversations.get(socket)?.account(request, 'METHOD_REFUSED')
-      refuse(socket, 'METHOD_REFUSED')
+      const conversation = this.#conversations.get(socket)
+      conversation?.account(request, 'METHOD_REFUSED')
+      // Behind a request that is not answered yet, an answer of ours would be taken for a part of the service's.
+      if (conversation?.busy === true) conversation.cut()
+      else refuse(socket, 'METHOD_REFUSED')
     })
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#failed(error, socket))
     if (!admission.nodeHttp)

@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, watch } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { LogFile } from '../../src/access/file.ts'
@@ -29,6 +30,11 @@ function logFile(t: Test): { path: string; file: LogFile; troubles: unknown[] } 
   const file = new LogFile(path, (error, dropped) => troubles.push([(error as NodeJS.ErrnoException).code, dropped]))
   t.teardown(() => file.close())
   return { path, file, troubles }
+}
+
+/** The most that this process may write into a file: behind that it takes a part, as a disk that is full. */
+function limit(bytes: string): void {
+  execFileSync('prlimit', ['--pid', String(process.pid), `--fsize=${bytes}:unlimited`])
 }
 
 t.test('lines come in order, all of them by the end', async (t) => {
@@ -95,4 +101,25 @@ t.test('a file that cannot be written costs lines, never traffic, and comes back
   await file.close()
   t.match(read(path), /^lost or late\n[^]*$/)
   t.ok(read(path).length < 5 * 1024 * 1024, 'what waited was bounded')
+})
+
+t.test('behind a line that was cut off, by a full disk or a crash, the next one begins afresh', async (t) => {
+  const { path, file, troubles } = logFile(t)
+  writeFileSync(path, 'whole\nhal')
+  file.write('one\n')
+  await holds(path, 'whole\nhal\none\n')
+  process.on('SIGXFSZ', () => {})
+  limit('20')
+  try {
+    file.write('another line\n')
+    while (troubles.length === 0) await new Promise(setImmediate)
+  } finally {
+    limit('unlimited')
+  }
+  t.match(troubles, [['EFBIG', 1]])
+  t.equal(read(path), 'whole\nhal\none\nanothe')
+  file.reopen()
+  file.write('two\n')
+  await file.close()
+  t.equal(read(path), 'whole\nhal\none\nanothe\ntwo\n')
 })

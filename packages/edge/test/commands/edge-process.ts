@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+/** What a run of all tests has built, else the source. */
+const MAIN = process.env['ENGAWA_BUILT_EDGE'] ?? fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 export interface Ended {
   readonly exit: number | null
@@ -71,9 +72,9 @@ export function serve(args: readonly string[], env: Record<string, string> = {})
 }
 
 function start(args: readonly string[], env: Record<string, string>): ChildProcess {
-  const { PATH = '', HOME = '' } = process.env
+  const { PATH, HOME, NODE_COMPILE_CACHE } = process.env
   return spawn(process.execPath, ['--conditions=engawa-source', MAIN, ...args], {
-    env: { PATH, HOME, LANG: 'C.UTF-8', ...env },
+    env: { PATH, HOME, NODE_COMPILE_CACHE, LANG: 'C.UTF-8', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
 }

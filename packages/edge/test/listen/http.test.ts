@@ -90,3 +90,19 @@ t.test('closing lets what runs finish, and ends its connection', async (t) => {
   await stuck.close(0)
   t.ok((await cut).reset)
 })
+
+t.test("where Node's parser reads, a CONNECT behind an unanswered request does not get into its answer", async (t) => {
+  const { port } = await smallEdge(t, (_request, response) => {
+    response.writeHead(200, { 'Content-Length': 10 })
+    response.write('first')
+  })
+  const visitor = connect(port, '127.0.0.1')
+  const all = collect(visitor)
+  // A chunked body is left to Node's parser, which reads ahead.
+  visitor.write('POST / HTTP/1.1\r\nHost: blog.example.com\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n')
+  await until(visitor, (got) => got.includes('first'))
+  visitor.write('CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n')
+  const { text, reset } = await all
+  t.ok(reset)
+  t.match(text, /\r\n\r\nfirst$/)
+})

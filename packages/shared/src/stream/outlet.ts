@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { giveBack, lend } from './pool.ts'
 
 /** What is copied once more, so that a few bytes in a socket never keep a large buffer. */
 const LITTLE_BYTES = 4 * 1024
 /** A buffer that must wait should be full to this share at least, or what fills it is copied into one of its size. */
 const FULL = 0.75
+const NOTHING = Buffer.alloc(0)
 
 interface Held {
   readonly buffer: Uint8Array
@@ -31,6 +33,8 @@ export class Outlet {
   written = 0
   readonly #socket: Socket
   readonly #onTaken: (bytes: number) => void
+  /** TLS never has written anything at once. */
+  readonly #isPlain: boolean
   #taken = 0
   /** A turn's first few bytes, until more come. */
   #little: Buffer | undefined
@@ -46,6 +50,7 @@ export class Outlet {
   /** `onTaken` hears of bytes that the kernel has. */
   constructor(socket: Socket, onTaken: (bytes: number) => void) {
     this.#socket = socket
+    this.#isPlain = !(socket instanceof TLSSocket)
     this.#onTaken = onTaken
   }
 
@@ -107,7 +112,10 @@ export class Outlet {
     const socket = this.#socket
     if (socket.destroyed || socket.writableEnded) return
     this.written += bytes.length
-    socket.write(bytes, this.#settle)
+    if (!this.#isPlain || socket.writableLength > 0) return void socket.write(bytes, this.#settle)
+    // Most often the kernel has it when this returns; a callback would have Node come back to each write.
+    socket.write(bytes)
+    if (socket.writableLength > 0) socket.write(NOTHING, this.#settle)
   }
 
   /** The loop turn is over. */

@@ -66,12 +66,11 @@ export class Gathering {
     return awaiting !== undefined && this.#later(NOTHING, awaiting)
   }
 
-  /** Writes a copy. */
+  /** A copy goes out. */
   #later(bytes: Uint8Array, awaiting?: Awaiting): false {
     const socket = this.#socket
-    const written = awaiting && ((error?: Error | null): void => awaiting.written(error))
     if (bytes.length <= LITTLE_BYTES) {
-      socket.write(Buffer.from(bytes), written)
+      socket.write(Buffer.from(bytes), awaiting && ((error) => awaiting.written(error)))
       return false
     }
     for (let from = 0; from < bytes.length; ) {
@@ -83,7 +82,7 @@ export class Gathering {
       socket.write(buffer.subarray(0, part.length), (error) => {
         // A socket that broke may still have it on its way: it is left to the garbage collector.
         if (error === null || error === undefined) giveBack(buffer)
-        if (isLast) written?.(error)
+        if (isLast) awaiting?.written(error)
       })
     }
     return false

@@ -175,11 +175,15 @@ export class Session {
       for (const carrier of core.carriers.values()) carrier.forgive(late, now)
       if (core.awaySince !== undefined) core.awaySince = Math.min(now, core.awaySince + late)
     }
-    for (const carrier of core.carriers.values()) {
-      if (carrier.isDead(this.#retryMs(carrier), now)) core.giveUp(carrier, 'silent')
-      else if (!carrier.suspect && carrier.isSilent(now)) this.#suspect(carrier)
+    // What a carrier has shown of the line goes with it, and may have been all that spoke for another.
+    for (let lost = -1; lost !== core.carriersLost; ) {
+      lost = core.carriersLost
+      for (const carrier of core.carriers.values()) {
+        if (carrier.isDead(this.#retryMs(carrier), now)) core.giveUp(carrier, 'silent')
+        else if (!carrier.suspect && carrier.isSilent(now)) this.#suspect(carrier)
+      }
+      this.#judge()
     }
-    this.#judge()
     if (core.awaySince !== undefined && now >= core.awaySince + this.#graceMs) {
       core.end('GRACE_EXPIRED', 'no carrier for the whole grace', false)
     }

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { Bench, dataFrame } from '../support/bench.ts'
 import type { Frame } from '../support/frames.ts'
+import { run } from '../support/schedule.ts'
 
 function pings(frames: readonly Frame[]): number {
   return frames.filter(({ type }) => type === 'ping').length
@@ -316,6 +317,20 @@ t.test(
     t.ok(anew <= 1500, `${anew} ms where a new carrier is answered at once`)
   },
 )
+
+t.test('R8 what one carrier showed of the line goes with it: no deadline is left behind', async (t) => {
+  const settings = { maxStreams: 64, credit: 16_384, delayMs: 10 }
+  const steps = [
+    ['wait', 95, 49_573],
+    ['dial', 196, 35_217],
+    ['dial', 233, 46_347],
+    ['wait', 129, 30_375],
+    ['stall', 176, 12_082],
+    ['open', 119, 18_193],
+    ['stall', 243, 50_087],
+  ] as const
+  t.doesNotThrow(() => run({ settings, isEager: true, isTapped: false, steps: [...steps] }))
+})
 
 t.test('R8 what the other carrier said before the silence is no proof', async (t) => {
   const agent = new Bench('agent')

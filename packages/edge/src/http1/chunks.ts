@@ -8,7 +8,7 @@ type State = 'size' | 'data' | 'dataEnd' | 'trailers' | 'done' | 'wrong'
 
 /** At most 2^52 bytes in one chunk, which is past all counting; extensions are skipped. RFC 9112 §7.1, §7.1.1 */
 const SIZE_LINE =
-  /^([0-9a-f]{1,13})(?:;[!#$%&'*+\-.^_`|~\w]*(?:=(?:[!#$%&'*+\-.^_`|~\w]+|"[\t !#-[\]-~\x80-\xff]*"))?)*\r\n$/i
+  /^([0-9a-f]{1,13})(?:;[!#$%&'*+\-.^_`|~\w]+(?:=(?:[!#$%&'*+\-.^_`|~\w]+|"[\t !#-[\]-~\x80-\xff]*"))?)*\r\n$/i
 /** What may become one. */
 const SIZE_LINE_BEGUN = /^[0-9a-f]{0,13}(?:;[\t\x20-\x7e\x80-\xff]*)?\r?$/i
 const SIZE_LINE_BYTES = 512

@@ -28,6 +28,8 @@ export type Unread = 'more' | 'other'
 export class HeadLines {
   /** The next byte to read. */
   at = 0
+  /** A tab was met behind a value: to Node, `chunked` with one is another encoding. */
+  tabbed = false
   readonly #bytes: Uint8Array
   #text: string | undefined
 
@@ -105,7 +107,10 @@ export class HeadLines {
       let begin = colon + 1
       let end = this.at
       while (begin < end && isBlank(bytes[begin])) begin++
-      while (end > begin && isBlank(bytes[end - 1])) end--
+      while (end > begin && isBlank(bytes[end - 1])) {
+        if (bytes[end - 1] === TAB) this.tabbed = true
+        end--
+      }
       offsets.push(from, colon, begin, end)
       const ended = this.takes('\r\n')
       if (ended !== true) return ended

@@ -88,6 +88,7 @@ function fieldsOf(lines: HeadLines, bytes: Buffer, most: number): RequestFields 
   const from = lines.at
   const offsets = lines.fields(most)
   if (offsets === 'more' || offsets === 'other') return offsets
+  if (lines.tabbed) return 'other'
   const raw = lines.texts(offsets)
   const framing = framingOf(raw)
   return framing === undefined ? 'other' : { text: new Uint8Array(bytes.subarray(from, lines.at)), raw, ...framing }

@@ -62,7 +62,7 @@ export function readResponseHead(
   if (ended !== true) return ended
   const offsets = lines.fields(FIELDS)
   if (offsets === 'more') return bytes.length > most ? 'other' : 'more'
-  if (offsets === 'other' || lines.at > most) return 'other'
+  if (offsets === 'other' || lines.tabbed || lines.at > most) return 'other'
   const rawHeaders = lines.texts(offsets)
   const said = saidOf(rawHeaders)
   if (said === undefined) return 'other'

@@ -89,6 +89,7 @@ const OTHERS: readonly (readonly [name: string, head: string])[] = [
   ['no Host', 'GET / HTTP/1.1\r\n\r\n'],
   ['two Hosts', `GET / HTTP/1.1\r\n${HOST}${HOST}\r\n`],
   ['chunks', `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n`],
+  ['a tab behind a value', `GET / HTTP/1.1\r\n${HOST}X-Odd: a\t\r\n\r\n`],
   ['both lengths', `POST / HTTP/1.1\r\n${HOST}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n`],
   ['two equal lengths', `POST / HTTP/1.1\r\n${HOST}Content-Length: 1\r\nContent-Length: 1\r\n\r\n`],
   ['a list of lengths', `POST / HTTP/1.1\r\n${HOST}Content-Length: 1, 1\r\n\r\n`],

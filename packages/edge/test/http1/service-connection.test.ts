@@ -223,6 +223,8 @@ t.test(`${MANY} mutated answers are what Node makes of them`, async (t) => {
     if (ours.end === 'broken' && node.end === 'broken') continue
     // Some heads are wrong before they end; we look at the end.
     if (ours.end === 'open' && ours.status === undefined && node.status === undefined) continue
+    // An extension of a chunk that is none breaks the body here; Node passes over it.
+    if (ours.end === 'broken' && /^[0-9a-f]+;/im.test(text) && node.body.startsWith(ours.body)) continue
     if (JSON.stringify(ours) === JSON.stringify(node)) continue
     differences++
     t.comment(JSON.stringify({ text, method, closes, ours, node }))

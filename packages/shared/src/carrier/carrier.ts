@@ -13,9 +13,9 @@ export interface Carrier {
   readonly backlogBytes: number
   /**
    * Sends one binary message. Keeps references to the buffers until they are written. So many bytes as `headroom` before
-   * the first one may be written to.
+   * the first one may be written to. With `isPiece`, `onDrained` follows as soon as it is written.
    */
-  send(buffers: readonly Uint8Array[], headroom?: number): void
+  send(buffers: readonly Uint8Array[], headroom?: number, isPiece?: boolean): void
   /** In order: what was sent before still goes out. */
   close(): void
   destroy(): void

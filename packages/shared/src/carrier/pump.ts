@@ -107,9 +107,12 @@ export class Pump {
 
   #fill(number: number, carrier: Carrier, now: number): void {
     while (carrier.backlogBytes < BACKLOG_BYTES) {
+      const isPiece = this.session.isSlow(number)
+      // Else TLS would make one record of what waits.
+      if (isPiece && carrier.backlogBytes > 0) return
       const { buffers, headroom } = this.session.pull(number, now, MESSAGE_BYTES)
       if (buffers.length === 0) return
-      carrier.send(buffers, headroom)
+      carrier.send(buffers, headroom, isPiece)
     }
   }
 

@@ -145,8 +145,8 @@ export class WebSocketCarrier implements Carrier {
     if (this.#phase === 'handshake') this.#write(OPCODE.text, [Buffer.from(text)])
   }
 
-  send(buffers: readonly Uint8Array[], headroom = 0): void {
-    if (this.#phase === 'frames') this.#write(OPCODE.binary, buffers, headroom)
+  send(buffers: readonly Uint8Array[], headroom = 0, isPiece = false): void {
+    if (this.#phase === 'frames') this.#write(OPCODE.binary, buffers, headroom, isPiece ? this.#written : undefined)
   }
 
   close(): void {
@@ -262,22 +262,26 @@ export class WebSocketCarrier implements Carrier {
     return new EngawaError('CARRIER_LOST', 'the carrier closed in its handshake', { cause: this.#error })
   }
 
-  #write(opcode: number, buffers: readonly Uint8Array[], headroom = 0): void {
+  readonly #written = (): void => {
+    if (this.#phase === 'frames') this.onDrained()
+  }
+
+  #write(opcode: number, buffers: readonly Uint8Array[], headroom = 0, written?: () => void): void {
     if (!this.#socket.writable) return
     const [first] = buffers
     const total = buffers.reduce((sum, { length }) => sum + length, 0)
     const key =
       this.#options.role === 'edge' ? undefined : this.#options.mask === 'zero' ? ZERO_KEY : randomBytes(KEY_BYTES)
     const mask = key === undefined || key === ZERO_KEY ? undefined : key
-    if (total <= COPY_BYTES || mask !== undefined) this.#socket.write(whole(opcode, buffers, total, key, mask))
+    if (total <= COPY_BYTES || mask !== undefined) this.#socket.write(whole(opcode, buffers, total, key, mask), written)
     else if (first?.length === total && headroom >= MAX_FRAME_HEADER_BYTES) {
-      this.#socket.write(inFront(opcode, first, key))
+      this.#socket.write(inFront(opcode, first, key), written)
     } else {
       const header = Buffer.allocUnsafe(MAX_FRAME_HEADER_BYTES)
       const length = writeFrameHeader(header, opcode, total, key)
       this.#socket.cork()
       this.#socket.write(header.subarray(0, length))
-      for (const buffer of buffers) this.#socket.write(buffer)
+      buffers.forEach((buffer, at) => this.#socket.write(buffer, at === buffers.length - 1 ? written : undefined))
       this.#socket.uncork()
     }
   }

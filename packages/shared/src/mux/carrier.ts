@@ -23,6 +23,16 @@ const SILENCES = 3
 const SILENCE_SPAN_MS = 30_000
 /** protocol.md [R8] */
 const LOST_MS = 10_000
+/** However slow the line is. protocol.md [R8] */
+export const MOST_SILENCE_MS = 30_000
+/**
+ * Where packets are lost, TCP sends again after a round trip or more, then after two, four, eight of them. So many round
+ * trips of silence, as the other carriers measure them now, and so many of the slowest lately, are nothing. protocol.md [R8]
+ */
+const RETRY_TRIPS = 20
+const RETRY_SLOWEST = 10
+/** Of the slowest round trip lately, what each faster one leaves. */
+const SLOWEST_KEPT = 0.9
 /** protocol.md [R2] */
 const ACK_DELAY_MS = 20
 /** Datagrams that wait for a carrier, bytes; more are dropped. protocol.md [U3] */
@@ -46,6 +56,7 @@ export class CarrierEnd {
   readonly number: number
   readonly ledger: Ledger<EntryOwner> = new Ledger()
   readonly pace: Pace = new Pace()
+  readonly since: Millis
   reader!: FrameReader
   suspect = false
   lastReadAt: Millis
@@ -57,6 +68,11 @@ export class CarrierEnd {
   resentBytes = 0
   /** Whatever was sent before this has been answered: a whole round trip was made since. */
   provenAt: Millis = Number.NEGATIVE_INFINITY
+  #lastRtt = 0
+  /** Of the round trips lately, ms; it fades with each one. */
+  #slowestRtt = 0
+  /** Room was made here to measure the line. */
+  hasRoom = false
   /** Streams that were ever pinned here. */
   pins = 0
 
@@ -88,6 +104,7 @@ export class CarrierEnd {
 
   constructor(number: number, now: Millis) {
     this.number = number
+    this.since = now
     this.lastReadAt = now
     this.#lastPingAt = now
     this.#rateAt = now
@@ -148,6 +165,8 @@ export class CarrierEnd {
   pong(token: number, now: Millis): void {
     if (this.#ping?.token !== token) return
     this.pace.measured(this.#ping.at, now)
+    this.#lastRtt = now - this.#ping.at
+    this.#slowestRtt = Math.max(this.#lastRtt, this.#slowestRtt * SLOWEST_KEPT)
     this.provenAt = this.#ping.at
     this.#ping = undefined
     this.answered()
@@ -207,8 +226,24 @@ export class CarrierEnd {
     return since !== undefined && now >= since + this.#patienceMs
   }
 
-  isDead(now: Millis): boolean {
-    return this.#ping !== undefined && now >= Math.max(this.#ping.at, this.lastReadAt) + LOST_MS
+  /** Of the round trips lately, and of the one that was not over when something was read last, ms. */
+  get #slowest(): number {
+    return this.#ping === undefined ? this.#slowestRtt : Math.max(this.#slowestRtt, this.lastReadAt - this.#ping.at)
+  }
+
+  /** How long another carrier on the same line may be silent and yet come back, by what this one shows, ms. */
+  get retryMs(): number {
+    return Math.max(RETRY_TRIPS * this.#lastRtt, RETRY_SLOWEST * this.#slowest)
+  }
+
+  /** `retryMs`: the most that another carrier shows. */
+  isDead(retryMs: number, now: Millis): boolean {
+    return now >= this.#deadAt(retryMs)
+  }
+
+  #deadAt(retryMs: number): Millis {
+    if (this.#ping === undefined) return Number.POSITIVE_INFINITY
+    return Math.max(this.#ping.at, this.lastReadAt) + Math.min(MOST_SILENCE_MS, Math.max(LOST_MS, retryMs))
   }
 
   /** The process was held up: what came late was our own look at the clock. protocol.md [R8] */
@@ -217,10 +252,9 @@ export class CarrierEnd {
     if (this.#waitSince !== undefined) this.#waitSince = Math.min(now, this.#waitSince + delayMs)
   }
 
-  deadline(): Millis {
+  deadline(retryMs: number): Millis {
     let due = this.#ackDueAt ?? Number.POSITIVE_INFINITY
-    if (this.#ping === undefined) due = Math.min(due, this.#pingAt())
-    else due = Math.min(due, Math.max(this.#ping.at, this.lastReadAt) + LOST_MS)
+    due = Math.min(due, this.#ping === undefined ? this.#pingAt() : this.#deadAt(retryMs))
     const since = this.silentSince
     if (since !== undefined && !this.suspect) due = Math.min(due, since + this.#patienceMs)
     return due

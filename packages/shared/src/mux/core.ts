@@ -227,6 +227,20 @@ export class Core implements StreamOwner {
     this.onWork?.()
   }
 
+  /** `carrier` has made room to measure the line. All may share it: once all have, all are asked. protocol.md [R9] */
+  roomMade(carrier: CarrierEnd): void {
+    carrier.hasRoom = true
+    const trusted = [...this.carriers.values()].filter(({ suspect }) => !suspect)
+    for (const { pace } of trusted) pace.makeRoom()
+    if (!trusted.every(({ hasRoom, ledger }) => hasRoom || ledger.inFlight === 0)) return
+    for (const each of trusted) {
+      each.hasRoom = false
+      each.pace.roomMade(this.now)
+      each.pingDue = true
+    }
+    this.onWork?.()
+  }
+
   housePlaceless(): void {
     const waiting = [...this.#homeless]
     this.#homeless.clear()

@@ -114,7 +114,7 @@ export class Inbound implements FrameSink {
     this.#core.acknowledge(this.#carrier, received)
     if (ledger.acked === before) return
     if (pace.acknowledged(ledger.sent, ledger.acked, this.#core.now, this.#core.carriers.size)) {
-      this.#carrier.pingDue = true
+      this.#core.roomMade(this.#carrier)
     }
   }
 

@@ -34,7 +34,7 @@ export class Outbound {
       this.#credit(carrier)
       this.#datagrams(carrier, mostBytes)
       this.#signals(carrier)
-      this.#data(carrier, mostBytes)
+      this.#data(carrier, Math.min(mostBytes, carrier.pace.pieceBytes))
       if (carrier.ackPending && (writer.size > 0 || carrier.ackIsDue(core.now))) writer.ack(carrier.takeAck())
     }
     carrier.sentBytes += writer.size
@@ -136,7 +136,10 @@ export class Outbound {
       if (stream === undefined) return
       const most = Math.min(stream.sendable, pace.frameBytes(!carrier.othersWait))
       const whole = stream.buffer.together(stream.next, Math.ceil(most))
-      const length = Math.min(whole, Math.ceil(Math.max(room, LEAST_FRAME, pace.allowed / PASSING)))
+      const length = Math.min(
+        whole,
+        Math.ceil(Math.max(room, Math.min(LEAST_FRAME, pace.pieceBytes), pace.allowed / PASSING)),
+      )
       if (length > 0) this.#frame(carrier, stream, length)
     }
   }

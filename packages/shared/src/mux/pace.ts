@@ -3,9 +3,15 @@ import type { Millis } from './events.ts'
 /** In flight before a rate is known, and its frames, bytes: a dead or slow line should cost little. protocol.md [R9] */
 const FIRST_CAP = 16 * 1024
 const FIRST_FRAME = 4 * 1024
-/** The cap never goes below this once a rate is known, bytes; on a slow line it is what goes in `FLOOR_MS`, but no less than at first. */
+/** The cap never goes below this once a rate is known, bytes; on a slow line it is what goes in `FLOOR_MS`, but no less than `SLOW_CAP`. */
 const LEAST_CAP = 64 * 1024
+const SLOW_CAP = 8 * 1024
 const FLOOR_MS = 100
+/** On a slow line so much of it is handed over together, ms, but not less than so many bytes. protocol.md [R9] */
+const PIECE_MS = 160
+const LEAST_PIECE = 2 * 1024
+/** Of TLS, RFC 8446 §5.1. */
+const RECORD_BYTES = 16 * 1024
 /** An ACK is due after this time at the latest: on a slow line that comes before its quantum. protocol.md [R2] */
 const ACK_DELAY_MS = 20
 /** In flight over all carriers of a session, bytes. */
@@ -25,6 +31,8 @@ const FLAT_ROUNDS = 3
 /** While the rate still grows, so many times what it needs. */
 const START = 2
 const SAMPLES = 10
+/** On a slow line ten rounds are a minute: what is older than this is forgotten, but for the last two. */
+const SAMPLE_AGE_MS = 1000
 /** Of what was shown once, how much is still believed a round later. */
 const SHOWN_KEPT = 0.9
 /** How long a smallest round trip is believed, and how often full load makes room to measure it. */
@@ -58,7 +66,7 @@ export class Pace {
   #rttNow = Number.POSITIVE_INFINITY
   #rttBefore = Number.POSITIVE_INFINITY
   #rttTurnedAt: Millis = 0
-  #samples: number[] = []
+  #samples: { readonly rate: number; readonly at: Millis }[] = []
   /** The round before, if it showed the line. */
   #before: { readonly bytes: number; readonly tookMs: number } | undefined
   #flat = 0
@@ -89,9 +97,20 @@ export class Pace {
     return this.#probe === 'none' ? this.cap : this.cap / 2
   }
 
+  /** A record of TLS takes long on this line, and nothing of one is read before all of it is there. */
+  get isSlow(): boolean {
+    return this.rate !== undefined && this.rate * PIECE_MS < RECORD_BYTES
+  }
+
+  /** What is handed over together at most, bytes. */
+  get pieceBytes(): number {
+    return this.isSlow ? Math.max(LEAST_PIECE, (this.rate ?? 0) * PIECE_MS) : Number.POSITIVE_INFINITY
+  }
+
   /** Payload of the next DATA frame at most. */
   frameBytes(alone: boolean): number {
     if (this.rate === undefined) return FIRST_FRAME
+    if (this.isSlow) return this.pieceBytes
     const most = alone ? MOST_FRAME : Math.min(MOST_FRAME, Math.max(SHARED_FRAME, this.rate * SHARED_MS))
     return Math.max(FIRST_FRAME, Math.min(this.rate * FRAME_MS, most))
   }
@@ -127,12 +146,20 @@ export class Pace {
     this.#limited = true
   }
 
-  /** Answers whether a PING should measure the line now. */
+  /** Another carrier is to measure the line, and this one may fill the same. */
+  makeRoom(): void {
+    if (this.#probe === 'none') this.#probe = 'now'
+  }
+
+  /** All carriers have made room: a PING that is sent from now on measures the line without our queue. */
+  roomMade(now: Millis): void {
+    this.#drainedAt = now
+  }
+
+  /** Answers whether there is room now to measure the line: see `roomMade`. */
   acknowledged(sent: number, acked: number, now: Millis, carriers: number): boolean {
     this.#acknowledged(sent, acked, now, MAX_IN_FLIGHT / Math.max(1, carriers))
-    if (this.#probe === 'none' || this.#drainedAt !== undefined || sent - acked > this.allowed) return false
-    this.#drainedAt = now
-    return true
+    return this.#probe !== 'none' && this.#drainedAt === undefined && sent - acked <= this.allowed
   }
 
   #acknowledged(sent: number, acked: number, now: Millis, mostBytes: number): void {
@@ -149,7 +176,7 @@ export class Pace {
     const tookMs = Math.max(now - this.#roundAt, 0.05)
     const rate = bytes / tookMs
     if (this.#limited || this.#full) {
-      this.#sample(bytes, tookMs, mostBytes)
+      this.#sample(bytes, tookMs, mostBytes, now)
       this.#limitedSince ??= now
       if (this.#probe === 'none' && now - this.#limitedSince > RTT_AGE_MS) this.#probe = 'now'
     } else {
@@ -169,15 +196,20 @@ export class Pace {
     this.#full = this.rate !== undefined && sent - acked >= this.#steady(this.rate)
   }
 
-  #sample(bytes: number, tookMs: number, mostBytes: number): void {
+  #isStale(now: Millis): boolean {
+    const [oldest, , another] = this.#samples
+    return another !== undefined && oldest !== undefined && oldest.at < now - SAMPLE_AGE_MS
+  }
+
+  #sample(bytes: number, tookMs: number, mostBytes: number, now: Millis): void {
     const best = this.rate ?? 0
     // Over two rounds: an ACK that comes late makes its own slow and the next one fast, and the best is what is believed.
     const before = this.#starting ? undefined : this.#before
     const rate = (bytes + (before?.bytes ?? 0)) / (tookMs + (before?.tookMs ?? 0))
     this.#before = { bytes, tookMs }
-    this.#samples.push(rate)
-    if (this.#samples.length > SAMPLES) this.#samples.shift()
-    this.rate = Math.max(...this.#samples)
+    this.#samples.push({ rate, at: now })
+    while (this.#samples.length > SAMPLES || this.#isStale(now)) this.#samples.shift()
+    this.rate = Math.max(...this.#samples.map((sample) => sample.rate))
     if (this.#starting) {
       this.#flat = rate < best * GROWTH ? this.#flat + 1 : 0
       this.#starting = this.#flat < FLAT_ROUNDS
@@ -192,7 +224,7 @@ export class Pace {
   /** What fills a line of that rate, and little more. */
   #steady(rate: number): number {
     const quantum = Math.min(ackQuantum(rate), Math.max(FIRST_FRAME, rate * ACK_DELAY_MS))
-    const floor = Math.max(FIRST_CAP, Math.min(LEAST_CAP, rate * FLOOR_MS))
+    const floor = Math.max(SLOW_CAP, Math.min(LEAST_CAP, rate * FLOOR_MS))
     const trip = this.minRtt ?? 0
     const slack = Math.max(LEAST_SLACK_MS, SLACK_MS - trip / SHRINKING)
     return Math.max(floor, GROWTH * rate * trip, rate * trip + Math.min(rate * slack, MOST_SLACK) + 2 * quantum)

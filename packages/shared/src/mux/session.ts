@@ -2,7 +2,7 @@ import { type Code, EngawaError, rowOf } from '../errors.ts'
 import { FrameReader } from '../wire/frame.ts'
 import { MAX_MESSAGE_BYTES, STREAM_FLOOR } from '../wire/limits.ts'
 import type { Frames } from '../wire/writer.ts'
-import { CarrierEnd } from './carrier.ts'
+import { CarrierEnd, MOST_SILENCE_MS } from './carrier.ts'
 import { Core, type Side } from './core.ts'
 import type { CarrierState, LostEntry, Millis, SessionEvent, SessionFigures, Stream } from './events.ts'
 import { Inbound } from './inbound.ts'
@@ -142,6 +142,11 @@ export class Session {
     this.#judge()
   }
 
+  /** Its line takes long for a record of TLS: what `pull` gives is to be written by itself, before anything else is pulled. */
+  isSlow(number: number): boolean {
+    return this.#core.carriers.get(number)?.pace.isSlow ?? false
+  }
+
   /** Frames to send now on a carrier, to be sent in order and whole; none when nothing may go. */
   pull(number: number, now: Millis, mostBytes: number = PULL_BYTES): Frames {
     const carrier = this.#core.carriers.get(number)
@@ -171,7 +176,7 @@ export class Session {
       if (core.awaySince !== undefined) core.awaySince = Math.min(now, core.awaySince + late)
     }
     for (const carrier of core.carriers.values()) {
-      if (carrier.isDead(now)) core.giveUp(carrier, 'silent')
+      if (carrier.isDead(this.#retryMs(carrier), now)) core.giveUp(carrier, 'silent')
       else if (!carrier.suspect && carrier.isSilent(now)) this.#suspect(carrier)
     }
     this.#judge()
@@ -184,7 +189,9 @@ export class Session {
   deadline(): Millis {
     const core = this.#core
     let due = core.awaySince === undefined ? Number.POSITIVE_INFINITY : core.awaySince + this.#graceMs
-    for (const carrier of core.carriers.values()) due = Math.min(due, carrier.deadline())
+    for (const carrier of core.carriers.values()) {
+      due = Math.min(due, carrier.deadline(this.#retryMs(carrier)), this.#condemnedAt(carrier))
+    }
     this.#due = core.over === undefined ? due : Number.POSITIVE_INFINITY
     return this.#due
   }
@@ -290,14 +297,29 @@ export class Session {
   #judge(): void {
     const core = this.#core
     for (const carrier of core.carriers.values()) {
-      const since = carrier.suspect ? carrier.silentSince : undefined
-      if (since === undefined) continue
-      for (const other of core.carriers.values()) {
-        if (other === carrier || other.provenAt <= since) continue
-        core.giveUp(carrier, 'silent')
-        break
-      }
+      if (core.now >= this.#condemnedAt(carrier)) core.giveUp(carrier, 'silent')
     }
+  }
+
+  /** When a suspect is lost, as things stand. protocol.md [R8] */
+  #condemnedAt(carrier: CarrierEnd): Millis {
+    const since = carrier.suspect ? carrier.silentSince : undefined
+    let at = Number.POSITIVE_INFINITY
+    if (since === undefined) return at
+    for (const other of this.#core.carriers.values()) {
+      if (other === carrier || other.provenAt <= since) continue
+      // One that was made since came through from nothing: it knows the line as it is now.
+      const retryMs = other.since > since ? other.retryMs / 2 : this.#retryMs(carrier)
+      at = Math.min(at, since + Math.min(MOST_SILENCE_MS, retryMs))
+    }
+    return at
+  }
+
+  /** What the other carriers show: so long a silence is nothing on their line. */
+  #retryMs(carrier: CarrierEnd): number {
+    let most = 0
+    for (const other of this.#core.carriers.values()) if (other !== carrier) most = Math.max(most, other.retryMs)
+    return most
   }
 
   /** A peer that breaks the protocol ends its session; a bug of ours is thrown on. */

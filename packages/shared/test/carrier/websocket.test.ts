@@ -225,3 +225,29 @@ t.test('random bytes on an upgraded socket end it with a close code and nothing 
     await closed
   }
 })
+
+t.test('a piece is told of when it is written, whatever its form: the next one is a record of its own', async (t) => {
+  const { promise: taken, resolve } = Promise.withResolvers<WebSocketCarrier>()
+  const agent = await ourAgent(await ourEdge(t, resolve), 'random')
+  const edge = await taken
+  const forms: readonly (readonly [Uint8Array[], number])[] = [
+    [[randomBytes(20)], 0],
+    [[randomBytes(50_000)], 0],
+    [[new Uint8Array(50_000 + CARRIER_HEADROOM).subarray(CARRIER_HEADROOM)], CARRIER_HEADROOM],
+    [[randomBytes(40_000), randomBytes(40_000)], 0],
+  ]
+  agent.onBytes = () => undefined
+  edge.onBytes = () => undefined
+  for (const carrier of [edge, agent]) {
+    for (const [buffers, headroom] of forms) {
+      const { promise: written, resolve: drained } = Promise.withResolvers<void>()
+      carrier.onDrained = drained
+      carrier.send(buffers, headroom, true)
+      // oxlint-disable-next-line no-await-in-loop -- one after the other, that is the point
+      await written
+      t.equal(carrier.backlogBytes, 0)
+    }
+  }
+  agent.destroy()
+  edge.destroy()
+})

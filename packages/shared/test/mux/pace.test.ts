@@ -144,7 +144,9 @@ t.test(
       pace.held()
       at += 4
       acked += 4096
-      return pace.acknowledged(sent, acked, at, 1)
+      const hasRoom = pace.acknowledged(sent, acked, at, 1)
+      if (hasRoom) pace.roomMade(at)
+      return hasRoom
     }
     const untilAsked = (turns: number): number => {
       for (let count = 0; count < turns; count++) if (turn()) return at
@@ -204,3 +206,41 @@ t.test('R9 at most 16 MiB are in flight, however fast and long the line', async 
   t.ok(most > 4 * 1024 * 1024, `${most} bytes: it has grown`)
   t.ok(most <= 16 * 1024 * 1024 + 300_000, `${most} bytes`)
 })
+
+t.test(
+  'R9 on a slow line what is handed over together is small, and what was fast a second ago is forgotten',
+  async (t) => {
+    const pace = new Pace()
+    pace.measured(0, 5)
+    let [sent, acked, at] = [0, 0, 100]
+    /** Bytes a ms, for so long. */
+    const go = (rate: number, ms: number): void => {
+      for (const until = at + ms; at < until; ) {
+        while (sent - acked < pace.allowed) {
+          sent += Math.min(pace.frameBytes(true), 4096)
+          pace.sending(sent, acked, at)
+        }
+        pace.held()
+        const step = Math.max(1, 512 / rate)
+        at += step
+        acked = Math.min(sent, acked + step * rate)
+        if (pace.acknowledged(sent, acked, at, 1)) {
+          pace.roomMade(at)
+          pace.measured(at, at + 5)
+        }
+      }
+    }
+    t.notOk(pace.isSlow, 'nothing is known yet')
+    go(10_000, 2000)
+    t.notOk(pace.isSlow)
+    t.equal(pace.pieceBytes, Number.POSITIVE_INFINITY)
+    // What was under way goes first.
+    go(12, 90_000)
+    t.ok(pace.isSlow)
+    t.ok((pace.rate ?? 0) < 24, `${pace.rate} bytes a ms`)
+    t.ok(pace.pieceBytes <= 4096 && pace.frameBytes(true) <= pace.pieceBytes, `${pace.pieceBytes} bytes together`)
+    t.ok(pace.cap <= 16_384, `${pace.cap} bytes in flight`)
+    go(10_000, 2000)
+    t.notOk(pace.isSlow, 'and fast again')
+  },
+)

@@ -1,7 +1,6 @@
 import { HEADROOM } from '../../src/wire/limits.ts'
 import { type Half, isGone, type Lane, nextBytes, nextWithHeadroom, type SideName } from './lane.ts'
 import { MOST_PATTERN_BYTES } from './pattern.ts'
-import type { Pipe } from './pipe.ts'
 import type { Random } from './random.ts'
 import { Wiretap } from './wiretap.ts'
 import { type DialFate, type Link, type Side, World, type WorldSettings } from './world.ts'
@@ -66,7 +65,7 @@ function end(lane: Lane, name: SideName): void {
 }
 
 /** Any offset of what is under way. */
-function somewhere(pipe: Pipe, salt: number): number {
+function somewhere(pipe: Link['toEdge'], salt: number): number {
   return (salt * 2654435761) % (pipe.pendingBytes + 1)
 }
 

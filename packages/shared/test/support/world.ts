@@ -2,12 +2,13 @@ import type { LostEntry, Millis, SessionEvent, Stream } from '../../src/mux/even
 import { Session, type SessionSettings } from '../../src/mux/session.ts'
 import { isGone, type Lane, laneOfOpening, newLane, openingOf, type SideName, take, takeEnd } from './lane.ts'
 import { Line, Pipe } from './pipe.ts'
+import { Bottleneck, TcpPipe } from './tcp.ts'
 
 /** One carrier: what each end has sent and the other has not read yet. */
 export interface Link {
   readonly number: number
-  readonly toEdge: Pipe
-  readonly toAgent: Pipe
+  readonly toEdge: Pipe | TcpPipe
+  readonly toAgent: Pipe | TcpPipe
 }
 
 /** What fails while a carrier is being dialled. */
@@ -32,6 +33,8 @@ export interface WorldSettings {
   readonly rate?: number
   /** All carriers go over one line of that rate. */
   readonly isShared?: boolean
+  /** That line has a queue of so many bytes each way and drops what finds it full; carriers go over it by TCP. */
+  readonly queueBytes?: number
   /** What is handed over together arrives in records, as over TLS: nothing of one is read before all of it is there. */
   readonly hasRecords?: boolean
   /** Received bytes are overwritten once their events have been handled. */
@@ -94,12 +97,18 @@ export class World {
   onEvents: ((side: Side) => boolean) | undefined
   sentMessages: Record<SideName, string[]> = { edge: [], agent: [] }
   readonly #lines = { toEdge: new Line(), toAgent: new Line() }
+  /** What all carriers share where they go by TCP; another one from now on, if set. */
+  bottlenecks: { toEdge: Bottleneck; toAgent: Bottleneck } | undefined
   #dials: Dial[] = []
   #agentWasFull = false
 
   constructor(settings: WorldSettings) {
     this.settings = settings
-    const { maxStreams, credit, budgetBytes } = settings
+    const { maxStreams, credit, budgetBytes, rate, queueBytes, delayMs } = settings
+    if (rate !== undefined && queueBytes !== undefined) {
+      const way = (): Bottleneck => new Bottleneck(rate, queueBytes, delayMs)
+      this.bottlenecks = { toEdge: way(), toAgent: way() }
+    }
     const budget = budgetBytes === undefined ? {} : { budgetBytes }
     this.edge = new Side('edge', { side: 'edge', maxStreams, peerCredit: credit, ownCredit: 0, ...budget }, this.now)
     this.agent = new Side('agent', { side: 'agent', maxStreams, peerCredit: 0, ownCredit: credit, ...budget }, this.now)
@@ -110,6 +119,11 @@ export class World {
 
   get sides(): [Side, Side] {
     return [this.edge, this.agent]
+  }
+
+  change(rate: number, room: number): void {
+    this.bottlenecks?.toEdge.become(rate, room)
+    this.bottlenecks?.toAgent.become(rate, room)
   }
 
   side(name: SideName): Side {
@@ -233,7 +247,7 @@ export class World {
     return next
   }
 
-  #pipeTo(side: Side, link: Link): Pipe {
+  #pipeTo(side: Side, link: Link): Pipe | TcpPipe {
     return side.name === 'edge' ? link.toEdge : link.toAgent
   }
 
@@ -330,6 +344,12 @@ export class World {
 
   #link(number: number, delayMs: number): Link {
     const { rate, isShared = false } = this.settings
+    if (this.bottlenecks !== undefined) {
+      const { toEdge: up, toAgent: down } = this.bottlenecks
+      const link = { number, toEdge: new TcpPipe(delayMs, up, down), toAgent: new TcpPipe(delayMs, down, up) }
+      this.links.push(link)
+      return link
+    }
     const { toEdge, toAgent } = isShared ? this.#lines : { toEdge: new Line(), toAgent: new Line() }
     const link = { number, toEdge: new Pipe(delayMs, rate, toEdge), toAgent: new Pipe(delayMs, rate, toAgent) }
     this.links.push(link)

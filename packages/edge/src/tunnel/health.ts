@@ -1,6 +1,8 @@
 import { request } from 'node:http'
+import { connect } from 'node:http2'
 import type { Clock } from '@engawa/shared/carrier/clock'
 import { EngawaError } from '@engawa/shared/errors'
+import type { Stream } from '@engawa/shared/mux/events'
 import { toDuplex } from '@engawa/shared/stream/duplex'
 import type { Bind } from '@engawa/shared/wire/control'
 import { endpoint } from '@engawa/shared/wire/opening'
@@ -12,6 +14,7 @@ export type Health = { readonly kind: 'tcp' } | { readonly kind: 'http'; readonl
 
 const EVERY_MS = 5000
 const PATIENCE_MS = 5000
+const AGENT = 'engawa-health'
 
 /** Throws FLAG_INVALID. */
 export function parseHealth({ health }: Pick<Bind, 'health'>): Health | undefined {
@@ -43,11 +46,12 @@ export function watchHealth(tunnel: Published, health: Health, clock: Clock): ()
   }
 }
 
-async function probe({ link, service }: Live, { hostHeader, hosts }: Published, health: Health): Promise<boolean> {
+async function probe({ link, service }: Live, tunnel: Published, health: Health): Promise<boolean> {
   const nobody = endpoint(undefined, 0)
   const stream = link.open({ service, portIndex: 0, protocol: 'http', visitor: nobody, public: nobody })
   const { promise, resolve } = Promise.withResolvers<boolean>()
   const timer = setTimeout(() => resolve(false), PATIENCE_MS)
+  let end: (() => void) | undefined
   try {
     if (health.kind === 'tcp') {
       stream.handler = {
@@ -58,22 +62,51 @@ async function probe({ link, service }: Live, { hostHeader, hosts }: Published, 
         accepted: () => resolve(true),
       }
     } else {
-      const headers = {
-        host: hostHeader ?? hosts[0] ?? 'localhost',
-        'user-agent': 'engawa-health',
-        connection: 'close',
-      }
-      const asked = request({ path: health.path, headers, createConnection: () => toDuplex(stream) })
-      asked.on('response', (answer) => {
-        answer.resume()
-        resolve((answer.statusCode ?? 500) < 400)
-      })
-      asked.on('error', () => resolve(false))
-      asked.end()
+      const host = tunnel.hostHeader ?? tunnel.hosts[0] ?? 'localhost'
+      const ask = tunnel.h2c ? askHttp2 : askHttp1
+      end = ask(stream, { host, path: health.path }, resolve)
     }
     return await promise
   } finally {
     clearTimeout(timer)
+    end?.()
     stream.reset('CANCELLED')
   }
+}
+
+interface Question {
+  readonly host: string
+  readonly path: string
+}
+
+/** Answers how to let go of the stream. */
+function askHttp1(stream: Stream, { host, path }: Question, said: (well: boolean) => void): () => void {
+  const headers = { host, 'user-agent': AGENT, connection: 'close' }
+  const asked = request({ path, headers, createConnection: () => toDuplex(stream) })
+  asked.on('response', (answer) => {
+    answer.resume()
+    said(isWell(answer.statusCode))
+  })
+  asked.on('error', () => said(false))
+  asked.end()
+  return () => void asked.destroy()
+}
+
+/** As `askHttp1`. */
+function askHttp2(stream: Stream, { host, path }: Question, said: (well: boolean) => void): () => void {
+  const session = connect('http://service', {
+    createConnection: () => toDuplex(stream),
+    settings: { enablePush: false },
+  })
+  session.on('error', () => said(false))
+  session.once('close', () => said(false))
+  const asked = session.request({ ':path': path, ':authority': host, 'user-agent': AGENT })
+  asked.on('error', () => said(false))
+  asked.on('response', (head) => said(isWell(head[':status'])))
+  asked.resume()
+  return () => session.destroy()
+}
+
+function isWell(status: number = 500): boolean {
+  return status < 400
 }

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { Code } from '@engawa/shared/errors'
 import type { Stream, StreamHandler } from '@engawa/shared/mux/events'
+import { breakOff } from '@engawa/shared/stream/splice'
 import type { RequestSummary } from '@engawa/shared/wire/control'
 import { encodeOpening, type Opening } from '@engawa/shared/wire/opening'
 import type { Flow, FlowHandler, Link } from '../../src/tunnel/tunnel.ts'
@@ -71,14 +72,14 @@ class DirectStream implements Stream {
     if (this.closed) return
     this.closed = true
     this.resetBy = code
-    this.socket.resetAndDestroy()
+    breakOff(this.socket)
     this.#changed('reset')
   }
 
   /** As if the session had lost it. */
   lose(code: Code): void {
     this.closed = true
-    this.socket.resetAndDestroy()
+    breakOff(this.socket)
     this.handler?.reset(code)
   }
 

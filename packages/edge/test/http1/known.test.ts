@@ -1,8 +1,11 @@
-import { BlockList } from 'node:net'
+import { BlockList, connect } from 'node:net'
+import { queryObjects } from 'node:v8'
 import t from 'tap'
+import { Exchange } from '../../src/forward/http.ts'
 import { KnownFields } from '../../src/forward/known.ts'
 import { KnownLines } from '../../src/http1/lines.ts'
 import { AnswerHeads } from '../../src/http1/visitor-response.ts'
+import { smallEdge, until } from '../support/edge.ts'
 import { fakeTunnel } from '../support/fake-table.ts'
 
 const LITTLE = ['Host', 'a']
@@ -38,3 +41,18 @@ t.test(
     }
   },
 )
+
+t.test('a connection that rests keeps no exchange', async (t) => {
+  const edge = await smallEdge(t, (_, response) => response.end('here'))
+  for (const more of ['', 'Connection: keep-alive, more\r\n']) {
+    const socket = connect(edge.port, '127.0.0.1')
+    t.teardown(() => socket.destroy())
+    socket.write(`GET / HTTP/1.1\r\nHost: blog.example.com\r\n${more}\r\n`)
+    await until(socket, (got) => got.includes('here'))
+    // oxlint-disable-next-line no-await-in-loop -- its end is told in a later turn
+    while (edge.entries.length === 0) await new Promise((resolve) => setImmediate(resolve))
+    edge.entries.length = 0
+    await new Promise((resolve) => setImmediate(resolve))
+    t.equal(queryObjects(Exchange, { format: 'count' }), 0, more)
+  }
+})

@@ -1,5 +1,6 @@
 import type { BlockList } from 'node:net'
 import type { Visitor } from '../admit.ts'
+import { KNOWN_BYTES } from '../http1/lines.ts'
 import { prefixFields } from '../route/route.ts'
 import type { Live, Rewrite, Tunnel } from '../tunnel/tunnel.ts'
 import { answerFields, type RawFields, requestFields, valuesOf } from './headers.ts'
@@ -62,7 +63,8 @@ export class KnownFields {
     const { peer, secure } = visitor
     const fields = requestFields(raw, { peer, secure, trusted }, { method, version, upgrade, host })
     const all = rewrite.strip ? [...prefixFields(tunnel), ...fields] : fields
-    this.#prepared = { raw, method, version, upgrade, tunnel, trusted, host, path, rewrite, fields: all }
+    if (isLittle(raw))
+      this.#prepared = { raw, method, version, upgrade, tunnel, trusted, host, path, rewrite, fields: all }
     return all
   }
 
@@ -81,7 +83,7 @@ export class KnownFields {
     const fields = answerFields(raw, { status, domain, trailers })
     if (strictTransport !== undefined && valuesOf(raw, 'strict-transport-security').length === 0)
       fields.push('Strict-Transport-Security', strictTransport)
-    this.#answered = { raw, status, domain, trailers, strictTransport, fields }
+    if (isLittle(raw)) this.#answered = { raw, status, domain, trailers, strictTransport, fields }
     return fields
   }
 
@@ -93,4 +95,11 @@ export class KnownFields {
     this.#service = { live, client, key }
     return key
   }
+}
+
+/** Their reader keeps no more either. */
+function isLittle(raw: RawFields): boolean {
+  let bytes = 0
+  for (const text of raw) bytes += text.length + 2
+  return bytes <= KNOWN_BYTES
 }

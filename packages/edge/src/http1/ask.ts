@@ -9,12 +9,10 @@ import {
   type UpstreamEvents,
 } from '../forward/upstream.ts'
 import { AnswerBody } from './answer-body.ts'
-import { fieldLines } from './lines.ts'
+import { fieldLines, KNOWN_BYTES } from './lines.ts'
 import { replay } from './replay.ts'
 import { type KnownHead, type ResponseHead, readResponseHead } from './response-head.ts'
 
-/** Heads of more bytes are not kept for the next answer: so many connections may rest. */
-const KNOWN_BYTES = 4 * 1024
 /** Small payloads go in one piece with the lines around them. */
 const JOIN_BYTES = 8 * 1024
 const PATH = /^[\x21-\xff]+$/

@@ -1,5 +1,8 @@
 import { EngawaError } from '@engawa/shared/errors'
 
+/** What more bytes were made into is not kept for the next time: so many connections may rest. */
+export const KNOWN_BYTES: number = 4 * 1024
+
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const NO_VALUE = /[^\t\x20-\x7e\x80-\xff]/
 
@@ -31,7 +34,9 @@ export class KnownLines {
   of(fields: readonly string[]): Uint8Array {
     if (fields !== this.#fields) {
       // A copy, for it stays, and would keep a part of the pool.
-      this.#bytes = new Uint8Array(Buffer.from(`${fieldLines(fields)}${this.#last}\r\n`, 'latin1'))
+      const bytes = new Uint8Array(Buffer.from(`${fieldLines(fields)}${this.#last}\r\n`, 'latin1'))
+      if (bytes.length > KNOWN_BYTES) return bytes
+      this.#bytes = bytes
       this.#fields = fields
     }
     return this.#bytes

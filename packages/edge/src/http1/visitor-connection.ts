@@ -5,6 +5,7 @@ import { type CheckedHead, checkFields, checkLine } from '../guard/head.ts'
 import type { VisitorLimits } from '../guard/limits.ts'
 import type { Conversation } from '../listen/conversation.ts'
 import { Gathering } from './gathering.ts'
+import { KNOWN_BYTES } from './lines.ts'
 import { type RequestFields, readRequestHead } from './request-head.ts'
 import { CountedRequest } from './visitor-request.ts'
 import { AnswerHeads, DirectResponse } from './visitor-response.ts'
@@ -12,8 +13,6 @@ import { AnswerHeads, DirectResponse } from './visitor-response.ts'
 /** A head that comes in more pieces is read by Node, which does not begin anew with each. */
 const PIECES = 8
 const NOTHING = Buffer.alloc(0)
-/** Fields of more bytes are not kept for the next request: so many connections may rest. */
-const KNOWN_BYTES = 4 * 1024
 /** What one read of a visitor brings at most. */
 const READ_BYTES = 64 * 1024
 /** All of them read into this one, one after the other: what is kept is copied. */

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ResponseEvents, VisitorResponse } from '../forward/message.ts'
 import type { Awaiting, Gathering } from './gathering.ts'
-import { fieldLines, isReason } from './lines.ts'
+import { fieldLines, isReason, KNOWN_BYTES } from './lines.ts'
 
 export interface ResponseOptions {
   /** The request is a HEAD. */
@@ -71,8 +71,9 @@ export class AnswerHeads {
     // Not from the pool: it stays, and would keep the rest of it.
     const bytes = Buffer.allocUnsafeSlow(text.length)
     bytes.write(text, 'latin1')
-    this.#made = { ...begun, bytes, chunked, closes, second }
-    return this.#made
+    const fresh = { ...begun, bytes, chunked, closes, second }
+    if (bytes.length <= KNOWN_BYTES) this.#made = fresh
+    return fresh
   }
 }
 

@@ -102,6 +102,7 @@ export class Conversation {
       }
       const asked = { head, request, response, ...(upgrade && { upgrade }) }
       await new Promise<void>((resolve) => this.#exchangeOf(asked).run(resolve))
+      this.#exchange = undefined
     }
     if (this.#waiting.length >= PIPELINED) return this.cut()
     this.#waiting.push({ request, turn })

@@ -35,6 +35,10 @@ async function world(t: Test, limits: Partial<VisitorLimits> = {}): Promise<TlsW
       breakOff = () => asked.socket.resetAndDestroy()
       return
     }
+    if (asked.url?.startsWith('/turn/') === true) {
+      asked.resume().once('end', () => response.end(`${asked.url}\n`))
+      return
+    }
     response.end(`${String(asked.headers['x-forwarded-proto'])} ${asked.headers.host}`)
   })
   const link = new FakeLink(await listen(t, service))
@@ -197,6 +201,30 @@ t.test('too many silent sockets: the oldest of the fullest address goes, the new
   t.match(await get(edge, { host: 'blog.example.com', servername: 'blog.example.com' }), { statusCode: 200 })
   t.ok((await evicted)?.reset)
   for (const socket of crowd) socket.destroy()
+})
+
+t.test('what is sent ahead is read in turn, into however many records it was cut', async (t) => {
+  const edge = await world(t)
+  const host = 'Host: blog.example.com\r\n'
+  const turn = (index: number): string => `GET /turn/${index} HTTP/1.1\r\n${host}\r\n`
+  const chunk = `400\r\n${'x'.repeat(0x400)}\r\n`
+  const between = {
+    nothing: '',
+    'a counted body': `POST /turn/counted HTTP/1.1\r\n${host}Content-Length: 5000\r\n\r\n${'x'.repeat(5000)}`,
+    'a body that Node reads': `POST /turn/chunked HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(5)}0\r\n\r\n`,
+  }
+  for (const [what, bytes] of Object.entries(between)) {
+    const socket = connectTls({ port: edge.port, host: '127.0.0.1', ca: edge.ca, servername: 'blog.example.com' })
+    t.teardown(() => socket.destroy())
+    await once(socket, 'secureConnect')
+    socket.setMaxSendFragment(512)
+    const turns = Array.from({ length: 40 }, (_, index) => turn(index)).join('')
+    const last = `GET /turn/last HTTP/1.1\r\n${host}Connection: close\r\n\r\n`
+    const all = turns + bytes + turns + last
+    socket.write(all)
+    const asked = all.match(/\/turn\/\w+/g)
+    t.same((await text(socket)).match(/\/turn\/\w+/g), asked, what)
+  }
 })
 
 t.test('an answer that breaks off ends without close_notify', async (t) => {

@@ -23,6 +23,8 @@ export function readInto(socket: Socket, first: Uint8Array, take: Take): boolean
   let next = first
   open[SLOTS.buffer] = first
   open[SLOTS.callback] = (count: number, buffer: Uint8Array): boolean => {
+    // TLS hands on every record that it has, paused or not: none may overtake what was put back meanwhile.
+    if (socket.readableLength > 0) return socket.push(Buffer.from(buffer.subarray(0, count)))
     next = take(count, buffer) ?? buffer
     return true
   }

@@ -31,6 +31,8 @@ export interface PumpHandler {
 const BACKLOG_BYTES = 512 * 1024
 /** One binary message is full from here on: a whole read is one, with its headers, and nothing is put behind it. */
 const MESSAGE_BYTES = 192 * 1024
+/** What is due and waits for room in a socket is looked at again after this, ms: the socket tells when it has some. */
+const HELD_MS = 10
 /** setTimeout takes no more. */
 const MAX_DELAY_MS = 2 ** 31 - 1
 
@@ -55,7 +57,7 @@ export class Pump {
     this.#handler = handler
     this.#clock = clock
     session.onWork = () => this.#schedule()
-    this.#arm()
+    this.#arm(clock.now())
   }
 
   /** No carrier: time stands still for the streams. */
@@ -88,7 +90,7 @@ export class Pump {
       for (const [number, carrier] of this.#carriers) this.#fill(number, carrier, now)
     })
     this.#dispatch()
-    this.#arm()
+    this.#arm(now)
   }
 
   /** GOAWAY, then the carriers close; streams are reset on both sides. `closed` is called before it returns. */
@@ -135,14 +137,15 @@ export class Pump {
     })
   }
 
-  /** A timer that is early only looks again; so a deadline that moves back costs nothing. */
-  #arm(): void {
+  /** At `now` all went out that could. A timer that is early only looks again; so a deadline that moves back costs nothing. */
+  #arm(now: number): void {
     const deadline = this.session.deadline()
     if (this.#timer !== undefined && this.#timerAt <= deadline) return
     this.#disarm()
     if (deadline === Number.POSITIVE_INFINITY) return
     this.#timerAt = deadline
-    const delayMs = Math.min(MAX_DELAY_MS, Math.max(1, Math.ceil(deadline - this.#clock.now())))
+    const leftMs = deadline <= now ? HELD_MS : Math.ceil(deadline - this.#clock.now())
+    const delayMs = Math.min(MAX_DELAY_MS, Math.max(1, leftMs))
     // The tick comes after a look at the sockets: in a process that was stopped, silence is judged after reading.
     this.#timer = this.#clock.setTimer(() => this.#clock.soon(() => this.#tick()), delayMs)
   }

@@ -241,9 +241,10 @@ export class CarrierEnd {
     return now >= this.#deadAt(retryMs)
   }
 
+  /** A PING that is due and finds no room in a full socket is unanswered, too. */
   #deadAt(retryMs: number): Millis {
-    if (this.#ping === undefined) return Number.POSITIVE_INFINITY
-    return Math.max(this.#ping.at, this.lastReadAt) + Math.min(MOST_SILENCE_MS, Math.max(LOST_MS, retryMs))
+    const askedAt = this.#ping?.at ?? this.#pingAt()
+    return Math.max(askedAt, this.lastReadAt) + Math.min(MOST_SILENCE_MS, Math.max(LOST_MS, retryMs))
   }
 
   /** The process was held up: what came late was our own look at the clock. protocol.md [R8] */

@@ -24,8 +24,9 @@ export class Outbound {
     this.#core = core
   }
 
-  pull(carrier: CarrierEnd, mostBytes: number): Frames {
+  pull(carrier: CarrierEnd, most: number): Frames {
     const core = this.#core
+    const mostBytes = Math.min(most, carrier.pace.pieceBytes)
     const writer = this.#writer
     if (core.over !== undefined) this.#goaway(carrier)
     else {
@@ -34,7 +35,7 @@ export class Outbound {
       this.#credit(carrier)
       this.#datagrams(carrier, mostBytes)
       this.#signals(carrier)
-      this.#data(carrier, Math.min(mostBytes, carrier.pace.pieceBytes))
+      this.#data(carrier, mostBytes)
       if (carrier.ackPending && (writer.size > 0 || carrier.ackIsDue(core.now))) writer.ack(carrier.takeAck())
     }
     carrier.sentBytes += writer.size

@@ -50,6 +50,7 @@ export class Session {
   readonly #messages = new MessageReader()
   readonly #peerCredit: number
   readonly #graceMs: number
+  /** When the next tick should come: what is later than this is our own delay. */
   #due: Millis = Number.POSITIVE_INFINITY
 
   constructor(settings: SessionSettings, now: Millis) {
@@ -196,8 +197,10 @@ export class Session {
     for (const carrier of core.carriers.values()) {
       due = Math.min(due, carrier.deadline(this.#retryMs(carrier)), this.#condemnedAt(carrier))
     }
-    this.#due = core.over === undefined ? due : Number.POSITIVE_INFINITY
-    return this.#due
+    if (core.over !== undefined) due = Number.POSITIVE_INFINITY
+    // What was due before somebody could ask (an ACK or a PING that a full socket keeps back) makes no tick late.
+    this.#due = Math.max(due, core.now)
+    return due
   }
 
   /** What has happened, in order, since the last call. */

@@ -1,6 +1,10 @@
 import t from 'tap'
+import type { Clock } from '../../src/carrier/clock.ts'
+import { Pump } from '../../src/carrier/pump.ts'
 import { EngawaError } from '../../src/errors.ts'
-import { linked, memoryCarriers } from '../support/linked.ts'
+import { Session } from '../../src/mux/session.ts'
+import { encodeAll } from '../support/frames.ts'
+import { linked, listener, memoryCarriers } from '../support/linked.ts'
 
 const turns = async (count: number): Promise<void> => {
   for (let turn = 0; turn < count; turn++) await new Promise(setImmediate)
@@ -144,4 +148,58 @@ t.test('a carrier of a session that is over is closed at once', async () => {
   edge.attach(2, a)
   await closed
   await until(() => agent.session.ended)
+})
+
+/** Time that goes from timer to timer, with one timer at most. */
+class StepClock implements Clock {
+  at = 1000
+  timers = 0
+  #due: { readonly run: () => void; readonly at: number } | undefined
+  readonly #soon: (() => void)[] = []
+
+  now(): number {
+    return this.at
+  }
+  setTimer(run: () => void, delayMs: number): unknown {
+    this.#due = { run, at: this.at + delayMs }
+    return this.#due
+  }
+  clearTimer(): void {
+    this.#due = undefined
+  }
+  soon(run: () => void): void {
+    this.#soon.push(run)
+  }
+  advance(ms: number): void {
+    const until = this.at + ms
+    for (;;) {
+      for (let run = this.#soon.shift(); run !== undefined; run = this.#soon.shift()) run()
+      const due = this.#due
+      if (due === undefined || due.at > until) break
+      this.#due = undefined
+      this.at = due.at
+      this.timers++
+      due.run()
+    }
+    this.at = until
+  }
+}
+
+t.test('a socket that takes nothing is not looked at each millisecond, and its carrier is lost in time', async (t) => {
+  const clock = new StepClock()
+  const told: string[] = []
+  const edge = new Pump(new Session({ side: 'edge', maxStreams: 100 }, clock.now()), listener(told), clock)
+  const [carrier] = memoryCarriers()
+  edge.attach(1, carrier)
+  clock.advance(10)
+  carrier.onBytes(encodeAll({ type: 'pong', token: 1 }))
+  edge.session.open(new Uint8Array(46))
+  clock.advance(10)
+  Object.defineProperty(carrier, 'backlogBytes', { value: 1024 * 1024 })
+  clock.timers = 0
+  clock.advance(4000)
+  t.ok(told.includes('carrierSuspect 1'), told.join())
+  t.ok(clock.timers < 500, `${clock.timers} looks in 4 s`)
+  clock.advance(8000)
+  t.ok(told.includes('carrierLost 1 0 silent'), told.join())
 })

@@ -364,6 +364,20 @@ t.test('R8 a tick that comes late moves all deadlines by the delay', async (t) =
   }
 })
 
+t.test('R8 what a full socket keeps from being sent is no late tick: silence counts', async (t) => {
+  const agent = new Bench('agent')
+  agent.settle()
+  const stream = agent.opened(1)
+  stream.write(Buffer.alloc(10))
+  agent.hear()
+  const from = agent.now
+  // Nothing is pulled: the PING is due after 500 ms, and stays so.
+  agent.pass(2000, [])
+  t.match(agent.of('carrierSuspect'), [{ carrier: 1 }], `${agent.now - from} ms of silence`)
+  agent.pass(9000, [])
+  t.match(agent.of('carrierLost'), [{ carrier: 1, why: 'silent' }], 'a PING that finds no way out is unanswered, too')
+})
+
 t.test('R8 what is read late, but read, keeps the carrier', async (t) => {
   const agent = new Bench('agent')
   agent.settle()

@@ -244,3 +244,22 @@ t.test(
     t.notOk(pace.isSlow, 'and fast again')
   },
 )
+
+t.test('R9 on a slow line datagrams, too, are handed over in small pieces', async (t) => {
+  const edge = new Bench('edge', { peerCredit: 2 ** 40 })
+  edge.settle()
+  const stream = edge.open()
+  stream.write(Buffer.alloc(512 * 1024))
+  // 16 bytes a ms.
+  for (let turns = 0; turns < 20; turns++) {
+    edge.hear()
+    edge.now += 500
+    edge.ack()
+  }
+  t.ok(edge.session.isSlow(1))
+  const flow = edge.session.openFlow(Buffer.alloc(46))
+  for (let count = 0; count < 100; count++) edge.session.sendDatagram(flow, Buffer.alloc(1000))
+  const { buffers } = edge.session.pull(1, edge.now)
+  const bytes = buffers.reduce((sum, { length }) => sum + length, 0)
+  t.ok(bytes > 2000 && bytes < 6000, `${bytes} bytes together`)
+})

@@ -31,6 +31,8 @@ export const MOST_SILENCE_MS = 30_000
  */
 const RETRY_TRIPS = 20
 const RETRY_SLOWEST = 10
+/** Faster round trips say nothing of the kind: TCP would have sent again several times within a second. */
+const SLOW_TRIP_MS = 250
 /** Of the slowest round trip lately, what each faster one leaves. */
 const SLOWEST_KEPT = 0.9
 /** protocol.md [R2] */
@@ -233,7 +235,9 @@ export class CarrierEnd {
 
   /** How long another carrier on the same line may be silent and yet come back, by what this one shows, ms. */
   get retryMs(): number {
-    return Math.max(RETRY_TRIPS * this.#lastRtt, RETRY_SLOWEST * this.#slowest)
+    const slowest = this.#slowest
+    if (slowest < SLOW_TRIP_MS) return 0
+    return Math.max(this.#lastRtt < SLOW_TRIP_MS ? 0 : RETRY_TRIPS * this.#lastRtt, RETRY_SLOWEST * slowest)
   }
 
   /** `retryMs`: the most that another carrier shows. */

@@ -311,6 +311,8 @@ t.test(
   async (t) => {
     const fast = lostAfter(20, false)
     t.ok(fast <= 1500, `${fast} ms on a fast line`)
+    const mobile = lostAfter(200, false)
+    t.ok(mobile <= 1800, `${mobile} ms where a round trip takes 200`)
     const slow = lostAfter(800, false)
     t.ok(slow >= 16_000 && slow < 17_000, `${slow} ms where a round trip takes 800`)
     const anew = lostAfter(800, true)

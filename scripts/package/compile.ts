@@ -8,7 +8,7 @@ import type { Bundle } from './bundle.ts'
 import { PROGRAMS, type Program } from './parts.ts'
 
 const KEEP = join(import.meta.dirname, 'keep-code.cjs')
-/** How long a program may take to say what is awaited, ms; a slow machine emulates another one. */
+/** How long a program may take to say or do what is awaited, ms; a slow machine emulates another one. */
 const PATIENCE_MS = 120_000
 const LOCAL = '127.0.0.1:0'
 
@@ -56,14 +56,15 @@ export async function compile(bundles: Readonly<Record<Program, Bundle>>, scratc
 }
 
 function execute(args: readonly string[]): string {
-  return execFileSync(process.execPath, args, { encoding: 'utf8', env: plain() })
+  return execFileSync(process.execPath, args, { encoding: 'utf8', env: plain(), timeout: PATIENCE_MS })
 }
 
 /** A visitor's request, read to its end. */
 function visit(port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    get({ host: '127.0.0.1', port, headers: { host }, agent: false }, (response) => {
-      response.resume().once('end', resolve)
+    const signal = AbortSignal.timeout(PATIENCE_MS)
+    get({ host: '127.0.0.1', port, headers: { host }, agent: false, signal }, (response) => {
+      response.resume().once('end', resolve).once('error', reject)
     }).once('error', reject)
   })
 }

@@ -58,6 +58,7 @@ export class CarrierEnd {
   readonly number: number
   readonly ledger: Ledger<EntryOwner> = new Ledger()
   readonly pace: Pace = new Pace()
+  /** When its handshake was done. */
   readonly since: Millis
   reader!: FrameReader
   suspect = false

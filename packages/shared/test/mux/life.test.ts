@@ -261,14 +261,16 @@ t.test(
   'R8 an answer to what was asked before the silence is no proof: both may wait behind the same queue',
   async (t) => {
     const agent = new Bench('agent')
-    agent.attach(2)
-    agent.hear(2)
     agent.settle(1)
     const stream = agent.opened(1, 1)
+    agent.attach(2)
+    agent.hear(2)
+    agent.now += 10
     stream.write(Buffer.alloc(10))
     agent.hear(1)
-    agent.pass(1100)
+    agent.pass(50)
     agent.say(2, { type: 'pong', token: 1 })
+    agent.pass(1100)
     t.ok(agent.of('carrierSuspect').some(({ carrier }) => carrier === 1))
     t.same(agent.of('carrierLost'), [])
   },

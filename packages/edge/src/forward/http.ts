@@ -15,6 +15,7 @@ import { KnownFields } from './known.ts'
 import type { ResponseEvents, VisitorRequest, VisitorResponse } from './message.ts'
 import { answerChallenge, sendToHttps } from './own.ts'
 import { type Pausable, Pauses } from './pauses.ts'
+import { promptnessOf } from './promptness.ts'
 import { Reply, type ReplyEvents } from './reply.ts'
 import type { ServiceAgent } from './service.ts'
 import { tell } from './tell.ts'
@@ -281,6 +282,7 @@ export class Exchange implements ResponseEvents, ReplyEvents, Pausable {
       responseHeadBytes: settings.limits.responseHeadBytes,
       service: this.#known.service(live, visitor.client),
       open,
+      promptness: promptnessOf(live),
     }
   }
 

@@ -65,6 +65,7 @@ export class Ask implements Upstream, ServiceAnswer {
   #reader: BodyReader | undefined
   #retired = false
   #endReplay: (() => void) | undefined
+  readonly #askedAt: number = performance.now()
 
   constructor(outgoing: Outgoing, options: AskOptions) {
     this.#outgoing = outgoing
@@ -161,6 +162,8 @@ export class Ask implements Upstream, ServiceAnswer {
 
   #begin(head: ResponseHead, rest: Uint8Array): void {
     const { stream, events } = this.#options
+    const now = performance.now()
+    this.#outgoing.promptness.heard(now - this.#askedAt, now)
     this.#head = head
     this.#phase = 'body'
     this.#retired = !head.keeps

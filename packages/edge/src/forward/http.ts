@@ -28,9 +28,9 @@ export interface Asked {
   readonly request: VisitorRequest
   readonly response: VisitorResponse
   readonly agent: ServiceAgent
-  /** Of a connection that carries one request at a time. */
+  /** Of its connection. */
   readonly known?: KnownFields
-  /** The same for how long the service may be silent; whoever has it calls `timedOut`. */
+  /** Of a connection that carries one request at a time: how long the service may be silent; whoever has it calls `timedOut`. */
   readonly silence?: Countdown
   readonly pauses?: Pauses
   /** Cuts the visitor's connection with a RST (its stream over HTTP/2): an answer that broke off must never look whole. */

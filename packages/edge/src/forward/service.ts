@@ -1,5 +1,6 @@
 import type { Stream } from '@engawa/shared/mux/events'
 import { type StreamDuplex, toDuplex } from '@engawa/shared/stream/duplex'
+import type { AnswerMemory } from '../http1/ask.ts'
 import { KnownLines } from '../http1/lines.ts'
 import { ServiceConnection, type ServiceConnectionEvents } from '../http1/service-connection.ts'
 import { H2cPool } from './h2c.ts'
@@ -37,7 +38,8 @@ export class ServiceAgent {
   /** The one that was freed last is asked first. */
   readonly #idle: ServiceConnection[] = []
   readonly #lent = new Set<StreamDuplex>()
-  readonly #events: ServiceConnectionEvents = {
+  readonly #shared: ServiceConnectionEvents & { memory: AnswerMemory } = {
+    memory: { known: undefined },
     freed: (connection) => this.#freed(connection),
     gone: (connection) => this.#gone(connection),
   }
@@ -86,7 +88,7 @@ export class ServiceAgent {
   }
 
   #open({ service, open }: ServiceAddress): ServiceConnection {
-    const fresh = new ServiceConnection(service, open(), this.#events)
+    const fresh = new ServiceConnection(service, open(), this.#shared)
     this.#all.add(fresh)
     return fresh
   }

@@ -33,7 +33,7 @@ type Phase = 'head' | 'body' | 'replayed' | 'over'
 /** kept: it may be asked again · ended: this was its last request · taken: another has its stream. */
 export type Left = 'kept' | 'ended' | 'taken'
 
-/** The head of the answer before, on the same connection. */
+/** The head of the answer before, on any connection of the same visitor. */
 export interface AnswerMemory {
   known: KnownHead | undefined
 }

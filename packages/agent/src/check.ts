@@ -7,6 +7,7 @@ import { breakOff } from '@engawa/shared/stream/splice'
 import type { Bound } from '@engawa/shared/wire/control'
 import type { CheckResult } from './events.ts'
 import { isGlobal } from './global.ts'
+import type { Wish } from './wish.ts'
 
 /** Each step of a check, milliseconds: a visitor would have given up as well. */
 const STEP_MS = 5000
@@ -15,10 +16,23 @@ const TOKEN = /^[\w-]{8,128}$/
 /** An answer of the edge is one token; more than this is somebody else's page, bytes. */
 const MAX_ANSWER_BYTES = 4096
 
+/** How to look at a tunnel of our own. */
+export function settingsOf({
+  path,
+  allow,
+  deny,
+}: Pick<Wish, 'path' | 'allow' | 'deny'>): Pick<CheckSettings, 'path' | 'ruled'> {
+  return { path, ruled: allow !== undefined || deny !== undefined }
+}
+
 export interface CheckSettings {
   /** IP address of the edge as the agent's own carrier sees it. */
   readonly edgeAddress: string
   readonly stepMs?: number
+  /** Below it the edge answers the token. It is what we asked for, not what the edge says of it. */
+  readonly path?: string | undefined
+  /** The tunnel lets only some addresses in, and this machine's may be none of them. */
+  readonly ruled?: boolean
 }
 
 /**
@@ -42,12 +56,17 @@ export async function checkPublic(bound: Bound, settings: CheckSettings): Promis
       continue
     }
     const result = web
-      ? await ask(new URL(`/.well-known/engawa/${bound.check}`, url), address, bound.check ?? '', settings)
+      ? await ask(
+          new URL(`${settings.path ?? ''}/.well-known/engawa/${bound.check}`, url),
+          address,
+          bound.check ?? '',
+          settings,
+        )
       : udp
         ? skip(address, settings)
         : await touch(address, Number(port), settings)
     // Each address that the name leads to is one that visitors may get.
-    if (result.ok) reached = result
+    if (result.ok || (result === BLOCKED && !reached.ok)) reached = result
     else if (result.failed !== 'skipped') {
       return elsewhere(address, settings) ? { ...result, failed: 'address', detail: address } : result
     }
@@ -92,8 +111,12 @@ function elsewhere(address: string, { edgeAddress }: CheckSettings): boolean {
 
 const UNROUTED = new Set(['ENETUNREACH', 'EADDRNOTAVAIL', 'EAFNOSUPPORT'])
 
-function failure(error: NodeJS.ErrnoException, address: string): CheckResult {
+/** The rules of the tunnel are not for us: that says nothing about those whom they let in. */
+const BLOCKED: CheckResult = { ok: false, failed: 'skipped', detail: 'BLOCKED' }
+
+function failure(error: NodeJS.ErrnoException, address: string, { ruled = false }: CheckSettings): CheckResult {
   const code = error.code ?? ''
+  if (ruled && code === 'ECONNRESET') return BLOCKED
   // This machine has no way to that family: says nothing about visitors.
   if (UNROUTED.has(code)) return { ok: false, failed: 'skipped', detail: address }
   if (/CERT|SIGNATURE|ALTNAME|^ERR_TLS|^ERR_SSL|^EPROTO$/.test(code))
@@ -102,7 +125,8 @@ function failure(error: NodeJS.ErrnoException, address: string): CheckResult {
   return { ok: false, failed: 'port', detail: code }
 }
 
-function ask(url: URL, address: string, token: string, { stepMs = STEP_MS }: CheckSettings): Promise<CheckResult> {
+function ask(url: URL, address: string, token: string, settings: CheckSettings): Promise<CheckResult> {
+  const { stepMs = STEP_MS } = settings
   const request = url.protocol === 'https:' ? requestHttps : requestHttp
   return new Promise((resolve) => {
     const sent = request({
@@ -113,7 +137,7 @@ function ask(url: URL, address: string, token: string, { stepMs = STEP_MS }: Che
       ...(isIP(url.hostname) === 0 && { servername: url.hostname }),
       signal: AbortSignal.timeout(stepMs),
     })
-    sent.on('error', (error) => resolve(failure(error, address)))
+    sent.on('error', (error) => resolve(failure(error, address, settings)))
     sent.on('response', (response) => {
       let text = ''
       response.setEncoding('latin1')
@@ -124,7 +148,7 @@ function ask(url: URL, address: string, token: string, { stepMs = STEP_MS }: Che
       response.on('close', () => {
         const ok = response.statusCode === 200 && text.trim() === token
         // Our own address is one that the rules refuse.
-        if (response.headers['engawa-error'] === 'BLOCKED') return resolve({ ok: false, failed: 'skipped' })
+        if (response.headers['engawa-error'] === 'BLOCKED') return resolve(BLOCKED)
         resolve(ok ? { ok } : { ok, failed: 'answer', detail: `HTTP ${response.statusCode}` })
       })
     })
@@ -138,7 +162,8 @@ function skip(address: string, settings: CheckSettings): CheckResult {
     : { ok: false, failed: 'skipped', detail: address }
 }
 
-function touch(address: string, port: number, { stepMs = STEP_MS }: CheckSettings): Promise<CheckResult> {
+function touch(address: string, port: number, settings: CheckSettings): Promise<CheckResult> {
+  const { stepMs = STEP_MS } = settings
   return new Promise((resolve) => {
     const socket = connect({ host: address, port, signal: AbortSignal.timeout(stepMs) })
     socket.on('connect', () => {
@@ -146,6 +171,6 @@ function touch(address: string, port: number, { stepMs = STEP_MS }: CheckSetting
       // Not by FIN: a service that keeps its half open would hold up every stop of edge and agent, to the end of the drain.
       breakOff(socket)
     })
-    socket.on('error', (error) => resolve(failure(error, address)))
+    socket.on('error', (error) => resolve(failure(error, address, settings)))
   })
 }

@@ -1,5 +1,5 @@
 import { parseAddress } from '@engawa/shared/addresses'
-import { checkPublic } from './check.ts'
+import { checkPublic, settingsOf } from './check.ts'
 import type { CheckResult } from './events.ts'
 import type { Published } from './tunnels.ts'
 
@@ -43,7 +43,7 @@ export class Checks {
     // Who is busy looks again when the address has changed meanwhile.
     if (bound === undefined || edge === undefined || this.#busy.has(published)) return
     this.#busy.add(published)
-    const result = await checkPublic(bound, { edgeAddress: parseAddress(edge).host })
+    const result = await checkPublic(bound, { ...settingsOf(published.wish), edgeAddress: parseAddress(edge).host })
     this.#busy.delete(published)
     if (this.#closed) return
     if (published.bound !== bound) return this.#lookLater(published, 0, CHANGED_MS)

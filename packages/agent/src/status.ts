@@ -4,7 +4,7 @@ import type { Pump } from '@engawa/shared/carrier/pump'
 import type { EngawaError } from '@engawa/shared/errors'
 import type { Session } from '@engawa/shared/mux/session'
 import type { Endpoint } from '@engawa/shared/wire/opening'
-import { checkPublic } from './check.ts'
+import { checkPublic, settingsOf } from './check.ts'
 import type { CheckResult } from './events.ts'
 import { probe } from './probe.ts'
 import type { Published } from './tunnels.ts'
@@ -132,7 +132,8 @@ async function measureTunnel(published: Published, { edge }: Measured): Promise<
     return { reachable: code === undefined, ms: Math.round(measuredAt - startedAt), code }
   })
   const edgeAddress = edge?.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1') ?? ''
-  const check = bound === undefined ? undefined : await checkPublic(bound, { edgeAddress, stepMs: 2000 })
+  const check =
+    bound === undefined ? undefined : await checkPublic(bound, { ...settingsOf(wish), edgeAddress, stepMs: 2000 })
   const service = { ...(await reached), age_ms: Math.round(performance.now() - measuredAt) }
   return { name, state, public: bound?.public, target: wish.target.text, service, check, traffic: published.traffic }
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { createServer as createTls } from 'node:https'
-import type { AddressInfo, Server } from 'node:net'
+import { type AddressInfo, createServer as createNet, type Server } from 'node:net'
 import { checkPublic } from '@engawa/agent/check'
 import type { Bound } from '@engawa/shared/wire/control'
 import t, { type Test } from 'tap'
@@ -29,6 +29,28 @@ t.test('an edge that answers its token is fine', async (t) => {
   const port = await listening(t, server)
   t.same(await checkPublic(bound(`http://blog.localhost:${port}`), HERE), { ok: true })
   t.same(asked, [[`blog.localhost:${port}`, '/.well-known/engawa/token-of-it']])
+})
+
+t.test('of a tunnel for one path, the token is asked for below it', async (t) => {
+  const asked: unknown[] = []
+  const server = createServer((request, response) => {
+    asked.push(request.url)
+    response.end('token-of-it')
+  })
+  const address = `http://blog.localhost:${await listening(t, server)}/api`
+  t.same(await checkPublic(bound(address), { ...HERE, path: '/api' }), { ok: true })
+  t.same(asked, ['/api/.well-known/engawa/token-of-it'])
+})
+
+t.test('a tunnel with rules that keep this machine out is not called somebody else', async (t) => {
+  const server = createNet((socket) => socket.resetAndDestroy())
+  const port = await listening(t, server)
+  const address = bound(`http://127.0.0.1:${port}`)
+  t.match(await checkPublic(address, HERE), { ok: false, failed: 'answer' })
+  const blocked = { ok: false, failed: 'skipped', detail: 'BLOCKED' }
+  t.match(await checkPublic(address, { ...HERE, ruled: true }), blocked)
+  const page = createServer((_, response) => response.writeHead(403, { 'Engawa-Error': 'BLOCKED' }).end())
+  t.match(await checkPublic(bound(`http://127.0.0.1:${await listening(t, page)}`), HERE), blocked)
 })
 
 t.test('somebody else answers', async (t) => {

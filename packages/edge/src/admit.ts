@@ -12,7 +12,7 @@ import { Memory } from './guard/memory.ts'
 import { OpenStreams } from './guard/open.ts'
 
 import type { Authority } from './route/host.ts'
-import { isBare, isPassed, routeHttp, tunnelNamed } from './route/route.ts'
+import { climbs, hasPath, isBare, isBelow, isPassed, routeHttp, tunnelNamed } from './route/route.ts'
 import type { Live, Tunnel, TunnelTable } from './tunnel/tunnel.ts'
 
 /** What the listeners need to know of the edge. */
@@ -237,11 +237,20 @@ export class Admission {
     return true
   }
 
-  #findHttp(
+  #findHttp(visitor: Visitor, asked: { authority: Authority; path: string }): Tunnel | undefined {
+    const tunnel = this.#routeHttp(visitor, asked)
+    if (tunnel !== undefined && hasPath(tunnel) && climbs(asked.path)) throw new EngawaError('REQUEST_INVALID')
+    return tunnel
+  }
+
+  #routeHttp(
     { secure, serverName, ownPort, local }: Visitor,
     { authority, path }: { authority: Authority; path: string },
   ): Tunnel | undefined {
-    if (ownPort) return this.table.byPort('tcp', local.port)
+    if (ownPort) {
+      const only = this.table.byPort('tcp', local.port)
+      return isBelow(path, only?.path) ? only : undefined
+    }
     const { domain } = this.settings
     // The certificate shown is the one for the SNI, or for the bare address; a public one may be good for more names.
     const covered = serverName === undefined ? isBare(authority, domain) : authority.name === serverName

@@ -116,6 +116,7 @@ export const en: Words = {
   checkCertificate: (address, why) => `${address}: browsers will not trust its certificate (${why})`,
   checkAnswer: (address, why) => `${address}: something else answers there (${why})`,
   checkSkipped: (address) => `${address}: could not be checked from here`,
+  checkBlocked: (address) => `${address}: not checked, since --allow or --deny keep this machine's address out`,
   takingOver: 'the process that held the session has ended; taking over',
   draining: 'finishing what runs; press Ctrl-C again to stop at once',
 

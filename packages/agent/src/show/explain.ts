@@ -60,6 +60,6 @@ export function explainCheck(check: Extract<AgentEvent, { event: 'check' }>, wor
     case 'answer':
       return words.checkAnswer(address, detail)
     default:
-      return words.checkSkipped(address)
+      return check.detail === 'BLOCKED' ? words.checkBlocked(address) : words.checkSkipped(address)
   }
 }

@@ -122,6 +122,7 @@ export const ja: Words = {
   checkCertificate: (address, why) => `${address}: 証明書がブラウザーに信頼されません (${why})`,
   checkAnswer: (address, why) => `${address}: 別のものが応答しています (${why})`,
   checkSkipped: (address) => `${address}: ここからは確かめられませんでした`,
+  checkBlocked: (address) => `${address}: このマシンからの訪問は --allow か --deny で断られるため、確かめていません`,
   takingOver: 'つながっていたプロセスが終わったので、引き継ぎます',
   draining: '続いている通信の終わりを待っています。すぐ止めるにはもう一度 Ctrl-C を押してください',
 

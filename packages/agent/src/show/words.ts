@@ -112,6 +112,7 @@ export interface Words {
   readonly checkCertificate: (address: string, why: string) => string
   readonly checkAnswer: (address: string, why: string) => string
   readonly checkSkipped: (address: string) => string
+  readonly checkBlocked: (address: string) => string
   readonly takingOver: string
   readonly draining: string
   // The live screen

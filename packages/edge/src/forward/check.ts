@@ -18,9 +18,10 @@ export function answerCheck(
   return true
 }
 
-function isCheck({ check }: Tunnel, path: string): boolean {
-  if (check === undefined || !path.startsWith(PREFIX)) return false
+function isCheck({ check, path: own = '' }: Tunnel, path: string): boolean {
+  const prefix = own + PREFIX
+  if (check === undefined || !path.startsWith(prefix)) return false
   // Digests, so that neither content nor length shows in the time it takes.
-  const [said, right] = [path.slice(PREFIX.length), check].map((text) => createHash('sha256').update(text).digest())
+  const [said, right] = [path.slice(prefix.length), check].map((text) => createHash('sha256').update(text).digest())
   return said !== undefined && right !== undefined && timingSafeEqual(said, right)
 }

@@ -46,6 +46,22 @@ export function routeHttp(
   return bare !== undefined && isBelow(path, bare.path) ? bare : undefined
 }
 
+/** What a service may take for `..`: as it is, percent-encoded, cut off by a backslash or an encoded slash, with parameters behind it. */
+const CLIMBS = /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){2}(?:$|[/\\;]|%2f|%5c|%3b)/i
+
+/**
+ * Whether a path names a place above itself. Browsers and their like resolve that before they ask; a service that does it
+ * afterwards would leave the path that the tunnel is for. RFC 3986 §5.2.4
+ */
+export function climbs(path: string): boolean {
+  return CLIMBS.test(path)
+}
+
+/** A tunnel that is for one path only, of its name or of its service. */
+export function hasPath({ path, rewrite }: Pick<Tunnel, 'path' | 'rewrite'>): boolean {
+  return path !== undefined || rewrite.prefix !== ''
+}
+
 /** `/api` leads `/api` and `/api/…`, not `/apix`. */
 export function isBelow(path: string, prefix: string | undefined): boolean {
   return prefix === undefined || path === prefix || path.startsWith(`${prefix}/`)

@@ -22,6 +22,9 @@ export interface ServiceAddress {
  */
 const AT_ONCE = 32
 const SOON_MS = 6
+/** How many may be idle for a moment beyond those that are kept, and for how long, ms: a page asks on when it has its first answers. */
+const LATELY = 100
+const MOMENT_MS = 1000
 
 /**
  * The service connections of one visitor connection, kept between its requests: one for HTTP/1.1, for HTTP/2
@@ -44,9 +47,10 @@ export class ServiceAgent {
     gone: (connection) => this.#gone(connection),
   }
   #line: WaitingLine | undefined
+  #moment: NodeJS.Timeout | undefined
   #h2c: H2cPool | undefined
 
-  /** `kept`: how many may rest. */
+  /** `kept`: how many may rest for longer than a moment. */
   constructor(kept = 1) {
     this.#kept = kept
   }
@@ -104,6 +108,7 @@ export class ServiceAgent {
   /** The visitor is gone: ends what is kept, resets what is under way. */
   destroy(): void {
     this.#line?.clear()
+    clearTimeout(this.#moment)
     for (const connection of this.#all) connection.destroy()
     for (const duplex of this.#lent) duplex.destroy()
     this.#h2c?.destroy()
@@ -113,8 +118,15 @@ export class ServiceAgent {
     const waiting = this.#line?.next(connection.service)
     if (waiting !== undefined) return this.#send(waiting, connection)
     this.#idle.push(connection)
+    if (this.#idle.length <= this.#kept) return
     // So many in all, whatever the visitor asks for by turns.
-    if (this.#idle.length > this.#kept) this.#idle[0]?.letGo()
+    if (this.#kept === 1 || this.#idle.length > LATELY) return this.#idle[0]?.letGo()
+    this.#moment ??= setTimeout(() => this.#rest(), MOMENT_MS).unref()
+  }
+
+  #rest(): void {
+    this.#moment = undefined
+    while (this.#idle.length > this.#kept) this.#idle[0]?.letGo()
   }
 
   #gone(connection: ServiceConnection): void {

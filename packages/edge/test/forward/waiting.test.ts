@@ -13,10 +13,14 @@ const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 
 /** A visitor connection over HTTP/2, whose service connections lead to the test. */
 class Visit {
-  readonly agent = new ServiceAgent(AT_ONCE)
+  readonly agent: ServiceAgent
   readonly streams: FakeStream[] = []
   readonly #promptness = new Promptness()
   #full = false
+
+  constructor(kept = AT_ONCE) {
+    this.agent = new ServiceAgent(kept)
+  }
 
   ask(path: string, other: Partial<Outgoing> = {}): { heard: Heard; upstream: Upstream } {
     const heard = nothing()
@@ -146,4 +150,26 @@ t.test('an answer that was quick counts for a while, and one that was slow does 
   t.equal(promptness.soonestMs, 2)
   promptness.heard(40, 42_000)
   t.equal(promptness.soonestMs, 40)
+})
+
+t.test('connections of a burst are there for the next one, and most of them only for a moment', async (t) => {
+  const visit = new Visit(2)
+  visit.askAll(8)
+  for (const stream of [...visit.streams]) stream.say(OK)
+  visit.askAll(8)
+  t.equal(visit.streams.length, 8)
+  for (const stream of [...visit.streams]) stream.say(OK)
+  while (visit.streams.filter(({ ended }) => !ended).length > 2) await turn()
+  t.equal(visit.streams.filter(({ ended }) => !ended).length, 2)
+  visit.agent.destroy()
+})
+
+t.test('so many services as a visitor asks by turns, so few connections to them stay', async (t) => {
+  const visit = new Visit(2)
+  for (let count = 0; count < 300; count++) {
+    visit.ask('/', { service: String(count) })
+    visit.streams.at(-1)?.say(OK)
+  }
+  t.equal(visit.streams.filter(({ ended }) => !ended).length, 100)
+  visit.agent.destroy()
 })

@@ -5,6 +5,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { demandKnown } from './command-line.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const LIMIT_MS = 30_000
@@ -26,9 +27,10 @@ interface Find {
 }
 
 const wanted = process.argv.slice(2)
-const patches = globSync('test/mutants/*.patch', { cwd: ROOT })
-  .filter((patch) => wanted.length === 0 || wanted.some((part) => patch.includes(part)))
-  .toSorted()
+const every = globSync('test/mutants/*.patch', { cwd: ROOT }).toSorted()
+const known = every.map((patch) => basename(patch, '.patch'))
+demandKnown(wanted, known, (word, name) => name.includes(word))
+const patches = every.filter((patch) => wanted.length === 0 || wanted.some((part) => basename(patch).includes(part)))
 let survivors = patches.length === 0 ? 1 : 0
 
 const control = copyWith(undefined)

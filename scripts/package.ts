@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto'
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join, relative, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
+import { join, relative, resolve } from 'node:path'
+import { commandLine, demandKnown } from './command-line.ts'
 import { debianPackage } from './package/deb.ts'
 import { licences } from './package/licences.ts'
 import { bashCompletion, helpPages, manualPage } from './package/manual.ts'
@@ -15,7 +15,7 @@ import { singleFile } from './package/single.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 
-const { values } = parseArgs({
+const { values } = commandLine({
   options: {
     arch: { type: 'string', default: ARCHITECTURES.join(',') },
     programs: { type: 'string', default: PROGRAMS.join(',') },
@@ -24,6 +24,9 @@ const { values } = parseArgs({
     'no-deb': { type: 'boolean', default: false },
   },
 })
+
+const architectures = chosen(values.arch, ARCHITECTURES)
+const programs = chosen(values.programs, PROGRAMS)
 
 const scratch = mkdtempSync(join(tmpdir(), 'engawa-package-'))
 try {
@@ -35,13 +38,12 @@ try {
 async function make(build: Build): Promise<void> {
   const { out, root, version } = build
   mkdirSync(out, { recursive: true })
-  const architectures = chosen(values.arch, ARCHITECTURES)
   const runtimes = new Map(architectures.map((architecture) => [architecture, join(scratch, `node-${architecture}`)]))
   for (const [architecture, path] of runtimes) placeRuntime(ROOT, architecture, path)
   const made: string[] = []
   const folders = { edge: join(scratch, 'edge'), agent: join(scratch, 'agent') }
   const bundles = await buildPrograms({ root, version, folders })
-  for (const program of chosen(values.programs, PROGRAMS)) {
+  for (const program of programs) {
     const pages = helpPages(bundles[program].main, program)
     const papers = {
       manual: manualPage(program, pages, build),
@@ -73,9 +75,7 @@ function checksums(out: string): string {
 
 function chosen<Known extends string>(typed: string, known: readonly Known[]): Known[] {
   const wanted = typed.split(',')
-  const unknown = wanted.find((name) => !known.some((each) => each === name))
-  if (unknown !== undefined)
-    throw new Error(`${basename(import.meta.filename)}: ${unknown}? There are ${known.join(', ')}`)
+  demandKnown(wanted, known)
   return known.filter((name) => wanted.includes(name))
 }
 

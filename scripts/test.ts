@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { refuse } from './command-line.ts'
 import { failures } from './failures.ts'
 import { buildPrograms } from './package/programs.ts'
 import { type Tally, tally } from './tally.ts'
@@ -14,6 +15,9 @@ const TAP = join(import.meta.dirname, '../node_modules/.bin/tap')
 const options = process.argv.slice(2).filter((argument) => argument.startsWith('-'))
 const patterns = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
 const files = globSync(patterns.length > 0 ? patterns : EVERY).toSorted()
+
+const missing = patterns.filter((pattern) => globSync(pattern).length === 0)
+if (missing.length > 0) refuse(`no test at ${missing.join(', ')}`)
 
 const { exitCode, passed, failed, skipped, told } = await run()
 // The reporter leaves an escape sequence without a line end behind; the closing line must stand alone.

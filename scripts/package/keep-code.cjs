@@ -1,5 +1,6 @@
 // Loaded with --require while a program runs once (compile.ts): keeps what V8 has compiled of its script by the end.
-// Of the processes that run the same script, the one that has compiled most is kept.
+// Of the processes that run the same script, the one that has compiled most is kept. A SHA-256 stands before it (load.ts).
+const { hash } = require('node:crypto')
 const { statSync, writeFileSync } = require('node:fs')
 const vm = require('node:vm')
 
@@ -7,15 +8,22 @@ const kept = new Map()
 vm.Script = class extends vm.Script {
   constructor(source, options) {
     super(source, options)
-    if (this.cachedDataRejected === true) throw new Error(`${options.filename}: its compiled code is not taken`)
+    const isThere = statSync(codeOf(options.filename), { throwIfNoEntry: false }) !== undefined
+    // Rejected by V8, or damaged and not even offered to it.
+    if (isThere && this.cachedDataRejected !== false)
+      throw new Error(`${options.filename}: its compiled code is not taken`)
     kept.set(options.filename, this)
   }
 }
 process.on('exit', () => {
   for (const [path, script] of kept) {
     const code = script.createCachedData()
-    const file = path.replace(/\.cjs$/, '.code')
-    const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0
-    if (code.length > size) writeFileSync(file, code)
+    const whole = Buffer.concat([hash('sha256', code, 'buffer'), code])
+    const size = statSync(codeOf(path), { throwIfNoEntry: false })?.size ?? 0
+    if (whole.length > size) writeFileSync(codeOf(path), whole)
   }
 })
+
+function codeOf(path) {
+  return path.replace(/\.cjs$/, '.code')
+}

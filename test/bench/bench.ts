@@ -2,7 +2,7 @@
 // whose names begin so, `--rounds N` how often each, `--json FILE` writes the figures. `mixed`, `memory` and `start`
 // hold nothing against anything: they run only where they are named.
 import { writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import { commandLine, demandKnown, refuse } from '../../scripts/command-line.ts'
 import { check } from './checks.ts'
 import { figuresOf, type Measured, print } from './figures.ts'
 import { memory } from './memory.ts'
@@ -39,14 +39,15 @@ async function measure(rows: readonly Row[], ways: Standing, rounds: number): Pr
   return measured.filter(({ samples }) => samples.size > 0)
 }
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = commandLine({
   allowPositionals: true,
   options: { rounds: { type: 'string', default: '5' }, json: { type: 'string' } },
 })
 const ALONE = { mixed, memory, start }
 const names = [...ROWS.map(({ id }) => id), ...Object.keys(ALONE)]
-const unknown = positionals.filter((name) => !names.some((known) => known.startsWith(name)))
-if (unknown.length > 0) throw new Error(`no row ${unknown.join(', ')}; there are ${names.join(', ')}`)
+demandKnown(positionals, names, (word, name) => name.startsWith(word))
+const rounds = Number(values.rounds)
+if (!Number.isInteger(rounds) || rounds < 1) refuse(`--rounds ${values.rounds}? A whole number, 1 at least`)
 for (const [name, run] of Object.entries(ALONE)) {
   // oxlint-disable-next-line no-await-in-loop -- one after the other
   if (positionals.includes(name) && !(await run())) process.exitCode = 1
@@ -54,7 +55,7 @@ for (const [name, run] of Object.entries(ALONE)) {
 const rows = ROWS.filter(({ id }) => positionals.length === 0 || positionals.some((name) => id.startsWith(name)))
 const ways = new Standing()
 try {
-  const figures = (await measure(rows, ways, Number(values.rounds))).map(figuresOf)
+  const figures = (await measure(rows, ways, rounds)).map(figuresOf)
   print(figures)
   if (!check(figures) || ways.faulty) process.exitCode = 1
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(figures, undefined, 2)}\n`)

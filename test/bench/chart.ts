@@ -2,6 +2,7 @@
 // README, light and dark.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { commandLine, refuse } from '../../scripts/command-line.ts'
 import type { Figures } from './figures.ts'
 import { NAMES, short } from './figures.ts'
 import { ROWS } from './rows.ts'
@@ -94,8 +95,19 @@ function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
 }
 
-const files = process.argv.slice(2)
-if (files.length === 0) throw new Error('which figures? npm run bench:chart -- FIGURES.json…')
-const found = files.flatMap((file) => JSON.parse(readFileSync(file, 'utf8')) as Figures[])
+function read(file: string): Figures[] {
+  try {
+    const figures: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    if (Array.isArray(figures)) return figures as Figures[]
+  } catch (error) {
+    return refuse(`${file}: ${(error as Error).message}`)
+  }
+  return refuse(`${file} is not what npm run bench -- --json wrote`)
+}
+
+const { positionals: files } = commandLine({ allowPositionals: true })
+if (files.length === 0) refuse('which figures? npm run bench:chart -- FIGURES.json…')
+const found = files.flatMap(read)
 const shown = ROWS.flatMap(({ id }) => found.find((row) => row.id === id) ?? [])
+if (shown.length === 0) refuse(`no row of the bench in ${files.join(', ')}`)
 for (const look of LOOKS) writeFileSync(join(PICTURES, `bench-${look.name}.svg`), draw(shown, look))

@@ -2,6 +2,7 @@
 import net from 'node:net'
 import { join } from 'node:path'
 import { freePort } from '../../packages/edge/test/support/ports.ts'
+import { commandLine } from '../../scripts/command-line.ts'
 import type { Order } from '../lab/line.ts'
 import { startSshd } from '../support/sshd.ts'
 import { World } from '../support/world.ts'
@@ -102,6 +103,7 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
 }
 
+commandLine({})
 const far = await pair({ rttMs: 40, mbit: 200 })
 for (let round = 0; round < ROUNDS; round++) {
   for (const name of ['engawa', 'ssh'] as const) {

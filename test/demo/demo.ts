@@ -3,10 +3,13 @@ import { createHash } from 'node:crypto'
 import http from 'node:http'
 import { join } from 'node:path'
 import { styleText } from 'node:util'
+import { commandLine } from '../../scripts/command-line.ts'
 import { seededHash } from '../support/bytes.ts'
 import { connect, read } from '../support/socket.ts'
 import { type Published, World } from '../support/world.ts'
 import { speaker } from './words.ts'
+
+const { values } = commandLine({ options: { once: { type: 'boolean' } } })
 
 const MIB = 1024 * 1024
 const FILM_MIB = 100
@@ -40,7 +43,7 @@ async function show(here: World): Promise<void> {
   await proveEcho(echo)
   await proveResume(here, web)
   head(say('proven'))
-  if (process.argv.includes('--once')) return
+  if (values.once === true) return
   invite(here, web, echo)
   await stopped
 }

@@ -2,14 +2,13 @@
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { demandKnown } from '../../scripts/command-line.ts'
 
 const names = process.argv.slice(2)
 const files = globSync(join(import.meta.dirname, '*.test.ts')).toSorted()
+const known = files.map((file) => basename(file, '.test.ts'))
+demandKnown(names, known, (word, name) => name.startsWith(word))
 const wanted = files.filter((file) => names.length === 0 || names.some((name) => basename(file).startsWith(name)))
-if (wanted.length === 0) {
-  process.stderr.write(`no such experiment; there are ${files.map((file) => basename(file, '.test.ts')).join(', ')}\n`)
-  process.exitCode = 2
-}
 for (const file of wanted) {
   // Figures of an experiment are worth something only while it has the machine for itself.
   const { status } = spawnSync(process.execPath, ['-C', 'engawa-source', file], {

@@ -1,8 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
-import type { Access } from './access.ts'
-import type { Office } from './office.ts'
 
 /** A whole request has to be here within this, ms: a slow client holds a socket no longer. */
 const REQUEST_MS = 10_000
@@ -12,23 +10,23 @@ const CONNECTIONS = 256
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
+/** Loads what answers and hands it to `listen`, which gives the server that hears the questions. */
+export type Load = (listen: (answer: Answer) => Server) => Promise<FastifyInstance>
+
 /**
  * The admin API's server, as it can listen at once. What answers is loaded when somebody asks for the first time: it
  * would take a third of an edge's start, and megabytes of an edge that nobody asks.
  */
 export class LateServer {
   readonly server: Server = createServer({ requestTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS })
-  readonly #make: (listen: (answer: Answer) => Server) => Promise<FastifyInstance>
+  readonly #load: Load
   readonly #log: Logger
-  #made: Promise<FastifyInstance> | undefined
+  #loaded: Promise<FastifyInstance> | undefined
   #answer: Answer | undefined
 
-  constructor(office: Office, log: Logger, access: Access | undefined) {
+  constructor(load: Load, log: Logger) {
+    this.#load = load
     this.#log = log
-    this.#make = async (listen) => {
-      const { adminServer } = await import('./server.ts')
-      return adminServer(office, log, { access, listen })
-    }
     this.server.maxConnections = CONNECTIONS
     this.server.setTimeout(REQUEST_MS)
     this.server.on('request', (request, response) => void this.#asked(request, response))
@@ -39,20 +37,27 @@ export class LateServer {
     const closed = new Promise((resolve) => this.server.close(resolve))
     this.server.closeAllConnections()
     await closed
-    await this.#made?.then((app) => app.close())
+    await this.#loaded?.then(
+      (app) => app.close(),
+      () => {},
+    )
   }
 
   async #asked(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#loaded ??= this.#load((answer) => {
+      this.#answer = answer
+      return this.server
+    })
+    const loading = this.#loaded
     try {
-      this.#made ??= this.#make((answer) => {
-        this.#answer = answer
-        return this.server
-      })
-      await this.#made
-      this.#answer?.(request, response)
+      await loading
     } catch (err) {
+      // The next question tries again: memory or descriptors may have been wanting for a moment only.
+      if (this.#loaded === loading) this.#loaded = undefined
       this.#log.error({ err }, 'the admin API cannot be loaded')
       response.writeHead(500).end()
+      return
     }
+    this.#answer?.(request, response)
   }
 }

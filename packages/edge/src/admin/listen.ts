@@ -6,8 +6,8 @@ import type { Address } from '@engawa/shared/addresses'
 import { keepOwner } from '@engawa/shared/folder'
 import type { Logger } from 'pino'
 import { listen, OWN_SOCKETS, type SocketSource } from '../generation/peers.ts'
-import { accessByToken, adminToken } from './access.ts'
-import { LateServer } from './late.ts'
+import { type Access, accessByToken, adminToken } from './access.ts'
+import { LateServer, type Load } from './late.ts'
 import type { Office } from './office.ts'
 import { socketPath } from './socket.ts'
 
@@ -44,7 +44,7 @@ export async function startAdmin({
   source = OWN_SOCKETS,
 }: AdminOptions): Promise<RunningAdmin> {
   const token = adminToken(folder, log)
-  const inner = new LateServer(office, log, undefined)
+  const inner = new LateServer(load(office, log), log)
   const path = join(folder, 'admin.sock')
   // Made aside and put in its place at once: while an edge is upgraded there is always somebody who answers.
   // By a name that nobody else ever has: whoever closes a socket removes the name it was bound by.
@@ -88,6 +88,13 @@ export async function startAdmin({
   }
 }
 
+function load(office: Office, log: Logger, access?: Access): Load {
+  return async (hear) => {
+    const { adminServer } = await import('./server.ts')
+    return adminServer(office, log, { access, listen: hear })
+  }
+}
+
 interface TcpParts {
   readonly log: Logger
   readonly token: string
@@ -100,7 +107,7 @@ async function listenTcp(
   office: Office,
   { log, token, address, source, questions }: TcpParts,
 ): Promise<{ address: Address; retire(): void; close(): Promise<void> }> {
-  const late = new LateServer(office, log, accessByToken(token, [address.host]))
+  const late = new LateServer(load(office, log, accessByToken(token, [address.host])), log)
   const { server } = late
   questions.count(server)
   const end = await source.listen(server, { ...address, host: address.host === '' ? '::' : address.host }, 'admin')

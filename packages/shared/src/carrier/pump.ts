@@ -12,6 +12,7 @@ export interface PumpHandler {
   message(json: string): void
   /** Edge: the agent has reached the service of a stream, or the stream is gone with this code. */
   tried?(stream: Stream, code: Code | undefined): void
+  /** `opening` and `bytes` are lent until it returns. */
   datagram(flow: number, opening: Uint8Array | undefined, bytes: Uint8Array): void
   flowClosed(flow: number): void
   /** `left`: how many carriers remain. */

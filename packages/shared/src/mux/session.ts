@@ -210,8 +210,10 @@ export class Session {
 
   /** What has happened, in order, since the last call. */
   takeEvents(): SessionEvent[] {
-    const events = this.#core.events
-    if (events.length > 0) this.#core.events = []
+    const core = this.#core
+    const { events } = core
+    if (events.length > 0) core.events = []
+    else core.attentive = core.isConversing
     return events
   }
 

@@ -155,10 +155,10 @@ t.test('an answer that was quick counts for a while, and one that was slow does 
 t.test('connections of a burst are there for the next one, and most of them only for a moment', async (t) => {
   const visit = new Visit(2)
   visit.askAll(8)
-  for (const stream of [...visit.streams]) stream.say(OK)
+  for (const stream of visit.streams) stream.say(OK)
   visit.askAll(8)
   t.equal(visit.streams.length, 8)
-  for (const stream of [...visit.streams]) stream.say(OK)
+  for (const stream of visit.streams) stream.say(OK)
   while (visit.streams.filter(({ ended }) => !ended).length > 2) await turn()
   t.equal(visit.streams.filter(({ ended }) => !ended).length, 2)
   visit.agent.destroy()

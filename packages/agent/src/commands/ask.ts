@@ -74,7 +74,12 @@ export async function rm({ line, folder, say, sayJson }: Context): Promise<numbe
 export async function release({ line, folder, say, sayJson }: Context): Promise<number> {
   const name = parseTunnelName(line.rest[0] ?? '')
   const identity = needState(folder)
-  await askOrDo(folder, identity, '/release', { name }, (agent) => agent.release(name))
+  try {
+    await askOrDo(folder, identity, '/release', { name }, (agent) => agent.release(name))
+  } catch (error) {
+    if (codeOf(error) !== 'NAME_UNKNOWN') throw error
+    throw complaint('NAME_UNKNOWN', (words) => words.nameNotHeld(name), error)
+  }
   say(line.words.released(name))
   sayJson({ event: 'released', name })
   return 0

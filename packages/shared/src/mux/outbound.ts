@@ -42,6 +42,11 @@ export class Outbound {
     return writer.take()
   }
 
+  /** See `Session.written`. */
+  written(): void {
+    this.#writer.reuse()
+  }
+
   #goaway(carrier: CarrierEnd): void {
     const { over } = this.#core
     if (carrier.goawaySent || over === undefined || over.byPeer) return

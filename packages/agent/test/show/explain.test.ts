@@ -1,0 +1,38 @@
+import type { AgentEvent } from '@engawa/agent/events'
+import { en } from '@engawa/agent/show/en'
+import { explain } from '@engawa/agent/show/explain'
+import { ja } from '@engawa/agent/show/ja'
+import t from 'tap'
+
+const taken = { event: 'refused', name: 'blog', code: 'NAME_TAKEN', message: 'taken', target: '8080' } as const
+const silent = { event: 'service', name: 'nas', target: 'http://nas.home:80', reachable: false } as const
+
+/** What happens, and what both languages say of it: what is the matter, and what to do. */
+const ROWS: readonly [event: AgentEvent, en: RegExp, ja: RegExp][] = [
+  [taken, /another agent holds this name.*--name/, /別のエージェントが使っています.*--name/],
+  [
+    { ...taken, used_for: 'tcp://127.0.0.1:22' },
+    /tcp:\/\/127\.0\.0\.1:22 of this agent has this name already.*--name/,
+    /このエージェントの tcp:\/\/127\.0\.0\.1:22 が使っています.*--name/,
+  ],
+  [{ ...taken, code: 'PORT_NOT_ALLOWED' }, /--tcp-ports.*invitation.*--port/, /--tcp-ports.*招待.*--port/],
+  [{ ...silent, code: 'SERVICE_REFUSED' }, /start the service/, /サービスを起動/],
+  [{ ...silent, code: 'SERVICE_UNREACHABLE' }, /is the name or address right/, /名前やアドレスは正しいですか/],
+  [
+    { event: 'disconnected', retry_ms: 250, code: 'SESSION_CLOSED', message: 'the edge stops' },
+    /the edge has stopped/,
+    /: エッジが止まりました$/,
+  ],
+  [
+    { event: 'check', name: 'x', public: 'x.example:1', ok: false, failed: 'skipped', detail: 'BLOCKED' },
+    /--allow or --deny/,
+    /--allow か --deny/,
+  ],
+]
+
+t.test('each language says what is the matter and what to do', async (t) => {
+  for (const [event, english, japanese] of ROWS) {
+    t.match(explain(event, en), english)
+    t.match(explain(event, ja), japanese)
+  }
+})

@@ -87,6 +87,8 @@ export const en: Words = {
   connected: (edge, rttMs) => `connected to ${edge}${rttMs === undefined ? '' : ` (${rttMs} ms)`}`,
   carrierLost: (left) => (left === 0 ? 'the link was cut; dialling again' : `a link was cut, ${left} left`),
   closings: { SESSION_CLOSED: 'the edge has stopped', EDGE_DRAINING: 'the edge is being replaced' },
+  leaveAnyway: (folder) =>
+    `nothing was given back; if that edge is no more, remove identity.json and key.pem in ${folder}, then join anew`,
   nameUsedFor: (target) => `${target} of this agent has this name already; choose another with --name`,
   nameNotHeld: (name) => `this agent holds no name ${quoted(name)}; agent ls lists those that it publishes`,
   disconnected: (why) => `no link to the edge, trying again${why === undefined ? '' : `: ${why}`}`,

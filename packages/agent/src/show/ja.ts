@@ -90,6 +90,8 @@ export const ja: Words = {
   carrierLost: (left) =>
     left === 0 ? '接続が切れました。つなぎ直しています' : `接続が 1 本切れました。残り ${left} 本`,
   closings: { SESSION_CLOSED: 'エッジが止まりました', EDGE_DRAINING: 'エッジが入れ替わっています' },
+  leaveAnyway: (folder) =>
+    `登録はそのままです。そのエッジがもうないときは、${folder} の identity.json と key.pem を消せば、新しく参加できます`,
   nameUsedFor: (target) => `この名前は、このエージェントの ${target} が使っています。--name で別の名前を付けてください`,
   nameNotHeld: (name) =>
     `このエージェントは ${quoted(name)} という名前を持っていません。公開中の名前は agent ls で見られます`,

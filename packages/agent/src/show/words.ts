@@ -97,6 +97,7 @@ export interface Words {
   readonly closings: Readonly<Partial<Record<Code, string>>>
   readonly nameUsedFor: (target: string) => string
   readonly nameNotHeld: (name: string) => string
+  readonly leaveAnyway: (folder: string) => string
   readonly resumed: (streams: number, awayMs: number) => string
   readonly refused: (name: string, code: string, message: string) => string
   /** The edge's reasons by code; it speaks English. */

@@ -1,7 +1,10 @@
+import { adding } from '@engawa/agent/complaint'
 import type { AgentEvent } from '@engawa/agent/events'
+import { reachFailure } from '@engawa/agent/join'
 import { en } from '@engawa/agent/show/en'
 import { explain } from '@engawa/agent/show/explain'
 import { ja } from '@engawa/agent/show/ja'
+import { EngawaError } from '@engawa/shared/errors'
 import t from 'tap'
 
 const taken = { event: 'refused', name: 'blog', code: 'NAME_TAKEN', message: 'taken', target: '8080' } as const
@@ -35,4 +38,17 @@ t.test('each language says what is the matter and what to do', async (t) => {
     t.match(explain(event, en), english)
     t.match(explain(event, ja), japanese)
   }
+})
+
+t.test('who cannot take leave of an edge that is no more is told what to remove', async (t) => {
+  const gone = new EngawaError('EDGE_TIMEOUT', 'no answer', { ja: '応答がありません' })
+  const told = adding(gone, (words) => words.leaveAnyway('/data'))
+  t.match(told, { code: 'EDGE_TIMEOUT', message: /^no answer\n.*identity\.json and key\.pem in \/data/, cause: gone })
+  t.match(told.ja, /^応答がありません\n.*\/data の identity\.json と key\.pem/)
+})
+
+t.test('what is no edge is told in one language', async (t) => {
+  const why = new EngawaError('TLS_INTERCEPTED', 'a certificate issued by CN=x', { ja: '証明書の発行者: CN=x' })
+  t.match(reachFailure('h:1', why)(en), /^h:1: what answers there is not the edge.*\(a certificate issued by CN=x\)$/)
+  t.match(reachFailure('h:1', why)(ja), /^h:1: 応答したのはエッジではないか.*\(証明書の発行者: CN=x\)$/)
 })

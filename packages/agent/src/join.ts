@@ -9,8 +9,8 @@ import { parseName } from '@engawa/shared/names'
 import { told } from '@engawa/shared/say'
 import { complaint, type Phrase } from './complaint.ts'
 import { isGlobal } from './global.ts'
-import { ja } from './show/ja.ts'
 import { type Identity, loadIdentity, ownKey, saveIdentity } from './identity.ts'
+import { ja } from './show/ja.ts'
 import { version } from './version.ts'
 
 /** How long one address may take, milliseconds: several are tried in order while a person waits. */

@@ -25,13 +25,7 @@ const WRONG: readonly (readonly [file: string, words: readonly string[], said: R
 
 t.test('figures without a row draw no empty picture', async (t) => {
   const figures = join(t.testdir({ 'figures.json': '[]' }), 'figures.json')
-  const chart: [string, ...string[]] = [
-    process.execPath,
-    '-C',
-    'engawa-source',
-    join(ROOT, 'test/bench/chart.ts'),
-    figures,
-  ]
+  const chart = [process.execPath, '-C', 'engawa-source', join(ROOT, 'test/bench/chart.ts'), figures] as const
   t.match(await run(chart, { cwd: ROOT }), { code: 2, stdout: '', stderr: /no row/ })
 })
 

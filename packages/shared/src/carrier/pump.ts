@@ -88,6 +88,7 @@ export class Pump {
   flush(): void {
     const now = this.#clock.now()
     this.#contained(() => {
+      if (this.#isWritten()) this.session.written()
       for (const [number, carrier] of this.#carriers) this.#fill(number, carrier, now)
     })
     this.#dispatch()
@@ -106,6 +107,12 @@ export class Pump {
     this.#contained(() => work(this.#clock.now()))
     this.#dispatch()
     this.#schedule()
+  }
+
+  /** A carrier that is gone holds nothing: it was destroyed. */
+  #isWritten(): boolean {
+    for (const { backlogBytes } of this.#carriers.values()) if (backlogBytes > 0) return false
+    return true
   }
 
   #fill(number: number, carrier: Carrier, now: number): void {

@@ -47,6 +47,12 @@ export class FrameWriter {
     return frames
   }
 
+  /** Nobody holds anything that was taken any more: its memory is written again. Not between a frame and its `take`. */
+  reuse(): void {
+    this.#at = 0
+    this.#reserve()
+  }
+
   open(stream: number, credit: number, opening: Uint8Array): number {
     const length = 8 + opening.length
     const at = this.#head(OPEN, length, stream)

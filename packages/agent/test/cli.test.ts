@@ -68,5 +68,8 @@ t.test('the version and the help go to stdout', async (t) => {
 t.test('broken state is said to be broken', async (t) => {
   const folder = temporaryFolder(t)
   writeFileSync(join(folder, 'identity.json'), '{')
-  t.match(await runAgent(t, ['status', '--data', folder]), { code: 1, err: /identity\.json cannot be read/ })
+  t.match(await runAgent(t, ['status', '--data', folder]), {
+    code: 1,
+    err: /identity\.json, or key\.pem .* remove both and join again/,
+  })
 })

@@ -52,7 +52,8 @@ export const en: Words = {
     `${what} is missing: agent ${command} ${what === 'LINE' ? 'engawa1:…' : what === 'TARGET' ? '8080' : what}; more by agent ${command} --help`,
   noCommand: 'say what to do, for example: agent expose 8080 (see agent --help)',
 
-  identityBroken: (file) => `${file} cannot be read: restore it from a backup, or agent leave and join again`,
+  identityBroken: (file) =>
+    `${file}, or key.pem beside it, cannot be read: restore them from a backup, or remove both and join again`,
   notJoined: (folder) =>
     `this agent has not joined an edge yet (${folder} is empty). On the edge type: edge invite NAME; then here what it prints: agent join engawa1:…`,
   noState: (folder) => `no agent here (${folder} is empty): sudo, or --data?`,
@@ -80,7 +81,7 @@ export const en: Words = {
   invitationExpired: 'this invitation has expired; make a new one: edge invite NAME',
   invitationUnknown: 'the edge does not know this invitation; make a new one: edge invite NAME',
   revoked: 'the edge has revoked this agent. To come back: agent leave, then join with a new invitation',
-  replaced: (by) => `replaced: the same identity has logged in elsewhere${by === '' ? '' : ` (${by})`}`,
+  replaced: (by) => `replaced: the same identity has logged in elsewhere${by === '' ? '' : `, at ${by}`}`,
   replacedStays: 'this one waits, and comes back when the other is gone; restart it to take over now',
 
   connecting: 'connecting to the edge',

@@ -55,7 +55,8 @@ export const ja: Words = {
     `${what} がありません。例: agent ${command} ${what === 'LINE' ? 'engawa1:…' : what === 'TARGET' ? '8080' : what} (説明は agent ${command} --help)`,
   noCommand: '何をするか書いてください。例: agent expose 8080 (一覧は agent --help)',
 
-  identityBroken: (file) => `${file} を読めません。バックアップから戻すか、agent leave のあともう一度参加してください`,
+  identityBroken: (file) =>
+    `${file} か、同じ場所の key.pem を読めません。バックアップから戻すか、両方を消してもう一度参加してください`,
   notJoined: (folder) =>
     `まだエッジに参加していません (${folder} は空です)。エッジで edge invite 名前 と打ち、表示された agent join engawa1:… をここで打ってください`,
   noState: (folder) => `ここにエージェントはありません (${folder} は空です)。sudo か --data が必要ではありませんか?`,
@@ -82,7 +83,7 @@ export const ja: Words = {
   invitationExpired: 'この招待は期限切れです。新しく作ってください: edge invite 名前',
   invitationUnknown: 'エッジはこの招待を知りません。新しく作ってください: edge invite 名前',
   revoked: 'このエージェントはエッジで失効させられました。戻るには agent leave のあと、新しい招待で参加してください',
-  replaced: (by) => `同じエージェントが別の場所でつながったため、ここは終わります${by === '' ? '' : ` (${by})`}`,
+  replaced: (by) => `同じエージェントが別の場所${by === '' ? '' : ` (${by}) `}でつながったため、ここは終わります`,
   replacedStays: 'ここは待機し、相手がいなくなれば戻ります。今すぐこちらに戻すには起動し直してください',
 
   connecting: 'エッジにつないでいます',

@@ -1,3 +1,4 @@
+import { byWhom } from '@engawa/agent/agent'
 import { adding } from '@engawa/agent/complaint'
 import type { AgentEvent } from '@engawa/agent/events'
 import { reachFailure } from '@engawa/agent/join'
@@ -51,4 +52,13 @@ t.test('what is no edge is told in one language', async (t) => {
   const why = new EngawaError('TLS_INTERCEPTED', 'a certificate issued by CN=x', { ja: '証明書の発行者: CN=x' })
   t.match(reachFailure('h:1', why)(en), /^h:1: what answers there is not the edge.*\(a certificate issued by CN=x\)$/)
   t.match(reachFailure('h:1', why)(ja), /^h:1: 応答したのはエッジではないか.*\(証明書の発行者: CN=x\)$/)
+})
+
+t.test('who was replaced is told by which address, and no ids', async (t) => {
+  const by = byWhom('by 203.0.113.7, instance 2noe6fnj65iCD7agACf9Og, in place of session BvFksUiESGf5fcHl9IIFnA')
+  t.equal(by, '203.0.113.7')
+  t.equal(byWhom('by 2001:db8::7'), '2001:db8::7')
+  t.equal(byWhom('by \u001b[2J, instance x'), '')
+  t.match(en.replaced(by), /logged in elsewhere, at 203\.0\.113\.7$/)
+  t.match(ja.replaced(by), /別の場所 \(203\.0\.113\.7\) でつながったため/)
 })

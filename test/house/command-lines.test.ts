@@ -23,6 +23,12 @@ const WRONG: readonly (readonly [file: string, words: readonly string[], said: R
   ['scripts/test.ts', ['test/house/WRONG.test.ts'], /WRONG\.test\.ts/],
 ]
 
+t.test('figures without a row draw no empty picture', async (t) => {
+  const figures = join(t.testdir({ 'figures.json': '[]' }), 'figures.json')
+  const chart = [process.execPath, '-C', 'engawa-source', join(ROOT, 'test/bench/chart.ts'), figures] as const
+  t.match(await run(chart, { cwd: ROOT }), { code: 2, stdout: '', stderr: /no row/ })
+})
+
 t.test('a wrong command line is told in one line, and nothing is run', { jobs: 2 }, async (t) => {
   // One of each in the short form.
   const chosen = WRONG.filter(([file], at) => LONG || WRONG[at - 1]?.[0] !== file)

@@ -53,6 +53,13 @@ const EDGE_RUNNING: readonly Case[] = [
   ['agents explode', 2, /explode/],
 ]
 
+interface Table {
+  readonly name: string
+  readonly cases: readonly Case[]
+  readonly command: (...args: string[]) => [string, ...string[]]
+  readonly data: string
+}
+
 const LINE = `engawa1:${'A'.repeat(80)}`
 
 const AGENT: readonly Case[] = [
@@ -109,9 +116,15 @@ t.test('a wrong command line gets one clear message and the right exit code', as
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
   await here.join('home')
 
-  const tables = [
+  const tables: readonly Table[] = [
     { name: 'edge without state', cases: EDGE, command: edgeCommand, data: here.folder('no-edge') },
     { name: 'edge that runs', cases: EDGE_RUNNING, command: edgeCommand, data: here.edgeData },
+    {
+      name: 'agent on a file',
+      cases: [['up', 1, /needed there/]],
+      command: agentCommand,
+      data: join(folder, 'good.yaml'),
+    },
     { name: 'agent that never joined', cases: AGENT, command: agentCommand, data: here.folder('no-agent') },
     { name: 'agent that joined', cases: AGENT_JOINED, command: agentCommand, data: here.agentData('home') },
   ]

@@ -340,7 +340,8 @@ export class Agent implements Holder {
     this.#questions.end(this.#leaving && final ? undefined : new EngawaError('CARRIER_LOST', reason))
     if (this.#leaving && final) return
     this.#settings.log.info({ code, reason }, 'the session has ended')
-    if (final) this.#finish(complaint(code, (words) => (code === 'REPLACED' ? words.replaced(reason) : words.revoked)))
+    if (final)
+      this.#finish(complaint(code, (words) => (code === 'REPLACED' ? words.replaced(byWhom(reason)) : words.revoked)))
     else if (code !== 'SESSION_UNKNOWN')
       this.#tell({ event: 'disconnected', retry_ms: 250, code, message: reason === '' ? code : reason })
   }
@@ -384,4 +385,9 @@ export class Agent implements Holder {
 /** What makes a tunnel another one; its address rules change while it stands. */
 function keyOf(wish: Wish): string {
   return JSON.stringify({ ...typedOf(wish), allow: undefined, deny: undefined })
+}
+
+/** The address in what REPLACED says of itself; the ids behind it are for the protocol. Empty where there is none. [H9] */
+export function byWhom(reason: string): string {
+  return /^by ([\da-f:.]{2,45})(?:,|$)/i.exec(reason)?.[1] ?? ''
 }

@@ -130,7 +130,7 @@ export async function parseLine(args: readonly string[]): Promise<Line | undefin
   const rest = [...(Array.isArray(placed) ? placed : placed === undefined ? [] : [placed]).map(String), ...extra]
   firstUnknown(argv, command.flags)
   const flags = flagsOf(argv, command.flags)
-  checkRest(command, rest)
+  checkRest(command, name, rest)
   for (const [flag, { single }] of Object.entries(command.flags)) {
     // Those that share a name share all that goes with it.
     const shared = flags['balance'] === true && flag !== 'port'
@@ -227,8 +227,8 @@ function flagsOf(argv: Readonly<Record<string, unknown>>, known: Readonly<Record
   return flags
 }
 
-function checkRest({ rest }: Command, given: readonly string[]): void {
-  if (rest !== undefined && given.length === 0) throw complaint('FLAG_INVALID', (w) => w.missing(rest.name))
+function checkRest({ rest }: Command, name: string, given: readonly string[]): void {
+  if (rest !== undefined && given.length === 0) throw complaint('FLAG_INVALID', (w) => w.missing(rest.name, name))
   const extra = rest === undefined ? given[0] : rest.many ? undefined : given[1]
   if (extra !== undefined) throw complaint('FLAG_INVALID', (w) => w.tooMany(extra))
 }

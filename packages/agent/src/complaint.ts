@@ -1,4 +1,5 @@
 import { type Code, EngawaError } from '@engawa/shared/errors'
+import { told } from '@engawa/shared/say'
 import { en } from './show/en.ts'
 import { ja } from './show/ja.ts'
 import type { Words } from './show/words.ts'
@@ -9,4 +10,10 @@ export type Phrase = (words: Words) => string
 /** An error that speaks both languages. */
 export function complaint(code: Code, phrase: Phrase, cause?: unknown): EngawaError {
   return new EngawaError(code, phrase(en), { ja: phrase(ja), ...(cause !== undefined && { cause }) })
+}
+
+/** The same error with a further line. */
+export function adding(error: EngawaError, phrase: Phrase): EngawaError {
+  const [first, firstJa] = [told(error, 'en'), told(error, 'ja')]
+  return complaint(error.code, (words) => `${words === ja ? firstJa : first}\n${phrase(words)}`, error)
 }

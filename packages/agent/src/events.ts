@@ -20,7 +20,14 @@ export type AgentEvent =
       /** `public` becomes https when the edge has a certificate for it. */
       readonly awaits_certificate?: true
     }
-  | ({ readonly event: 'refused'; readonly name: string; readonly code: Code; readonly target: string } & Told)
+  | ({
+      readonly event: 'refused'
+      readonly name: string
+      readonly code: Code
+      readonly target: string
+      /** The target of this agent itself that has the name already. */
+      readonly used_for?: string
+    } & Told)
   | { readonly event: 'removed'; readonly name: string }
   /** Something to know before it does harm; told once for each target. */
   | ({ readonly event: 'notice'; readonly name: string; readonly code: 'LOCAL_VISITORS' } & Told)

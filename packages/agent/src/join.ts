@@ -6,9 +6,11 @@ import { makeFolder } from '@engawa/shared/folder'
 import { decodeJoin } from '@engawa/shared/join'
 import { lockFolder } from '@engawa/shared/lock'
 import { parseName } from '@engawa/shared/names'
+import { told } from '@engawa/shared/say'
 import { complaint, type Phrase } from './complaint.ts'
 import { isGlobal } from './global.ts'
 import { type Identity, loadIdentity, ownKey, saveIdentity } from './identity.ts'
+import { ja } from './show/ja.ts'
 import { version } from './version.ts'
 
 /** How long one address may take, milliseconds: several are tried in order while a person waits. */
@@ -43,7 +45,9 @@ export async function joinEdge(folder: string, typed: string, signal?: AbortSign
         })
         const secret = Buffer.from(line.secret).toString('base64url')
         const joined = await challenge.join({ secret, software: `engawa-agent/${version()}` }, key)
-        const usable = joined.addresses.filter((told) => line.addresses.includes(told) || mayDial(told, line.addresses))
+        const usable = joined.addresses.filter(
+          (named) => line.addresses.includes(named) || mayDial(named, line.addresses),
+        )
         const addresses = usable.length > 0 ? usable : line.addresses
         const identity = { agent: nameOf(joined.agent), pin: line.pin, ca: joined.ca, addresses, key }
         saveIdentity(folder, identity)
@@ -73,9 +77,9 @@ function nameOf(agent: string): string {
  * What the edge says, and not the person who typed the line: it must not have this machine knock at doors of the LAN.
  * So a host of the line is fine, else an address that the whole internet has. A name could lead anywhere, any time.
  */
-function mayDial(told: string, line: readonly string[]): boolean {
+function mayDial(named: string, line: readonly string[]): boolean {
   try {
-    const { host } = parseAddress(told)
+    const { host } = parseAddress(named)
     return isGlobal(host) || line.some((address) => parseAddress(address).host === host)
   } catch {
     return false
@@ -119,7 +123,7 @@ function together(failures: readonly { address: string; error: unknown }[]): Eng
 /** Why an address of the edge was not reached, as one sentence with what to look at. */
 export function reachFailure(address: string, error: unknown): Phrase {
   return (words) => {
-    const why = error instanceof Error ? error.message : String(error)
+    const why = told(error, words === ja ? 'ja' : 'en')
     switch (codeOf(error)) {
       case 'EDGE_NOT_FOUND':
         return words.edgeNotFound(address)

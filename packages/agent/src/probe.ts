@@ -118,7 +118,9 @@ export class Watch {
     else this.#lookAgain(published)
   }
 
-  #tell({ owner, name, wish }: Published, failure: Code | undefined): void {
+  #tell({ owner, name, state, wish }: Published, failure: Code | undefined): void {
+    // Why it is not published has been told; starting the service would change nothing.
+    if (state === 'refused') return
     const target = wish.target.text
     owner.tell({
       event: 'service',

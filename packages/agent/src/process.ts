@@ -1,5 +1,6 @@
 import { calledAs, typeable } from '@engawa/shared/called'
 import { codeOf } from '@engawa/shared/errors'
+import { plainly } from '@engawa/shared/folder'
 import { needNode } from '@engawa/shared/node'
 import { told } from '@engawa/shared/say'
 import { printableLines } from '@engawa/shared/terminal'
@@ -42,7 +43,8 @@ async function main(args: readonly string[]): Promise<number> {
     const { contextOf } = await import('./commands/context.ts')
     const run = await COMMANDS[line.command]()
     return await run(contextOf(line))
-  } catch (error) {
+  } catch (thrown) {
+    const error = plainly(thrown)
     const code = codeOf(error)
     const text = typeable(told(error, languageOf(args)), 'agent', Object.keys(GRAMMAR), calledAs('agent'))
     process.stderr.write(`agent: ${printableLines(text)}\n`)

@@ -111,7 +111,15 @@ export class Tunnels {
       published.state = 'refused'
       published.bound = undefined
       const text = message.type === 'refused' ? message.message : message.code
-      owner.tell({ event: 'refused', name, code: message.code, message: text, target: wish.target.text })
+      const other = message.code === 'NAME_TAKEN' ? this.named(name)[0] : undefined
+      owner.tell({
+        event: 'refused',
+        name,
+        code: message.code,
+        message: text,
+        target: wish.target.text,
+        ...(other !== undefined && { used_for: other.wish.target.text }),
+      })
     } else {
       const { type: _type, service: _service, ...summary } = message
       owner.tell({ event: 'request', name, ...summary })

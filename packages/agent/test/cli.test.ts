@@ -14,7 +14,7 @@ const ROWS: readonly (readonly [args: string, code: number, says: RegExp])[] = [
   ['expsoe 8080', 2, /did you mean agent expose\?/],
   ['frobnicate', 2, /unknown command "frobnicate"/],
   ['--nonsense', 2, /unknown flag --nonsense/],
-  ['expose', 2, /TARGET is missing/],
+  ['expose', 2, /TARGET is missing: agent expose 8080/],
   ['expose 8080', 2, /edge invite NAME.*agent join/],
   ['expose 99999', 2, /ports are 1 to 65535/],
   ['expose htp://80', 2, /did you mean http/],
@@ -28,7 +28,7 @@ const ROWS: readonly (readonly [args: string, code: number, says: RegExp])[] = [
   ['expose 8080 --drain soon', 2, /no duration/],
   ['expose 8080 --lang fr', 2, /not one of en, ja/],
   ['expose 8080 --log-level loud', 2, /not one of fatal/],
-  ['join', 2, /LINE is missing/],
+  ['join', 2, /LINE is missing: agent join engawa1:…/],
   ['join engawa1:xyz', 2, /join line/],
   ['join http://example.com', 2, /engawa1:/],
   ['ls extra', 2, /one word too many/],
@@ -68,5 +68,8 @@ t.test('the version and the help go to stdout', async (t) => {
 t.test('broken state is said to be broken', async (t) => {
   const folder = temporaryFolder(t)
   writeFileSync(join(folder, 'identity.json'), '{')
-  t.match(await runAgent(t, ['status', '--data', folder]), { code: 1, err: /identity\.json cannot be read/ })
+  t.match(await runAgent(t, ['status', '--data', folder]), {
+    code: 1,
+    err: /identity\.json, or key\.pem .* remove both and join again/,
+  })
 })

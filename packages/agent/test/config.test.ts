@@ -50,8 +50,8 @@ t.test('an empty file publishes nothing', async (t) => {
 const WRONG: readonly (readonly [text: string, place: string, says: RegExp])[] = [
   ['tunnels: [', '1:', /YAML/],
   ['tunels: []', '1:1 tunels', /unknown key.*tunnels/],
-  ['tunnels: 8080', '1:1 tunnels', /array/],
-  ['tunnels:\n  - 8080', '2:5 tunnels[0]', /object/],
+  ['tunnels: 8080', '1:1 tunnels', /a list/],
+  ['tunnels:\n  - 8080', '2:5 tunnels[0]', /keys with values/],
   ['tunnels:\n  - name: x', '2:5 tunnels[0]', /./],
   ['tunnels:\n  - target: 99999', '2:5 tunnels[0].target', /65535/],
   ['tunnels:\n  - target: [1]', '2:5 tunnels[0].target', /./],

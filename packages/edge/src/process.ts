@@ -39,7 +39,8 @@ function serves(words: readonly string[]): boolean {
   const shapes: Record<string, FlagShape | undefined> = FLAGS
   for (let at = 0; at < words.length; at++) {
     const word = words[at] ?? ''
-    if (!word.startsWith('-')) return word === 'run' && !words.some((other) => /^--(help|version)\b/.test(other))
+    if (!word.startsWith('-'))
+      return word === 'run' && !words.some((other) => /^(?:--(?:help|version)\b|-h$)/.test(other))
     const takesNext = !word.includes('=') && shapes[word.slice(2)]?.kind !== 'alone'
     if (takesNext) at++
   }

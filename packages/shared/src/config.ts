@@ -1,6 +1,7 @@
 import { isMap, isPair, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { en, ja } from 'zod/locales'
+import { issueWords } from './config-words.ts'
 import { EngawaError } from './errors.ts'
 import { type Language, quoted } from './say.ts'
 
@@ -19,6 +20,12 @@ export function editorSchema(title: string, schema: z.ZodType): string {
 
 type Path = readonly PropertyKey[]
 
+/** What people who are new to YAML meet first. */
+const YAML_JA: Readonly<Partial<Record<string, string>>> = {
+  TAB_AS_INDENT: '行の先頭にタブは使えません。空白で字下げしてください',
+  DUPLICATE_KEY: '同じ項目が 2 回あります',
+}
+
 /**
  * Reads YAML by a schema. Objects of the schema should be strict, so that unknown keys are errors.
  *
@@ -36,7 +43,10 @@ export function readConfig<Schema extends z.ZodType>(source: ConfigSource, schem
   }
   const broken = document.errors[0] ?? document.warnings[0]
   if (broken !== undefined) {
-    const what = language === 'ja' ? `YAML として読めません (${broken.message})` : `this is no YAML (${broken.message})`
+    const what =
+      language === 'ja'
+        ? (YAML_JA[broken.code] ?? `YAML として読めません (${broken.message})`)
+        : `this is no YAML (${broken.message})`
     fail(broken.pos[0], '', what, broken)
   }
   let content: unknown
@@ -54,7 +64,10 @@ export function readConfig<Schema extends z.ZodType>(source: ConfigSource, schem
   if (issue === undefined) return fail(0, '', result.error.message)
   const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined
   const path = unknown === undefined ? issue.path : [...issue.path, unknown]
-  const what = unknown === undefined ? issueText(issue, language) : unknownText(schema, issue.path, language)
+  const what =
+    unknown === undefined
+      ? (issueWords(issue, valueAt(content, issue.path), language) ?? issue.message)
+      : unknownText(schema, issue.path, language)
   return fail(offsetOf(document.contents, path), keyText(path), what, result.error)
 }
 
@@ -92,9 +105,10 @@ function rank(issue: Issue): number {
   return issue.code === 'invalid_value' ? 1 : 2
 }
 
-function issueText(issue: Issue, language: Language): string {
-  const translated: unknown = issue.code === 'custom' ? issue.params?.['ja'] : undefined
-  return language === 'ja' && typeof translated === 'string' ? translated : issue.message
+function valueAt(content: unknown, path: Path): unknown {
+  let at = content
+  for (const step of path) at = (at as Record<PropertyKey, unknown> | null | undefined)?.[step]
+  return at
 }
 
 function unknownText(schema: z.ZodType, path: Path, language: Language): string {

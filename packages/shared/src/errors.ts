@@ -107,6 +107,7 @@ export const CODES = {
   CERTIFICATE_FAILED: { scope: 'command', fault: 'user' },
   INTERNAL: { scope: 'command', fault: 'edge' },
   NODE_TOO_OLD: { scope: 'command', fault: 'user' },
+  FILE_REFUSED: { scope: 'command', fault: 'user' },
 } as const
 CODES satisfies Record<string, CodeRow>
 

@@ -116,6 +116,49 @@ export function demandNoLink(path: string): void {
   })
 }
 
+/** What the system says of a file that it does not let us use, and what can be done about it. */
+const REFUSALS: Readonly<Record<string, (path: string) => { en: string; ja: string }>> = {
+  EACCES: forbidden,
+  EPERM: forbidden,
+  EROFS: (path) => ({
+    en: `${path} is on a read-only disk; name another place, as by --data`,
+    ja: `${path} は読み取り専用のディスクにあります。--data などで別の場所を指定してください`,
+  }),
+  ENOSPC: full,
+  EDQUOT: full,
+  ENOTDIR: noFolder,
+  EEXIST: noFolder,
+}
+
+function forbidden(path: string): { en: string; ja: string } {
+  return {
+    en: `no permission for ${path}: sudo, or another place, as by --data?`,
+    ja: `${path} を使う権限がありません。sudo を付けて実行するか、--data などで別の場所を指定してください`,
+  }
+}
+
+function full(path: string): { en: string; ja: string } {
+  return {
+    en: `the disk is full: ${path} cannot be written`,
+    ja: `ディスクがいっぱいで ${path} に書き込めません。空きを作ってください`,
+  }
+}
+
+function noFolder(path: string): { en: string; ja: string } {
+  return {
+    en: `${path} is a file, or lies below one, and a folder is needed there`,
+    ja: `${path} は、フォルダーではなくファイルか、ファイルの下を指しています。フォルダーを指定してください`,
+  }
+}
+
+/** An error of the file system as FILE_REFUSED where its user can do something about it; every other one as it is. */
+export function plainly(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const { code = '', path } = error as NodeJS.ErrnoException
+  const text = path === undefined ? undefined : REFUSALS[code]?.(path)
+  return text === undefined ? error : new EngawaError('FILE_REFUSED', text.en, { ja: text.ja, cause: error })
+}
+
 /** The text of a file, undefined if it is not there. */
 export function readIfThere(path: string): string | undefined {
   try {

@@ -127,7 +127,7 @@ function isOneOf(codes: ReadonlySet<number>, error: unknown): boolean {
 
 function locked(folder: string, pid: number | undefined, cause?: unknown): EngawaError {
   const who = pid ? `process ${pid}` : 'another process'
-  const whoJa = pid ? `プロセス ${pid}` : '別のプロセス'
+  const whoJa = pid ? `プロセス ${pid} ` : '別のプロセス'
   return new EngawaError('FOLDER_LOCKED', `${folder} is served by ${who} already`, {
     cause,
     ja: `${folder} は${whoJa}がすでに使っています`,

@@ -8,6 +8,7 @@ import {
   exposedFiles,
   keepOwner,
   makeFolder,
+  plainly,
   readIfThere,
   writeAtomic,
 } from '@engawa/shared/folder'
@@ -118,4 +119,22 @@ t.test('the lock is no link to a file that is made elsewhere', async (t) => {
   symlinkSync(elsewhere, join(folder, 'home/lock'))
   t.throws(() => lockFolder(join(folder, 'home')), { code: 'STATE_BROKEN' })
   t.notOk(existsSync(elsewhere))
+})
+
+function refusal(code: string): Error {
+  return Object.assign(new Error(code), { code, path: '/x' })
+}
+
+t.test('what the system refuses is told plainly, in both languages', async (t) => {
+  const file = join(t.testdir({ file: '' }), 'file')
+  for (const folder of [file, join(file, 'below')]) {
+    const found = t.throws(() => makeFolder(folder)) as unknown as Error
+    t.match(plainly(found), { code: 'FILE_REFUSED', message: /a folder is needed/, ja: /フォルダー/, cause: found })
+  }
+  t.match(plainly(refusal('EACCES')), { code: 'FILE_REFUSED', message: /no permission for \/x: sudo/, ja: /権限/ })
+  t.match(plainly(refusal('ENOSPC')), { code: 'FILE_REFUSED', message: /the disk is full: \/x/ })
+  t.match(plainly(refusal('EROFS')), { code: 'FILE_REFUSED' })
+  const own = refusal('EBADF')
+  t.equal(plainly(own), own)
+  t.equal(plainly('text'), 'text')
 })

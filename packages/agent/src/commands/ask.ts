@@ -1,10 +1,10 @@
-import { codeOf } from '@engawa/shared/errors'
+import { type Code, codeOf, EngawaError } from '@engawa/shared/errors'
 import { lockFolder } from '@engawa/shared/lock'
 import { parseTunnelName } from '@engawa/shared/names'
 import { pad, printable, widthOf } from '@engawa/shared/terminal'
 import { pino } from 'pino'
 import { Agent } from '../agent.ts'
-import { complaint } from '../complaint.ts'
+import { adding, complaint } from '../complaint.ts'
 import { ask } from '../control/remote.ts'
 import type { SeatedVisitor } from '../deliver/loopback.ts'
 import { type Identity, loadIdentity } from '../identity.ts'
@@ -13,6 +13,18 @@ import type { Context } from './context.ts'
 
 /** How long `release` and `leave` look for the edge when no agent runs, milliseconds. */
 const REACH_MS = 15_000
+
+/** The edge could not be told: for now, or because there is none any more. */
+const AWAY: ReadonlySet<Code> = new Set([
+  'EDGE_NOT_FOUND',
+  'EDGE_REFUSED_CONNECTION',
+  'EDGE_TIMEOUT',
+  'HANDSHAKE_TIMEOUT',
+  'CARRIER_LOST',
+  'PIN_MISMATCH',
+  'TLS_INTERCEPTED',
+  'AGENT_UNKNOWN',
+])
 
 interface Listed {
   readonly name: string
@@ -74,7 +86,12 @@ export async function rm({ line, folder, say, sayJson }: Context): Promise<numbe
 export async function release({ line, folder, say, sayJson }: Context): Promise<number> {
   const name = parseTunnelName(line.rest[0] ?? '')
   const identity = needState(folder)
-  await askOrDo(folder, identity, '/release', { name }, (agent) => agent.release(name))
+  try {
+    await askOrDo(folder, identity, '/release', { name }, (agent) => agent.release(name))
+  } catch (error) {
+    if (codeOf(error) !== 'NAME_UNKNOWN') throw error
+    throw complaint('NAME_UNKNOWN', (words) => words.nameNotHeld(name), error)
+  }
   say(line.words.released(name))
   sayJson({ event: 'released', name })
   return 0
@@ -82,7 +99,12 @@ export async function release({ line, folder, say, sayJson }: Context): Promise<
 
 export async function leave({ line, folder, say, sayJson }: Context): Promise<number> {
   const identity = needState(folder)
-  await askOrDo(folder, identity, '/leave', undefined, (agent) => agent.giveBack())
+  try {
+    await askOrDo(folder, identity, '/leave', undefined, (agent) => agent.giveBack())
+  } catch (error) {
+    if (!(error instanceof EngawaError && AWAY.has(error.code))) throw error
+    throw adding(error, (words) => words.leaveAnyway(folder))
+  }
   say(line.words.left(identity.agent))
   sayJson({ event: 'left', agent: identity.agent })
   return 0

@@ -25,6 +25,9 @@ export class ServiceSocket {
   #closed = false
   /** It could not be opened: what comes is dropped. */
   #failed = false
+  readonly #sent = (error: Error | null): void => {
+    if (error !== null && !this.#closed) this.#handler.failed(error)
+  }
 
   constructor(to: To, reach: Reach, handler: UdpHandler) {
     this.#handler = handler
@@ -74,9 +77,7 @@ export class ServiceSocket {
   }
 
   #send(socket: Socket, bytes: Buffer): void {
-    socket.send(bytes, (error) => {
-      if (error !== null && !this.#closed) this.#handler.failed(error)
-    })
+    socket.send(bytes, this.#sent)
   }
 }
 

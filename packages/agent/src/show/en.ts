@@ -8,7 +8,7 @@ export const en: Words = {
   targetUser: 'a user name or password does not belong here',
   targetForm: 'write PORT, HOST:PORT, tcp://HOST:PORT, unix:/path or ./folder',
   targetBrackets: (host) => `IPv6 addresses stand in brackets: [${host}]:PORT`,
-  targetNoPort: (host) => `the port is missing: write ${host}:PORT`,
+  targetNoPort: (host) => `the port is missing: write ${host}:PORT, or ./${host} for a folder`,
   targetScheme: (scheme, meant) => `${quoted(scheme)} is no scheme; did you mean ${meant}://?`,
   targetHost: (host) => `${quoted(host)} is no host name or address`,
   targetPort: (port) => `${quoted(port)} is no port; ports are 1 to 65535`,
@@ -48,10 +48,12 @@ export const en: Words = {
       ? `unknown command ${quoted(command)}; see agent --help`
       : `unknown command ${quoted(command)}; did you mean agent ${meant}?`,
   tooMany: (word) => `${quoted(word)} is one word too many`,
-  missing: (what) => `${what} is missing`,
+  missing: (what, command) =>
+    `${what} is missing: agent ${command} ${what === 'LINE' ? 'engawa1:…' : what === 'TARGET' ? '8080' : what}; more by agent ${command} --help`,
   noCommand: 'say what to do, for example: agent expose 8080 (see agent --help)',
 
-  identityBroken: (file) => `${file} cannot be read: restore it from a backup, or agent leave and join again`,
+  identityBroken: (file) =>
+    `${file}, or key.pem beside it, cannot be read: restore them from a backup, or remove both and join again`,
   notJoined: (folder) =>
     `this agent has not joined an edge yet (${folder} is empty). On the edge type: edge invite NAME; then here what it prints: agent join engawa1:…`,
   noState: (folder) => `no agent here (${folder} is empty): sudo, or --data?`,
@@ -79,12 +81,17 @@ export const en: Words = {
   invitationExpired: 'this invitation has expired; make a new one: edge invite NAME',
   invitationUnknown: 'the edge does not know this invitation; make a new one: edge invite NAME',
   revoked: 'the edge has revoked this agent. To come back: agent leave, then join with a new invitation',
-  replaced: (by) => `replaced: the same identity has logged in elsewhere${by === '' ? '' : ` (${by})`}`,
+  replaced: (by) => `replaced: the same identity has logged in elsewhere${by === '' ? '' : `, at ${by}`}`,
   replacedStays: 'this one waits, and comes back when the other is gone; restart it to take over now',
 
   connecting: 'connecting to the edge',
   connected: (edge, rttMs) => `connected to ${edge}${rttMs === undefined ? '' : ` (${rttMs} ms)`}`,
   carrierLost: (left) => (left === 0 ? 'the link was cut; dialling again' : `a link was cut, ${left} left`),
+  closings: { SESSION_CLOSED: 'the edge has stopped', EDGE_DRAINING: 'the edge is being replaced' },
+  leaveAnyway: (folder) =>
+    `nothing was given back; if that edge is no more, remove identity.json and key.pem in ${folder}, then join anew`,
+  nameUsedFor: (target) => `${target} of this agent has this name already; choose another with --name`,
+  nameNotHeld: (name) => `this agent holds no name ${quoted(name)}; agent ls lists those that it publishes`,
   disconnected: (why) => `no link to the edge, trying again${why === undefined ? '' : `: ${why}`}`,
   resumed: (streams, awayMs) => `the link is back after ${(awayMs / 1000).toFixed(1)} s; ${streams} connections go on`,
   refused: (name, code, message) => `${name} is not published: ${message} (${code})`,
@@ -93,7 +100,8 @@ export const en: Words = {
     NAME_INVALID: 'the edge does not take this name',
     NAME_NOT_ALLOWED: "this agent's invitation does not allow the name",
     PORT_TAKEN: 'another tunnel holds this port; choose another with --port',
-    PORT_NOT_ALLOWED: 'the edge does not allow this port',
+    PORT_NOT_ALLOWED:
+      'this port is not allowed by the edge (--tcp-ports, --udp-ports) or by the invitation of this agent; choose another with --port',
     PORT_UNAVAILABLE: 'the edge cannot listen on this port',
     HOST_TAKEN: 'another agent holds this domain',
     HOST_NOT_ALLOWED: "this agent's invitation does not allow the domain",
@@ -103,7 +111,8 @@ export const en: Words = {
   removed: (name) => `${name} is no longer published`,
   reloaded: (tunnels) => `agent.yaml read again: ${tunnels} tunnel(s)`,
   configRefused: (message) => `the changed file is not used, the old one stays in force: ${message}`,
-  serviceSilent: (target) => `nothing answers at ${target} yet: start the service, it is published already`,
+  serviceSilent: (target) => `nothing answers at ${target} yet: start the service, and visitors get there`,
+  serviceUnreachable: (target) => `${target} cannot be reached: is the name or address right, and the machine on?`,
   serviceCertificate: (target) =>
     `${target} answers, but its certificate is not trusted: mend it, or use --insecure-target`,
   serviceLoop: (target) => `${target} is this tunnel's own public port: start the service, or choose another --port`,

@@ -15,7 +15,7 @@ function sentenceOf(event: AgentEvent, words: Words): string | undefined {
     case 'tunnel':
       return event.awaits_certificate === true ? words.awaitsCertificate : undefined
     case 'refused':
-      return words.refused(event.name, event.code, words.refusals[event.code] ?? printable(event.message))
+      return words.refused(event.name, event.code, refusal(event, words))
     case 'notice':
       return printable(event.message)
     case 'removed':
@@ -23,15 +23,18 @@ function sentenceOf(event: AgentEvent, words: Words): string | undefined {
     case 'carrier_lost':
       return words.carrierLost(event.left)
     case 'disconnected':
-      return words.disconnected(event.message && printable(event.message))
+      return words.disconnected(
+        (event.code && words.closings[event.code]) ?? (event.message && printable(event.message)),
+      )
     case 'resumed':
       return words.resumed(event.streams, event.away_ms)
     case 'service':
       if (event.reachable) return words.serviceBack(event.target)
       if (event.code === 'SERVICE_LOOP') return words.serviceLoop(event.target)
       if (event.target.startsWith('/')) return words.serviceNoFolder(event.target)
-      return event.code === 'SERVICE_CERTIFICATE'
-        ? words.serviceCertificate(event.target)
+      if (event.code === 'SERVICE_CERTIFICATE') return words.serviceCertificate(event.target)
+      return event.code === 'SERVICE_UNREACHABLE'
+        ? words.serviceUnreachable(event.target)
         : words.serviceSilent(event.target)
     case 'check':
       return explainCheck(event, words)
@@ -42,6 +45,11 @@ function sentenceOf(event: AgentEvent, words: Words): string | undefined {
     default:
       return words.configRefused(event.message)
   }
+}
+
+function refusal(event: Extract<AgentEvent, { event: 'refused' }>, words: Words): string {
+  if (event.used_for !== undefined) return words.nameUsedFor(event.used_for)
+  return words.refusals[event.code] ?? printable(event.message)
 }
 
 export function explainCheck(check: Extract<AgentEvent, { event: 'check' }>, words: Words): string {

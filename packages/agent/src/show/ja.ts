@@ -8,7 +8,7 @@ export const ja: Words = {
   targetUser: 'ユーザー名やパスワードは書けません',
   targetForm: 'ポート番号、ホスト:ポート、tcp://ホスト:ポート、unix:/パス、./フォルダー のどれかで書いてください',
   targetBrackets: (host) => `IPv6 アドレスは角かっこで囲みます: [${host}]:ポート`,
-  targetNoPort: (host) => `ポート番号がありません。${host}:ポート のように書いてください`,
+  targetNoPort: (host) => `ポート番号がありません。${host}:ポート のように書いてください (フォルダーなら ./${host})`,
   targetScheme: (scheme, meant) => `${quoted(scheme)} という方式はありません。${meant}:// のことですか?`,
   targetHost: (host) => `${quoted(host)} はホスト名でもアドレスでもありません`,
   targetPort: (port) => `${quoted(port)} はポート番号ではありません。1 から 65535 までです`,
@@ -51,10 +51,12 @@ export const ja: Words = {
       ? `${quoted(command)} というコマンドはありません。agent --help をご覧ください`
       : `${quoted(command)} というコマンドはありません。agent ${meant} のことですか?`,
   tooMany: (word) => `${quoted(word)} は余分です`,
-  missing: (what) => `${what} がありません`,
+  missing: (what, command) =>
+    `${what} がありません。例: agent ${command} ${what === 'LINE' ? 'engawa1:…' : what === 'TARGET' ? '8080' : what} (説明は agent ${command} --help)`,
   noCommand: '何をするか書いてください。例: agent expose 8080 (一覧は agent --help)',
 
-  identityBroken: (file) => `${file} を読めません。バックアップから戻すか、agent leave のあともう一度参加してください`,
+  identityBroken: (file) =>
+    `${file} か、同じ場所の key.pem を読めません。バックアップから戻すか、両方を消してもう一度参加してください`,
   notJoined: (folder) =>
     `まだエッジに参加していません (${folder} は空です)。エッジで edge invite 名前 と打ち、表示された agent join engawa1:… をここで打ってください`,
   noState: (folder) => `ここにエージェントはありません (${folder} は空です)。sudo か --data が必要ではありませんか?`,
@@ -81,13 +83,19 @@ export const ja: Words = {
   invitationExpired: 'この招待は期限切れです。新しく作ってください: edge invite 名前',
   invitationUnknown: 'エッジはこの招待を知りません。新しく作ってください: edge invite 名前',
   revoked: 'このエージェントはエッジで失効させられました。戻るには agent leave のあと、新しい招待で参加してください',
-  replaced: (by) => `同じエージェントが別の場所でつながったため、ここは終わります${by === '' ? '' : ` (${by})`}`,
+  replaced: (by) => `同じエージェントが別の場所${by === '' ? '' : ` (${by}) `}でつながったため、ここは終わります`,
   replacedStays: 'ここは待機し、相手がいなくなれば戻ります。今すぐこちらに戻すには起動し直してください',
 
   connecting: 'エッジにつないでいます',
   connected: (edge, rttMs) => `${edge} につながっています${rttMs === undefined ? '' : ` (${rttMs} ms)`}`,
   carrierLost: (left) =>
     left === 0 ? '接続が切れました。つなぎ直しています' : `接続が 1 本切れました。残り ${left} 本`,
+  closings: { SESSION_CLOSED: 'エッジが止まりました', EDGE_DRAINING: 'エッジが入れ替わっています' },
+  leaveAnyway: (folder) =>
+    `登録はそのままです。そのエッジがもうないときは、${folder} の identity.json と key.pem を消せば、新しく参加できます`,
+  nameUsedFor: (target) => `この名前は、このエージェントの ${target} が使っています。--name で別の名前を付けてください`,
+  nameNotHeld: (name) =>
+    `このエージェントは ${quoted(name)} という名前を持っていません。公開中の名前は agent ls で見られます`,
   disconnected: (why) => `エッジにつながりません。繰り返し試しています${why === undefined ? '' : `: ${why}`}`,
   resumed: (streams, awayMs) =>
     `${(awayMs / 1000).toFixed(1)} 秒で接続が戻りました。${streams} 件の通信はそのまま続きます`,
@@ -97,7 +105,8 @@ export const ja: Words = {
     NAME_INVALID: 'エッジがこの名前を受け付けません',
     NAME_NOT_ALLOWED: 'このエージェントの招待では、この名前は使えません',
     PORT_TAKEN: 'このポートは使われています。--port で別のポートを選んでください',
-    PORT_NOT_ALLOWED: 'エッジがこのポートを許していません',
+    PORT_NOT_ALLOWED:
+      'エッジの設定 (--tcp-ports、--udp-ports) かこのエージェントの招待で、このポートは許されていません。--port で別のポートを選んでください',
     PORT_UNAVAILABLE: 'エッジがこのポートを開けません',
     HOST_TAKEN: 'このドメインは別のエージェントが使っています',
     HOST_NOT_ALLOWED: 'このエージェントの招待では、このドメインは使えません',
@@ -107,7 +116,9 @@ export const ja: Words = {
   removed: (name) => `${name} の公開をやめました`,
   reloaded: (tunnels) => `agent.yaml を読み直しました: 公開 ${tunnels} 件`,
   configRefused: (message) => `変更後のファイルは使わず、前の内容のまま続けます: ${message}`,
-  serviceSilent: (target) => `${target} がまだ応答しません。公開はできているので、サービスを起動してください`,
+  serviceSilent: (target) => `${target} がまだ応答しません。サービスを起動すれば、訪問者につながります`,
+  serviceUnreachable: (target) =>
+    `${target} に届きません。名前やアドレスは正しいですか? その機器の電源は入っていますか?`,
   serviceCertificate: (target) =>
     `${target} は応答しますが、証明書を信頼できません。証明書を直すか、--insecure-target を使ってください`,
   serviceLoop: (target) =>

@@ -44,7 +44,7 @@ export interface Words {
   readonly unknownFlag: (flag: string, meant: string | undefined) => string
   readonly unknownCommand: (command: string, meant: string | undefined) => string
   readonly tooMany: (word: string) => string
-  readonly missing: (what: string) => string
+  readonly missing: (what: string, command: string) => string
   readonly noCommand: string
   // State and other processes
   readonly identityBroken: (file: string) => string
@@ -93,6 +93,11 @@ export interface Words {
   readonly connected: (edge: string, rttMs: number | undefined) => string
   readonly carrierLost: (left: number) => string
   readonly disconnected: (why: string | undefined) => string
+  /** Why the edge itself has ended a session. */
+  readonly closings: Readonly<Partial<Record<Code, string>>>
+  readonly nameUsedFor: (target: string) => string
+  readonly nameNotHeld: (name: string) => string
+  readonly leaveAnyway: (folder: string) => string
   readonly resumed: (streams: number, awayMs: number) => string
   readonly refused: (name: string, code: string, message: string) => string
   /** The edge's reasons by code; it speaks English. */
@@ -101,6 +106,7 @@ export interface Words {
   readonly reloaded: (tunnels: number) => string
   readonly configRefused: (message: string) => string
   readonly serviceSilent: (target: string) => string
+  readonly serviceUnreachable: (target: string) => string
   readonly serviceCertificate: (target: string) => string
   readonly serviceLoop: (target: string) => string
   readonly serviceNoFolder: (target: string) => string

@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { join } from 'node:path'
-import { hostOfField } from '@engawa/shared/addresses'
+import { familyOf, hostOfField } from '@engawa/shared/addresses'
 import { EngawaError } from '@engawa/shared/errors'
 import { closeToOthers, readIfThere, writeAtomic } from '@engawa/shared/folder'
 import type { FastifyRequest } from 'fastify'
@@ -34,8 +34,11 @@ export function accessByToken(token: string, hosts: readonly string[]): Access {
     host !== undefined && (/^(localhost|127\.\d+\.\d+\.\d+|::1)$/.test(host) || known.has(host))
   return {
     checkSource(request: FastifyRequest): void {
-      const { host, origin } = request.headers
-      if (!welcome(hostOfField(host))) throw new EngawaError('BLOCKED', 'asked under a Host that is not this machine')
+      const { origin } = request.headers
+      const host = hostOfField(request.headers.host)
+      // An address is no name that somebody could have rebound: so a Prometheus asks an edge on all interfaces.
+      const literal = host !== undefined && familyOf(host) !== 0
+      if (!literal && !welcome(host)) throw new EngawaError('BLOCKED', 'asked under a Host that is not this machine')
       if (origin !== undefined && !welcome(originOf(origin)))
         throw new EngawaError('BLOCKED', 'asked by another Origin')
       if (request.headers['sec-fetch-site'] === 'cross-site') throw new EngawaError('BLOCKED', 'asked by another site')

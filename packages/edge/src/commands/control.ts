@@ -1,5 +1,6 @@
 import { request } from 'node:http'
 import { EngawaError, isCode } from '@engawa/shared/errors'
+import { plainly } from '@engawa/shared/folder'
 import { holderOf } from '@engawa/shared/lock'
 import { socketPath } from '../admin/socket.ts'
 import { openExisting } from '../state.ts'
@@ -23,6 +24,7 @@ export async function askEdge<Answer>(
     (cause: unknown) => {
       const why = (cause as NodeJS.ErrnoException).code ?? String(cause)
       if ((why === 'ENOENT' || why === 'ECONNREFUSED') && holderOf(folder) === undefined) return { status: 0, text: '' }
+      if (why === 'EACCES') throw plainly(Object.assign(new Error(why), { code: why, path: folder }))
       throw new EngawaError('NOT_RUNNING', words.controlBroken(folder, why), {
         cause,
         ja: words.controlBroken(folder, why),

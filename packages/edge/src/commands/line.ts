@@ -180,6 +180,8 @@ function addFlags(parser: Argv, flags: readonly Flag[], { words, folder }: Look)
     const describe = hint === undefined ? text : `${hint}: ${text}`
     parser.option(flag, {
       describe,
+      // As the agent has it.
+      ...(flag === 'help' && { alias: 'h' }),
       ...(kind === 'alone' ? { boolean: true } : { string: true, array: kind === 'values' }),
     })
   }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { calledAs, typeable } from '@engawa/shared/called'
 import { EngawaError } from '@engawa/shared/errors'
-import { defaultFolder } from '@engawa/shared/folder'
+import { defaultFolder, plainly } from '@engawa/shared/folder'
 import { needNode } from '@engawa/shared/node'
 import { chooseLanguage, type Language, told } from '@engawa/shared/say'
 import { printableLines } from '@engawa/shared/terminal'
@@ -53,7 +53,8 @@ export async function program(argv: readonly string[], plain: Terminal): Promise
     const data = flags.data === undefined ? folder : resolve(flags.data)
     const handle = await COMMANDS[line.command]()
     return await handle({ terminal, words, language, args: line.words, flags, folder: data })
-  } catch (error) {
+  } catch (thrown) {
+    const error = plainly(thrown)
     // What was typed, or stands in a file, is told as text.
     terminal.peers?.fail(error)
     terminal.err(`edge: ${printableLines(told(error, language))}\n`)

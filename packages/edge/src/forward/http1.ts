@@ -8,5 +8,5 @@ export function askHttp1(asked: Outgoing, agent: ServiceAgent, events: UpstreamE
   // Some servers let go of their parser as soon as they see an Upgrade, whatever they answer: nothing follows it.
   if (asked.upgrade !== undefined) return askByNode(asked, agent.duplex(asked), events)
   const head = requestHead(asked, agent.lines.of(asked.fields))
-  return agent.connection(asked).ask(asked, head, events)
+  return agent.ask(asked, head, events)
 }

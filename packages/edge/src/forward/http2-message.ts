@@ -1,106 +1,26 @@
-import { randomBytes } from 'node:crypto'
-import { EventEmitter } from 'node:events'
 import type { IncomingHttpHeaders } from 'node:http'
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import { headersOf } from './headers.ts'
-import type { VisitorRequest, VisitorResponse } from './message.ts'
-
-/** A stream of HTTP/2 with its head read as one of HTTP/1.1. RFC 9113 §8.3, §8.2.3 */
-export interface Http2Head {
-  readonly method: string
-  readonly url: string
-  readonly rawHeaders: string[]
-  /** It asks for a WebSocket; this is the Sec-WebSocket-Key for a service over HTTP/1.1. RFC 8441 §4 */
-  readonly webSocketKey: string | undefined
-}
-
-/** Fields that do not exist in HTTP/2. RFC 9113 §8.2.2 */
-const OF_CONNECTION: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'transfer-encoding',
-  'upgrade',
-])
-
-/**
- * The head as HTTP/1.1 would have it; undefined when two readers could take it differently. nghttp2 has refused before
- * what RFC 9113 §8.2 forbids: capitals, controls, fields of the connection, pseudo-fields that are unknown, doubled or late.
- */
-export function readHead(
-  raw: readonly string[],
-  options: { bodiless: boolean; scheme: string },
-): Http2Head | undefined {
-  const pseudo = new Map<string, string>()
-  const fields: string[] = []
-  const cookies: string[] = []
-  // Over HTTP/1.1 only a chunked body has trailers; nghttp2 holds the frames to the length.
-  const trailers = !options.bodiless && raw.includes('trailer')
-  let hosts = 0
-  let host: string | undefined
-  let length = false
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    const name = raw[at] ?? ''
-    const value = raw[at + 1] ?? ''
-    if (name.startsWith(':')) {
-      if (fields.length > 0 || cookies.length > 0 || hosts > 0 || pseudo.has(name)) return undefined
-      pseudo.set(name, value)
-    } else if (OF_CONNECTION.has(name) || name !== name.toLowerCase()) return undefined
-    else if (name === 'host') {
-      hosts++
-      host = value
-    } else if (name === 'cookie') cookies.push(value)
-    else if (!(trailers && name === 'content-length')) {
-      length ||= name === 'content-length'
-      fields.push(name, value)
-    }
-  }
-  const authority = pseudo.get(':authority') ?? host
-  const method = pseudo.get(':method')
-  const url = pseudo.get(':path')
-  if (method === undefined || url === undefined || authority === undefined) return undefined
-  // §8.3.1: a Host that differs from :authority would let two readers route differently.
-  if (hosts > 1 || (host !== undefined && host.toLowerCase() !== authority.toLowerCase())) return undefined
-  if (pseudo.get(':scheme') !== options.scheme) return undefined
-  for (const name of pseudo.keys())
-    if (![':method', ':path', ':scheme', ':authority', ':protocol'].includes(name)) return undefined
-  const protocol = pseudo.get(':protocol')
-  if (protocol !== undefined) {
-    // An Upgrade has neither body nor key over HTTP/2, where the stream itself is switched.
-    if (method !== 'CONNECT' || protocol !== 'websocket' || options.bodiless || length) return undefined
-    const key = randomBytes(16).toString('base64')
-    const asked = fields.filter((_, at) => fields[at - (at % 2)] !== 'sec-websocket-key')
-    if (cookies.length > 0) asked.push('cookie', cookies.join('; '))
-    return {
-      method: 'GET',
-      url,
-      rawHeaders: ['Host', authority, ...asked, 'Sec-WebSocket-Key', key],
-      webSocketKey: key,
-    }
-  }
-  // §8.2.3: one field, as an HTTP/1.1 service expects it.
-  if (cookies.length > 0) fields.push('cookie', cookies.join('; '))
-  if (!options.bodiless && !length) fields.push('transfer-encoding', 'chunked')
-  return { method, url, rawHeaders: ['Host', authority, ...fields], webSocketKey: undefined }
-}
+import { type Http2Fields, type Http2Head, OF_CONNECTION } from './http2-head.ts'
+import type { ResponseEvents, VisitorRequest, VisitorResponse } from './message.ts'
 
 /** What a visitor asks on a stream of HTTP/2. */
 export class Http2Request implements VisitorRequest {
   readonly httpVersion = '2.0'
   readonly method: string
   readonly url: string
-  readonly rawHeaders: string[]
-  readonly headers: IncomingHttpHeaders
+  readonly fields: Http2Fields
   rawTrailers: string[] = []
-  complete = false
+  complete: boolean
   readonly #stream: ServerHttp2Stream
 
-  constructor(stream: ServerHttp2Stream, { method, url, rawHeaders }: Http2Head) {
+  constructor(stream: ServerHttp2Stream, { method, url, fields }: Http2Head) {
     this.#stream = stream
     this.method = method
     this.url = url
-    this.rawHeaders = rawHeaders
-    this.headers = headersOf(rawHeaders)
+    this.fields = fields
+    this.complete = stream.endAfterHeaders
+    if (this.complete) return
     stream.once('trailers', (_: unknown, __: unknown, raw?: string[]) => {
       this.rawTrailers = (raw ?? []).map(String)
     })
@@ -108,6 +28,15 @@ export class Http2Request implements VisitorRequest {
     stream.once('end', () => {
       this.complete = !stream.closed && !stream.aborted
     })
+  }
+
+  get rawHeaders(): string[] {
+    return this.fields.raw
+  }
+  get headers(): IncomingHttpHeaders {
+    const { fields } = this
+    fields.headers ??= headersOf(fields.raw)
+    return fields.headers
   }
 
   on(event: 'data', listener: (chunk: Buffer) => void): this {
@@ -135,21 +64,43 @@ export class Http2Request implements VisitorRequest {
   }
 }
 
+/** The heads of a connection's answers. The next one is often the same. */
+export class Http2AnswerHeads {
+  #made: { readonly fields: readonly string[]; readonly names: readonly string[]; readonly length: boolean } | undefined
+
+  /** `fields` as HTTP/2 has them, and whether they say how long the body is. */
+  of(fields: readonly string[]): { readonly names: readonly string[]; readonly length: boolean } {
+    if (this.#made?.fields === fields) return this.#made
+    const names: string[] = []
+    let length = false
+    for (let at = 0; at + 1 < fields.length; at += 2) {
+      const name = (fields[at] ?? '').toLowerCase()
+      if (OF_CONNECTION.has(name)) continue
+      length ||= name === 'content-length'
+      names.push(name, fields[at + 1] ?? '')
+    }
+    this.#made = { fields, names, length }
+    return this.#made
+  }
+}
+
 /** The answer on a stream of HTTP/2. */
-export class Http2Response extends EventEmitter implements VisitorResponse {
+export class Http2Response implements VisitorResponse {
   statusCode = 0
   chunkedEncoding = false
   readonly #stream: ServerHttp2Stream
   readonly #head: boolean
+  readonly #heads: Http2AnswerHeads
+  #events: ResponseEvents | undefined
   #trailers: Record<string, string[]> = {}
+  /** It did not take all, and will say when. */
+  #full = false
 
-  /** `head`: the request is a HEAD. */
-  constructor(stream: ServerHttp2Stream, { head }: { head: boolean }) {
-    super()
+  /** `head`: the request is a HEAD; `heads`: of its connection. */
+  constructor(stream: ServerHttp2Stream, { head, heads }: { head: boolean; heads: Http2AnswerHeads }) {
     this.#stream = stream
     this.#head = head
-    for (const event of ['close', 'finish', 'drain'] as const) stream.on(event, () => this.emit(event))
-    stream.on('wantTrailers', () => stream.sendTrailers(this.#trailers))
+    this.#heads = heads
   }
 
   get headersSent(): boolean {
@@ -168,21 +119,26 @@ export class Http2Response extends EventEmitter implements VisitorResponse {
 
   writeHead(status: number, _: string | undefined, fields: readonly string[], ended = false): void {
     const without = ended || this.#head || status === 204 || status === 304
-    const sent: string[] = [':status', String(status)]
-    let length = false
-    for (let at = 0; at + 1 < fields.length; at += 2) {
-      const name = (fields[at] ?? '').toLowerCase()
-      if (OF_CONNECTION.has(name)) continue
-      length ||= name === 'content-length'
-      sent.push(name, fields[at + 1] ?? '')
-    }
+    const { names, length } = this.#heads.of(fields)
     this.statusCode = status
     this.chunkedEncoding = !without && !length
-    this.#stream.respond(sent, { endStream: without, waitForTrailers: this.chunkedEncoding })
+    this.#stream.respond([':status', String(status), ...names], {
+      endStream: without,
+      waitForTrailers: this.chunkedEncoding,
+    })
+    if (this.chunkedEncoding) this.#stream.once('wantTrailers', () => this.#stream.sendTrailers(this.#trailers))
   }
 
-  write(chunk: Buffer): boolean {
-    return this.#stream.write(chunk)
+  write(chunk: Uint8Array): boolean {
+    if (this.#stream.write(chunk)) return true
+    if (!this.#full) {
+      this.#full = true
+      this.#stream.once('drain', () => {
+        this.#full = false
+        this.#events?.drained()
+      })
+    }
+    return false
   }
   end(body?: string): void {
     if (body === undefined) this.#stream.end()
@@ -200,4 +156,17 @@ export class Http2Response extends EventEmitter implements VisitorResponse {
   }
   /** `respond` has sent them. */
   flushHeaders(): void {}
+
+  on(event: 'drain', listener: () => void): this {
+    this.#stream.on(event, listener)
+    return this
+  }
+  once(event: 'close' | 'finish', listener: () => void): this {
+    this.#stream.once(event, listener)
+    return this
+  }
+  follow(events: ResponseEvents): void {
+    this.#events = events
+    this.#stream.once('finish', () => events.finished()).once('close', () => events.closed())
+  }
 }

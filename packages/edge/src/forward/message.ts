@@ -49,6 +49,8 @@ export interface VisitorResponse {
   flushHeaders(): void
   on(event: 'drain', listener: () => void): unknown
   once(event: 'close' | 'finish', listener: () => void): unknown
-  /** For one who wants all three events, where there is a cheaper way than `on` and `once`. There the head never waits for the body, and what is written is copied. */
+  /** What is written is copied: it is the caller's again when `write` returns. */
+  readonly copies?: boolean
+  /** For one who wants all three events, where there is a cheaper way than `on` and `once`. There the head never waits for the body. */
   follow?(events: ResponseEvents): void
 }

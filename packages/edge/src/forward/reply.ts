@@ -98,7 +98,7 @@ export class Reply implements BodyReader {
     const answer = this.#answer
     this.#begun = true
     this.#events.sent(chunk.length)
-    const mayLend = response.follow !== undefined || answer?.lends !== true
+    const mayLend = response.copies === true || answer?.lends !== true
     if (!response.write(mayLend ? chunk : Buffer.from(chunk))) answer?.pause()
   }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Duplex } from 'node:stream'
+import type { Exchange } from './exchange.ts'
 import { valuesOf } from './headers.ts'
-import type { Exchange } from './http.ts'
 import type { ServiceAnswer } from './upstream.ts'
 
 /** A service has switched, and what came with its word. */

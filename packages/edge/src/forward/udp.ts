@@ -3,6 +3,7 @@ import { type Endpoint, endpoint } from '@engawa/shared/wire/opening'
 import type { Admission } from '../admit.ts'
 import { FlowDoor, type FlowPass } from '../guard/flow-door.ts'
 import type { Flow, Link, Tunnel } from '../tunnel/tunnel.ts'
+import type { FlowTable } from './flow-table.ts'
 
 /** Between two looks for idle flows, at most, milliseconds. */
 const LOOK_MS = 5000
@@ -10,10 +11,10 @@ const LOOK_MS = 5000
 /** A bound socket, as flows see it. */
 export interface DatagramSocket {
   readonly local: Endpoint
-  /** `bytes` are copied if they have to wait; `failed` is called if they could not go out. */
-  send(bytes: Uint8Array, to: Endpoint, failed: () => void): void
+  /** `bytes` are copied; `sent` hears the system's error where they could not go out. */
+  send(bytes: Uint8Array, to: Endpoint, sent: (error: Error | null) => void): void
   /** Its visitors, by address and port. */
-  readonly flows: Map<string, VisitorFlow>
+  readonly flows: FlowTable<VisitorFlow>
 }
 
 /** What one visitor's address and port sends to one of ours, and what comes back. */
@@ -22,6 +23,9 @@ export class VisitorFlow {
   #answered = false
   #assured = false
   readonly #parts: FlowParts
+  readonly #sent = (error: Error | null): void => {
+    if (error !== null) this.#parts.tunnel.traffic.dropped++
+  }
   #flow: Flow | undefined
 
   /** Throws SESSION_FULL. */
@@ -57,10 +61,10 @@ export class VisitorFlow {
 
   close(): void {
     if (this.#flow === undefined) return
-    const { tunnel, pass, socket, key } = this.#parts
+    const { tunnel, pass, socket, from } = this.#parts
     this.#flow.close()
     this.#flow = undefined
-    socket.flows.delete(key)
+    socket.flows.delete(from.address, from.port)
     tunnel.traffic.open--
     pass.leave()
   }
@@ -70,7 +74,7 @@ export class VisitorFlow {
     this.lastAt = performance.now()
     this.#answered = true
     tunnel.traffic.sent += bytes.length
-    socket.send(bytes, visitor, () => tunnel.traffic.dropped++)
+    socket.send(bytes, visitor, this.#sent)
   }
 }
 
@@ -79,7 +83,8 @@ interface FlowParts {
   readonly pass: FlowPass
   readonly socket: DatagramSocket
   readonly visitor: Endpoint
-  readonly key: string
+  /** The same as the system writes it. */
+  readonly from: Readonly<{ address: string; port: number }>
 }
 
 /** Carries visitors' datagrams: one flow for each address and port they come from. protocol.md §9 */
@@ -113,13 +118,13 @@ export class UdpForward {
   }
 
   /** `bytes` belong to the callee. */
-  received(socket: DatagramSocket, bytes: Uint8Array, { address, port }: { address: string; port: number }): void {
-    const key = `${address} ${port}`
-    const flow = socket.flows.get(key) ?? this.#open(socket, endpoint(address, port), key)
+  received(socket: DatagramSocket, bytes: Uint8Array, from: Readonly<{ address: string; port: number }>): void {
+    const flow = socket.flows.get(from.address, from.port) ?? this.#open(socket, from)
     flow?.send(bytes)
   }
 
-  #open(socket: DatagramSocket, visitor: Endpoint, key: string): VisitorFlow | undefined {
+  #open(socket: DatagramSocket, from: Readonly<{ address: string; port: number }>): VisitorFlow | undefined {
+    const visitor = endpoint(from.address, from.port)
     const { local } = socket
     const { port } = local
     const { log, table } = this.#admission
@@ -149,8 +154,8 @@ export class UdpForward {
       }
       const portIndex = port - (tunnel.ports?.[0] ?? port)
       const opening = { service: live.service, portIndex, protocol: 'udp', visitor, public: local } as const
-      const flow: VisitorFlow = new VisitorFlow({ tunnel, pass, socket, visitor, key }, live.link, opening)
-      socket.flows.set(key, flow)
+      const flow: VisitorFlow = new VisitorFlow({ tunnel, pass, socket, visitor, from }, live.link, opening)
+      socket.flows.set(from.address, from.port, flow)
       return flow
     } catch (error) {
       pass?.leave()

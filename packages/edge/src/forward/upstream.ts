@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Stream } from '@engawa/shared/mux/events'
+import type { Promptness } from './promptness.ts'
 
 /** A request as a service is to get it, whichever HTTP it speaks. */
 export interface Outgoing {
@@ -18,6 +19,8 @@ export interface Outgoing {
   readonly service: string
   /** Throws SESSION_FULL. */
   readonly open: () => Stream
+  /** Of its service. */
+  readonly promptness: Promptness
 }
 
 /** A request on its way. */

@@ -1,4 +1,5 @@
 import { type Code, EngawaError, isCode } from '@engawa/shared/errors'
+import { plainly } from '@engawa/shared/folder'
 
 /** An answer that carries a listening socket. */
 export class WithHandle<Body> {
@@ -116,7 +117,8 @@ export class Channel<Out> {
 }
 
 /** An error as the pipe carries it. */
-export function told(error: unknown): { code: Code; message: string; ja?: string } {
+export function told(thrown: unknown): { code: Code; message: string; ja?: string } {
+  const error = plainly(thrown)
   if (!(error instanceof EngawaError)) return { code: 'INTERNAL', message: String(error) }
   const { code, message, ja } = error
   return { code, message, ...(ja !== undefined && { ja }) }

@@ -33,7 +33,7 @@ type Phase = 'head' | 'body' | 'replayed' | 'over'
 /** kept: it may be asked again · ended: this was its last request · taken: another has its stream. */
 export type Left = 'kept' | 'ended' | 'taken'
 
-/** The head of the answer before, on the same connection. */
+/** The head of the answer before, on any connection of the same visitor. */
 export interface AnswerMemory {
   known: KnownHead | undefined
 }
@@ -65,6 +65,7 @@ export class Ask implements Upstream, ServiceAnswer {
   #reader: BodyReader | undefined
   #retired = false
   #endReplay: (() => void) | undefined
+  readonly #askedAt: number = performance.now()
 
   constructor(outgoing: Outgoing, options: AskOptions) {
     this.#outgoing = outgoing
@@ -161,6 +162,8 @@ export class Ask implements Upstream, ServiceAnswer {
 
   #begin(head: ResponseHead, rest: Uint8Array): void {
     const { stream, events } = this.#options
+    const now = performance.now()
+    this.#outgoing.promptness.heard(now - this.#askedAt, now)
     this.#head = head
     this.#phase = 'body'
     this.#retired = !head.keeps

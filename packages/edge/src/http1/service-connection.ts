@@ -30,7 +30,7 @@ export class ServiceConnection {
   #phase: Phase = 'idle'
   #ask: Ask | undefined
   #asks = 0
-  readonly #memory: AnswerMemory = { known: undefined }
+  readonly #memory: AnswerMemory
   readonly #over = (left: Left, keepAlive?: string): void => this.#answered(left, keepAlive)
   #idleSince = 0
   #idleMs = IDLE_MS
@@ -38,10 +38,12 @@ export class ServiceConnection {
   /** For how long it was set. */
   #timerMs = Number.POSITIVE_INFINITY
 
-  constructor(service: string, stream: Stream, events: ServiceConnectionEvents) {
+  /** `memory`: of all that one visitor has, whose answers are often alike. */
+  constructor(service: string, stream: Stream, shared: ServiceConnectionEvents & { memory: AnswerMemory }) {
     this.service = service
     this.#stream = stream
-    this.#events = events
+    this.#events = shared
+    this.#memory = shared.memory
     stream.handler = {
       data: (bytes) => {
         if (this.#ask !== undefined) return this.#ask.data(bytes)

@@ -85,6 +85,7 @@ export class DirectResponse implements VisitorResponse, Awaiting {
   writableEnded = false
   writableFinished = false
   chunkedEncoding = false
+  readonly copies = true
   /** The connection ends with it. */
   last: boolean
   readonly #socket: Socket

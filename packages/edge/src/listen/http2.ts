@@ -4,15 +4,18 @@ import type { Code } from '@engawa/shared/errors'
 import { refusedEntry } from '../access/asked.ts'
 import { type Admission, endsOf, type Visitor } from '../admit.ts'
 import { answer } from '../forward/answers.ts'
+import type { Asked } from '../forward/asked.ts'
+import { Exchange } from '../forward/exchange.ts'
 import { clientBehind } from '../forward/headers.ts'
-import { type Asked, Exchange } from '../forward/http.ts'
-import { endWith, resetHttp2, watchEnd } from '../forward/http2-end.ts'
-import { type Http2Head, Http2Request, Http2Response, readHead } from '../forward/http2-message.ts'
+import { resetHttp2, watchEnd } from '../forward/http2-end.ts'
+import { type Http2Head, Http2Heads } from '../forward/http2-head.ts'
+import { Http2AnswerHeads, Http2Request, Http2Response } from '../forward/http2-message.ts'
 import { joinHttp2 } from '../forward/http2-switch.ts'
+import { KnownFields } from '../forward/known.ts'
 import { ServiceAgent } from '../forward/service.ts'
 import { isAgreed } from '../forward/switched.ts'
 import { TokenBuckets } from '../guard/bucket.ts'
-import { checkHead } from '../guard/head.ts'
+import { checkFields, checkLine } from '../guard/head.ts'
 import type { Arrival } from './http.ts'
 
 /** Receive windows: an upload over 20 ms goes at 12 MB/s a stream; a visitor's connection holds at most the second figure. */
@@ -22,6 +25,9 @@ const CONNECTION_WINDOW = 1024 * 1024
 const KEPT = 16
 const FAREWELL_MS = 5000
 const VERSIONS: ReadonlySet<string> = new Set(['2.0'])
+
+/** What breaks is told by the stream's end. */
+const unheard = (): void => {}
 
 /** Speaks HTTP/2 on sockets that TLS has opened and ALPN has chosen it for. */
 export class Http2Front {
@@ -60,7 +66,10 @@ class Visit {
   readonly #resets: TokenBuckets
   /** Streams that we have reset ourselves. */
   readonly #closed = new WeakSet<ServerHttp2Stream>()
-  #streams = 0
+  readonly #streams = new Set<ServerHttp2Stream>()
+  readonly #heads = new Http2Heads('https')
+  readonly #answerHeads = new Http2AnswerHeads()
+  readonly #known = new KnownFields()
   #idle: NodeJS.Timeout | undefined
   #leaving: NodeJS.Timeout | undefined
 
@@ -90,6 +99,8 @@ class Visit {
     this.#session.once('close', () => {
       clearTimeout(this.#idle)
       clearInterval(this.#leaving)
+      // Node forgets one that its peer is resetting with NO_ERROR just then: what waits for its end would wait for ever.
+      for (const stream of this.#streams) stream.destroy()
       this.#agent.destroy()
       // Who never says FIN in turn is not waited for.
       const timer = setTimeout(() => socket.destroy(), FAREWELL_MS).unref()
@@ -128,16 +139,16 @@ class Visit {
   #take(stream: ServerHttp2Stream, raw: readonly string[]): void {
     const { limits } = this.#admission.settings
     clearTimeout(this.#idle)
-    this.#streams++
-    endWith(this.#session, stream)
-    stream.on('error', () => {})
+    this.#streams.add(stream)
+    stream.on('error', unheard)
     stream.on('aborted', () => {
       if (!this.#closed.has(stream)) this.#aborted()
     })
     stream.once('close', () => {
-      if (--this.#streams === 0) this.#rest(limits.keepAliveIdleMs)
+      this.#streams.delete(stream)
+      if (this.#streams.size === 0) this.#rest(limits.keepAliveIdleMs)
     })
-    const head = readHead(raw, { bodiless: stream.endAfterHeaders, scheme: 'https' })
+    const head = this.#heads.read(raw, stream.endAfterHeaders)
     if (head === undefined) return this.#refuse(stream, raw)
     this.#exchange(stream, head)
   }
@@ -145,13 +156,13 @@ class Visit {
   #exchange(stream: ServerHttp2Stream, read: Http2Head): void {
     const { limits } = this.#admission.settings
     const request = new Http2Request(stream, read)
-    const response = new Http2Response(stream, { head: read.method === 'HEAD' })
+    const response = new Http2Response(stream, { head: read.method === 'HEAD', heads: this.#answerHeads })
     // An answer before the end of the request: the rest of its body is unwanted. RFC 9113 §8.1
     const finished = (): void => {
       if (!request.complete) this.#close(stream, constants.NGHTTP2_NO_ERROR)
     }
-    response.once('finish', finished)
-    const head = checkHead(request, limits, VERSIONS)
+    if (!request.complete) stream.once('finish', finished)
+    const head = checkLine(request, limits, VERSIONS) ?? (read.fields.checked ??= checkFields(request))
     if (typeof head === 'string') return this.#turnAway(request, response, head)
     const pass = this.#admission.door.http2Request(this.#visitor.peer.address)
     if (pass === 'TOO_MANY') return this.#turnAway(request, response, pass)
@@ -162,10 +173,11 @@ class Visit {
       request,
       response,
       agent: this.#agent,
+      known: this.#known,
       idleMs: limits.http2IdleMs,
       cut: () => this.#close(stream, constants.NGHTTP2_INTERNAL_ERROR),
       fallBack: () => this.#close(stream, constants.NGHTTP2_HTTP_1_1_REQUIRED),
-      ...this.#upgrade(stream, read, () => response.off('finish', finished)),
+      ...this.#upgrade(stream, read, () => stream.off('finish', finished)),
     })
     exchange.run(() => {})
   }

@@ -2,6 +2,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { isIPv6 } from 'node:net'
 import { type Endpoint, endpoint } from '@engawa/shared/wire/opening'
+import { FlowTable } from '../forward/flow-table.ts'
 import type { DatagramSocket, UdpForward, VisitorFlow } from '../forward/udp.ts'
 
 /** What the kernel keeps while the loop is busy, bytes: a burst of 65,507-byte datagrams. It gives less where the machine allows less. */
@@ -13,7 +14,7 @@ const BURST_BYTES = 1024 * 1024
  */
 export class UdpSocket implements DatagramSocket {
   readonly local: Endpoint
-  readonly flows: Map<string, VisitorFlow> = new Map()
+  readonly flows: FlowTable<VisitorFlow> = new FlowTable()
   readonly #socket: Socket
   readonly #forward: UdpForward
 
@@ -57,10 +58,8 @@ export class UdpSocket implements DatagramSocket {
     return new UdpSocket(socket, forward)
   }
 
-  send(bytes: Uint8Array, { address, port }: Endpoint, failed: () => void): void {
-    this.#socket.send(Buffer.from(bytes), port, address, (error) => {
-      if (error !== null) failed()
-    })
+  send(bytes: Uint8Array, { address, port }: Endpoint, sent: (error: Error | null) => void): void {
+    this.#socket.send(Buffer.from(bytes), port, address, sent)
   }
 
   close(): void {

@@ -118,6 +118,10 @@ t.test('a rebound name or a foreign page is refused, token or not', async (t) =>
   ]) {
     t.equal(await ask({ host }), 403, host)
   }
+  for (const host of ['203.0.113.5:7400', '[2001:db8::5]:7400']) {
+    t.equal(await ask({ host }), 200, `${host}: an address cannot be rebound`)
+    t.equal(await ask({ host, origin: `http://${host}` }), 403, 'a page from there is another site')
+  }
   for (const origin of ['http://evil.example', 'null', 'http://localhost.evil.example', 'x']) {
     t.equal(await ask({ host: 'localhost', origin }), 403, origin)
   }

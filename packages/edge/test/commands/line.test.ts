@@ -51,6 +51,12 @@ for (const [line, message] of WRONG) {
   })
 }
 
+t.test('-h asks for help, as at the agent', async (t) => {
+  for (const typed of [['-h'], ['run', '-h'], ['-h', 'run', '--domian']]) {
+    t.match(await readLine(typed, { ...look, words: words('en') }), { help: /edge COMMAND|edge run/ }, typed.join(' '))
+  }
+})
+
 t.test('help stands at 80 columns in both languages and needs nothing else right', async (t) => {
   for (const language of ['en', 'ja'] as const) {
     for (const command of ['', 'run ', 'invite ', 'agents ', 'agents revoke ', 'check ']) {

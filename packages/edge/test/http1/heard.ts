@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { Duplex } from 'node:stream'
+import { Promptness } from '../../src/forward/promptness.ts'
 import type { Outgoing, ServiceAnswer, UpstreamEvents } from '../../src/forward/upstream.ts'
 import type { FakeStream } from './fake-stream.ts'
 
@@ -69,6 +70,7 @@ export function asking(stream: FakeStream, method = 'GET'): Outgoing {
     responseHeadBytes: 32 * 1024,
     service: 'one',
     open: () => stream,
+    promptness: new Promptness(),
   }
 }
 

@@ -1,7 +1,7 @@
 import { BlockList, connect } from 'node:net'
 import { queryObjects } from 'node:v8'
 import t from 'tap'
-import { Exchange } from '../../src/forward/http.ts'
+import { Exchange } from '../../src/forward/exchange.ts'
 import { KnownFields } from '../../src/forward/known.ts'
 import { KnownLines } from '../../src/http1/lines.ts'
 import { AnswerHeads } from '../../src/http1/visitor-response.ts'

@@ -9,7 +9,7 @@ import type { Endpoint } from '../wire/opening.ts'
 export interface Carrier {
   readonly remote: Endpoint
   readonly local: Endpoint
-  /** Written and not yet taken by the kernel. */
+  /** Sent and not yet taken by the kernel: at 0 it holds no buffer that was sent. */
   readonly backlogBytes: number
   /**
    * Sends one binary message. Keeps references to the buffers until they are written. So many bytes as `headroom` before

@@ -93,12 +93,16 @@ function contextOfAll(): SecureContext {
 
 function explain(error: unknown, { host, port }: DialTarget, reached: boolean): EngawaError {
   const codes = systemCodes(error)
-  const told = (code: Code, text: string): EngawaError => new EngawaError(code, text, { cause: error })
+  const told = (code: Code, text: string, ja?: string): EngawaError => new EngawaError(code, text, { cause: error, ja })
   if (codes.some((code) => code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'EAI_FAIL')) {
     return told('EDGE_NOT_FOUND', `the name ${host} was not found`)
   }
   if (codes.some((code) => code.startsWith('ERR_SSL') || code === 'EPROTO')) {
-    return told('TLS_INTERCEPTED', `what answers at ${host} port ${port} speaks no TLS 1.3 of an edge`)
+    return told(
+      'TLS_INTERCEPTED',
+      `what answers at ${host} port ${port} speaks no TLS 1.3 of an edge`,
+      '相手はエッジの TLS 1.3 を話しません',
+    )
   }
   if (reached) return told('EDGE_REFUSED_CONNECTION', `${host} port ${port} closed the connection`)
   if (codes.length > 0 && codes.every((code) => code === 'ETIMEDOUT')) {

@@ -12,6 +12,7 @@ export interface PumpHandler {
   message(json: string): void
   /** Edge: the agent has reached the service of a stream, or the stream is gone with this code. */
   tried?(stream: Stream, code: Code | undefined): void
+  /** `opening` and `bytes` are lent until it returns. */
   datagram(flow: number, opening: Uint8Array | undefined, bytes: Uint8Array): void
   flowClosed(flow: number): void
   /** `left`: how many carriers remain. */
@@ -87,6 +88,7 @@ export class Pump {
   flush(): void {
     const now = this.#clock.now()
     this.#contained(() => {
+      if (this.#isWritten()) this.session.written()
       for (const [number, carrier] of this.#carriers) this.#fill(number, carrier, now)
     })
     this.#dispatch()
@@ -105,6 +107,12 @@ export class Pump {
     this.#contained(() => work(this.#clock.now()))
     this.#dispatch()
     this.#schedule()
+  }
+
+  /** A carrier that is gone holds nothing: it was destroyed. */
+  #isWritten(): boolean {
+    for (const { backlogBytes } of this.#carriers.values()) if (backlogBytes > 0) return false
+    return true
   }
 
   #fill(number: number, carrier: Carrier, now: number): void {

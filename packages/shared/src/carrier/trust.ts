@@ -36,7 +36,9 @@ export function checkTrust(socket: TLSSocket, trust: Trust, servername: string):
   if (ca !== undefined && issued(ca, leaf) && leaf.checkHost(servername) !== undefined) return pin
   throw leaf.subjectAltName === `DNS:*.${CARRIER_ZONE}`
     ? new EngawaError('PIN_MISMATCH', 'another edge answers there: its key is not the one that was given')
-    : new EngawaError('TLS_INTERCEPTED', `TLS is opened on the way, or another program answers there (${label(leaf)})`)
+    : new EngawaError('TLS_INTERCEPTED', `a certificate issued by ${issuerOf(leaf)}`, {
+        ja: `証明書の発行者: ${issuerOf(leaf)}`,
+      })
 }
 
 function chainOf(socket: TLSSocket): X509Certificate[] {
@@ -54,6 +56,6 @@ function issued(ca: X509Certificate, leaf: X509Certificate): boolean {
 }
 
 /** Who issued it tells a person which box or program it is. */
-function label(leaf: X509Certificate): string {
-  return `certificate issued by ${leaf.issuer.replaceAll(/\s+/g, ' ').slice(0, 200)}`
+function issuerOf(leaf: X509Certificate): string {
+  return leaf.issuer.replaceAll(/\s+/g, ' ').slice(0, 200)
 }

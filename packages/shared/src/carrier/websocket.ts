@@ -273,10 +273,11 @@ export class WebSocketCarrier implements Carrier {
     const key =
       this.#options.role === 'edge' ? undefined : this.#options.mask === 'zero' ? ZERO_KEY : randomBytes(KEY_BYTES)
     const mask = key === undefined || key === ZERO_KEY ? undefined : key
-    if (total <= COPY_BYTES || mask !== undefined) this.#socket.write(whole(opcode, buffers, total, key, mask), written)
-    else if (first?.length === total && headroom >= MAX_FRAME_HEADER_BYTES) {
-      this.#socket.write(inFront(opcode, first, key), written)
-    } else {
+    const isOne = first?.length === total && headroom >= MAX_FRAME_HEADER_BYTES && mask === undefined
+    if (isOne) this.#socket.write(inFront(opcode, first, key), written)
+    else if (total <= COPY_BYTES || mask !== undefined)
+      this.#socket.write(whole(opcode, buffers, total, key, mask), written)
+    else {
       const header = Buffer.allocUnsafe(MAX_FRAME_HEADER_BYTES)
       const length = writeFrameHeader(header, opcode, total, key)
       this.#socket.cork()

@@ -294,9 +294,11 @@ export class CarrierEnd {
     return this.#interactive.length + this.#bulk.length > 0
   }
 
-  countBurst(stream: MuxStream, bytes: number, now: Millis): void {
+  /** Answers whether it is still interactive. */
+  countBurst(stream: MuxStream, bytes: number, now: Millis): boolean {
     stream.burst = this.#recent(stream, now) + bytes
     stream.burstAt = now
+    return stream.burst < INTERACTIVE_BYTES
   }
 
   #recent(stream: MuxStream, now: Millis): number {

@@ -12,8 +12,15 @@ import { SeenIds } from './seen.ts'
 import { MuxStream, type StreamOwner } from './stream.ts'
 import { CreditPool, ReceiveWindow } from './window.ts'
 
-/** Unsent bytes of a session above which each stream may keep less. */
+/** What each stream may keep unsent, bytes. */
+const HIGH_WATER = 256 * 1024
+/** While somebody converses: what a writer brings at once is work of one turn. */
+const ATTENTIVE_WATER = 64 * 1024
+/** While the session keeps more than `CROWDED_BYTES` unsent. */
+const CROWDED_WATER = 16 * 1024
 const CROWDED_BYTES = 16 * 1024 * 1024
+/** So long after somebody has said something he may say more, ms. protocol.md [R9] */
+const CONVERSING_MS = 1000
 const NOTHING = new Uint8Array(0)
 
 export type Side = 'edge' | 'agent'
@@ -40,6 +47,10 @@ export class Core implements StreamOwner {
   awaySince: Millis | undefined
   /** Carriers not read since then may be dead. */
   #doubtedAt: Millis = Number.NEGATIVE_INFINITY
+  /** When an interactive stream has last sent all that it had, and that was little. */
+  conversedAt: Millis = Number.NEGATIVE_INFINITY
+  /** Somebody converses, as of when the last event was taken: a `drain` that is on its way means room. */
+  attentive = false
   events: SessionEvent[] = []
   onWork: (() => void) | undefined
 
@@ -75,8 +86,14 @@ export class Core implements StreamOwner {
     this.onWork?.()
   }
 
-  get crowded(): boolean {
-    return this.kept > CROWDED_BYTES
+  get highWater(): number {
+    if (this.kept > CROWDED_BYTES) return CROWDED_WATER
+    return this.attentive ? ATTENTIVE_WATER : HIGH_WATER
+  }
+
+  /** Somebody waits for answers, and each turn of ours that moves much makes him wait longer. */
+  get isConversing(): boolean {
+    return this.now - this.conversedAt < CONVERSING_MS
   }
 
   keep(delta: number): void {

@@ -59,7 +59,8 @@ export class Flows {
       return
     }
     flow.accepted = (flags & FLAG_CLOSED) === 0
-    if ((flags & (FLAG_CLOSED | FLAG_ACCEPTED)) === 0 || bytes.length > 0) this.#emit(id, undefined, bytes)
+    if ((flags & (FLAG_CLOSED | FLAG_ACCEPTED)) === 0 || bytes.length > 0)
+      this.#core.emit({ type: 'datagram', flow: id, opening: undefined, bytes })
   }
 
   #atAgent(id: number, flags: number, opening: Uint8Array | undefined, bytes: Uint8Array): void {
@@ -76,12 +77,7 @@ export class Flows {
       this.#flows.set(id, { opening: undefined, accepted: true, pin: undefined })
       this.#send(id, FLAG_ACCEPTED, undefined, NOTHING)
     }
-    this.#emit(id, opening, bytes)
-  }
-
-  /** Sockets may keep datagrams for a while, and what came over a carrier is its reader's again. */
-  #emit(flow: number, opening: Uint8Array | undefined, bytes: Uint8Array): void {
-    this.#core.emit({ type: 'datagram', flow, opening, bytes: new Uint8Array(bytes) })
+    this.#core.emit({ type: 'datagram', flow: id, opening, bytes })
   }
 
   /** A flow stays on its carrier while that is there. protocol.md [U3] */

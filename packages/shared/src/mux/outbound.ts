@@ -42,6 +42,11 @@ export class Outbound {
     return writer.take()
   }
 
+  /** See `Session.written`. */
+  written(): void {
+    this.#writer.reuse()
+  }
+
   #goaway(carrier: CarrierEnd): void {
     const { over } = this.#core
     if (carrier.goawaySent || over === undefined || over.byPeer) return
@@ -127,6 +132,7 @@ export class Outbound {
 
   #data(carrier: CarrierEnd, mostBytes: number): void {
     const { ledger, pace } = carrier
+    pace.attentive = this.#core.isConversing
     while (this.#writer.size < mostBytes && carrier.othersWait) {
       const room = pace.allowed - ledger.inFlight
       if (room <= 0) {
@@ -162,9 +168,12 @@ export class Outbound {
     }
     stream.next = to
     stream.reached = Math.max(stream.reached, to)
-    carrier.countBurst(stream, length, core.now)
+    const isInteractive = carrier.countBurst(stream, length, core.now) && stream !== core.control
     if (stream.sendable > 0) carrier.queueData(stream, core.now)
-    else if (signalDue(stream)) this.#signal(carrier, stream)
+    else {
+      if (isInteractive && length <= LEAST_FRAME && stream.unsent === 0) core.conversedAt = core.now
+      if (signalDue(stream)) this.#signal(carrier, stream)
+    }
     stream.offerRoom()
   }
 }

@@ -24,6 +24,8 @@ const SLACK_MS = 4
 const LEAST_SLACK_MS = 2
 /** However fast they are, an event loop moves no more than half of this in a turn. */
 const MOST_SLACK = 1024 * 1024
+/** While somebody converses: turns that move less are over sooner, at both ends. docs/decisions/0002. */
+const ATTENTIVE_SLACK = 64 * 1024
 /** The slack shrinks by this part of the round trip. */
 const SHRINKING = 8
 const GROWTH = 1.25
@@ -58,6 +60,8 @@ export function ackQuantum(rate: number | undefined): number {
  */
 export class Pace {
   cap: number = FIRST_CAP
+  /** Somebody converses: what is in flight is what he waits for. */
+  attentive = false
   /** Bytes per millisecond, the best of the last rounds; undefined before the first full round. */
   rate: number | undefined
   /** What was seen to go through while there was no more to send, bytes per ms: the line carries at least this. */
@@ -227,6 +231,7 @@ export class Pace {
     const floor = Math.max(SLOW_CAP, Math.min(LEAST_CAP, rate * FLOOR_MS))
     const trip = this.minRtt ?? 0
     const slack = Math.max(LEAST_SLACK_MS, SLACK_MS - trip / SHRINKING)
-    return Math.max(floor, GROWTH * rate * trip, rate * trip + Math.min(rate * slack, MOST_SLACK) + 2 * quantum)
+    const most = this.attentive ? ATTENTIVE_SLACK : MOST_SLACK
+    return Math.max(floor, GROWTH * rate * trip, rate * trip + Math.min(rate * slack, most) + 2 * quantum)
   }
 }

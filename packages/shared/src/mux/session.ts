@@ -158,6 +158,11 @@ export class Session {
     return frames
   }
 
+  /** All that was ever pulled, on whichever carrier, has been written: the memory of its small frames is used again. */
+  written(): void {
+    this.#outbound.written()
+  }
+
   /** Asks every carrier for a sign of life: something may have happened to the way. protocol.md [R6] */
   probe(now: Millis): void {
     this.#core.now = now
@@ -205,8 +210,10 @@ export class Session {
 
   /** What has happened, in order, since the last call. */
   takeEvents(): SessionEvent[] {
-    const events = this.#core.events
-    if (events.length > 0) this.#core.events = []
+    const core = this.#core
+    const { events } = core
+    if (events.length > 0) core.events = []
+    else core.attentive = core.isConversing
     return events
   }
 

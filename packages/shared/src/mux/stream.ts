@@ -5,17 +5,16 @@ import { SendBuffer } from './sendbuffer.ts'
 import { NEXT, type Signal, type State } from './state.ts'
 import type { ReceiveWindow } from './window.ts'
 
-/** What a stream may keep unsent before its writer should wait, bytes; the lesser one while the session keeps much. */
-const HIGH_WATER = 256 * 1024
-const LOW_WATER = 16 * 1024
+/** Room that is worth telling a writer of who waits, bytes. */
+const WORTHWHILE_ROOM = 8 * 1024
 
 /** What a stream asks of its session. */
 export interface StreamOwner {
   /** There is something to send: a signal (OPEN, ACCEPT, END, RESET), data, or credit. */
   wake(stream: MuxStream): void
   credit(stream: MuxStream, consumed: number): void
-  /** The session keeps so much unsent that each stream should keep less. */
-  readonly crowded: boolean
+  /** What a stream may keep unsent before its writer should wait, bytes. */
+  readonly highWater: number
   /** Bytes kept for sending changed. */
   keep(delta: number): void
   emit(event: SessionEvent): void
@@ -101,7 +100,7 @@ export class MuxStream implements Stream {
 
   get room(): number {
     if (this.state === 'localEnded' || this.state === 'closed') return 0
-    const room = (this.#owner.crowded ? LOW_WATER : HIGH_WATER) - this.unsent
+    const room = this.#owner.highWater - this.unsent
     if (room <= 0) this.#wantsDrain = true
     return room
   }
@@ -183,7 +182,7 @@ export class MuxStream implements Stream {
   /** Tells a writer that waits, once there is room worth its while. */
   offerRoom(): void {
     if (!this.#wantsDrain || this.resetCode !== undefined) return
-    if (this.room < LOW_WATER / 2) return
+    if (this.room < WORTHWHILE_ROOM) return
     this.#wantsDrain = false
     this.#owner.emit({ type: 'drain', stream: this })
   }

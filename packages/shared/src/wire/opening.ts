@@ -34,6 +34,8 @@ export const NOWHERE: Endpoint = { family: 0, address: '', port: 0 }
  */
 export const OPENING_BYTES = 46
 const ENDPOINT_BYTES = 19
+const DOT = 0x2e
+const ZERO = 0x30
 
 export function encodeOpening(opening: Opening): Uint8Array {
   const bytes = new Uint8Array(OPENING_BYTES)
@@ -64,7 +66,7 @@ export function decodeOpening(bytes: Uint8Array): Opening {
 /** An IP address in text, IPv4-mapped ones as IPv4, as an endpoint. Anything that is no address is NOWHERE. */
 export function endpoint(address: string | undefined, port: number | undefined): Endpoint {
   if (address === undefined) return NOWHERE
-  const text = address.replace(/%.*$/, '')
+  const text = address.includes('%') ? address.replace(/%.*$/, '') : address
   if (parse4(text) !== undefined) return { family: 4, address: text, port: port ?? 0 }
   const groups = parse6(text)
   return groups === undefined ? NOWHERE : ofGroups(groups, port ?? 0)
@@ -103,10 +105,22 @@ function readEndpoint(bytes: Uint8Array, at: number): Endpoint {
 }
 
 function parse4(text: string): number[] | undefined {
-  const parts = text.split('.')
-  if (parts.length !== 4) return undefined
-  const numbers = parts.map((part) => (/^(?:0|[1-9]\d{0,2})$/.test(part) ? Number(part) : 256))
-  return numbers.every((number) => number < 256) ? numbers : undefined
+  if (text.length > 15) return undefined
+  const numbers: number[] = []
+  // Digit by digit: every connection and each of many requests comes by here.
+  for (let at = 0; at <= text.length; at++) {
+    const from = at
+    let number = 0
+    for (; at < text.length && text.charCodeAt(at) !== DOT; at++) {
+      const digit = text.charCodeAt(at) - ZERO
+      // No octal, which some would read in a leading zero.
+      if (digit < 0 || digit > 9 || (at > from && number === 0)) return undefined
+      number = number * 10 + digit
+    }
+    if (at === from || number > 255) return undefined
+    numbers.push(number)
+  }
+  return numbers.length === 4 ? numbers : undefined
 }
 
 /** RFC 4291 §2.2, all three forms. */

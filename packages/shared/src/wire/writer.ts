@@ -30,23 +30,27 @@ export interface Frames {
 /** Puts frames together into as few buffers as it can. Source: protocol.md §3. */
 export class FrameWriter {
   #slab = new Uint8Array(SLAB_BYTES)
-  /** What of the slab is not yet in `#buffers`. */
-  #from = 0
-  #at = 0
+  /** What of the slab is not yet in `#buffers`. Room for a header of the carrier's is left before the first. */
+  #from = CARRIER_HEADROOM
+  #at = CARRIER_HEADROOM
   #buffers: Uint8Array[] = []
   /** Bytes since the last `take`. */
   size = 0
-  /** So many bytes before the first buffer are the carrier's. */
-  #free = 0
 
   /** All frames since the last call. Large payloads are views of what was handed in. */
   take(): Frames {
     this.#cut()
-    const frames = { buffers: this.#buffers, headroom: this.#free }
+    const frames = { buffers: this.#buffers, headroom: this.#buffers.length > 0 ? CARRIER_HEADROOM : 0 }
+    if (this.size > 0) this.#reserve()
     this.#buffers = []
-    this.#free = 0
     this.size = 0
     return frames
+  }
+
+  /** Nobody holds anything that was taken any more: its memory is written again. Not between a frame and its `take`. */
+  reuse(): void {
+    this.#at = 0
+    this.#reserve()
   }
 
   open(stream: number, credit: number, opening: Uint8Array): number {
@@ -165,9 +169,9 @@ export class FrameWriter {
     const need = HEADER_BYTES + inSlab
     if (this.#at + need > this.#slab.length) {
       this.#cut()
-      this.#slab = new Uint8Array(Math.max(SLAB_BYTES, need))
-      this.#from = 0
+      this.#slab = new Uint8Array(Math.max(SLAB_BYTES, CARRIER_HEADROOM + need))
       this.#at = 0
+      this.#reserve()
     }
     const slab = this.#slab
     const at = this.#at
@@ -187,8 +191,12 @@ export class FrameWriter {
     const whole = new Uint8Array(chunk.buffer, chunk.byteOffset - front.length, front.length + chunk.length)
     whole.set(front)
     this.#at = this.#from
-    if (this.#buffers.length === 0) this.#free = CARRIER_HEADROOM
     this.#buffers.push(whole)
+  }
+
+  #reserve(): void {
+    this.#at += CARRIER_HEADROOM
+    this.#from = this.#at
   }
 
   #cut(): void {

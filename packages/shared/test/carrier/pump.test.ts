@@ -4,7 +4,8 @@ import { Pump } from '../../src/carrier/pump.ts'
 import { EngawaError } from '../../src/errors.ts'
 import { Session } from '../../src/mux/session.ts'
 import { encodeAll } from '../support/frames.ts'
-import { linked, listener, memoryCarriers } from '../support/linked.ts'
+import { linked, listener, MemoryCarrier, memoryCarriers } from '../support/linked.ts'
+import { Random } from '../support/random.ts'
 
 const turns = async (count: number): Promise<void> => {
   for (let turn = 0; turn < count; turn++) await new Promise(setImmediate)
@@ -202,4 +203,85 @@ t.test('a socket that takes nothing is not looked at each millisecond, and its c
   t.ok(clock.timers < 500, `${clock.timers} looks in 4 s`)
   clock.advance(8000)
   t.ok(told.includes('carrierLost 1 0 silent'), told.join())
+})
+
+/** As a socket that has no room: keeps what was sent, as it is, until `take`. */
+class SlowCarrier extends MemoryCarrier {
+  readonly memory = new Set<ArrayBufferLike>()
+  #queue: (readonly Uint8Array[])[] = []
+
+  override get backlogBytes(): number {
+    return this.#queue.flat().reduce((sum, { length }) => sum + length, 0)
+  }
+  override send(buffers: readonly Uint8Array[]): void {
+    for (const { buffer } of buffers) this.memory.add(buffer)
+    this.#queue.push(buffers)
+  }
+  take(): void {
+    const [first] = this.#queue.splice(0, 1)
+    if (first !== undefined) super.send(first)
+    if (this.#queue.length === 0) this.onDrained()
+  }
+}
+
+function length(of: readonly Buffer[]): number {
+  return of.reduce((sum, bytes) => sum + bytes.length, 0)
+}
+
+t.test('the memory of small frames is used again, and never while a carrier holds some of it', async (t) => {
+  const random = new Random(7)
+  const now = performance.now()
+  const came: Buffer[] = []
+  const agent = new Pump(
+    new Session({ side: 'agent', maxStreams: 100 }, now),
+    listener([], {
+      opened: (stream) => {
+        stream.handler = {
+          data: (bytes) => {
+            came.push(Buffer.from(new Uint8Array(bytes)))
+            stream.consumed(bytes.length)
+          },
+          end: () => undefined,
+          reset: () => undefined,
+          drain: () => undefined,
+        }
+      },
+    }),
+  )
+  const edge = new Pump(new Session({ side: 'edge', maxStreams: 100 }, now), listener([]))
+  const slow = [new SlowCarrier(), new SlowCarrier()] as const
+  for (const [at, one] of slow.entries()) {
+    const [far] = memoryCarriers()
+    const peer = far as MemoryCarrier
+    one.peer = peer
+    peer.peer = one
+    agent.session.nextCarrier()
+    edge.attach(at + 1, one)
+    agent.attach(at + 1, peer)
+  }
+  const stream = edge.session.open(new Uint8Array(46))
+  stream.handler = { data: () => undefined, end: () => undefined, reset: () => undefined, drain: () => undefined }
+  const written: Buffer[] = []
+  const allTaken = (): Promise<void> =>
+    until(() => {
+      for (const one of slow) one.take()
+      return length(came) === length(written) || edge.session.ended || agent.session.ended
+    })
+  for (let round = 0; round < 3000; round++) {
+    const bytes = random.bytes(1 + random.below(1500))
+    written.push(bytes)
+    stream.write(bytes)
+    for (const one of slow) if (random.below(3) > 0) one.take()
+    if (round % 8 === 0) await turns(1)
+    // Now and then all of it has gone out.
+    if (round % 50 === 0) await allTaken()
+  }
+  await allTaken()
+  t.ok(Buffer.concat(came).equals(Buffer.concat(written)))
+  // What is not small stays in the memory of who wrote it.
+  const slabs = new Set(slow.flatMap(({ memory }) => [...memory]).filter((buffer) => buffer.byteLength > 2000)).size
+  t.ok(slabs < 10, `${slabs} slabs for ${length(written)} bytes`)
+  edge.end('SESSION_CLOSED')
+  for (const one of slow) for (let count = 0; count < 10; count++) one.take()
+  await turns(4)
 })

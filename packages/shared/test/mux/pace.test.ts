@@ -186,6 +186,64 @@ t.test('R9 ACKs that come together show no more than what a round trip carried',
   t.ok((pace.rate ?? 0) < 15, `${pace.rate} B/ms`)
 })
 
+/** An agent that pours on stream 1 over a line of 500 KB/ms and no length: what may be in flight in the end. */
+function capBeside(besides: (agent: Bench) => void): number {
+  const agent = new Bench('agent')
+  agent.settle()
+  const bulk = agent.opened(1, 1, 2 ** 40)
+  const chunk = Buffer.alloc(4 * 1024 * 1024)
+  for (let round = 0; round < 60; round++) {
+    bulk.write(chunk)
+    besides(agent)
+    const frames = agent.hear()
+    for (const frame of frames) if (frame.type === 'ping') agent.say(1, { type: 'pong', token: frame.token })
+    agent.collect()
+    agent.now += ((agent.session.carriers[0]?.inFlightBytes ?? 0) + 1) / 500_000
+    agent.ack()
+  }
+  return agent.session.carriers[0]?.capBytes ?? 0
+}
+
+t.test('R9 while somebody converses less is in flight, and a second later as much as ever', async (t) => {
+  const alone = capBeside(() => undefined)
+  t.ok(alone > 1024 * 1024, `alone: ${alone}`)
+  let others = 1
+  const asking = (agent: Bench): void => {
+    others++
+    agent.opened(others).write(Buffer.alloc(4096))
+  }
+  const beside = capBeside(asking)
+  t.ok(beside < 300 * 1024, `beside others who say little: ${beside}`)
+  t.equal(
+    capBeside((agent) => {
+      if (agent.now < 10_001) asking(agent)
+      else if (agent.now < 10_010) agent.now += 1000
+    }),
+    alone,
+    'a second later',
+  )
+  const much = capBeside((agent) => {
+    others++
+    agent.opened(others, 1, 2 ** 40).write(Buffer.alloc(100_000))
+  })
+  t.equal(much, alone, 'others who send much are no conversation')
+})
+
+t.test('while somebody converses a writer is asked to wait sooner', async (t) => {
+  const agent = new Bench('agent')
+  agent.settle()
+  const bulk = agent.opened(1)
+  t.equal(bulk.room, 256 * 1024)
+  agent.opened(2).write(Buffer.alloc(1))
+  agent.hear()
+  agent.collect()
+  t.equal(bulk.room, 64 * 1024)
+  agent.now += 1000
+  agent.say(1, { type: 'ping', token: 1 })
+  agent.collect()
+  t.equal(bulk.room, 256 * 1024)
+})
+
 t.test('R9 at most 16 MiB are in flight, however fast and long the line', async (t) => {
   const edge = new Bench('edge', { peerCredit: 2 ** 40 })
   const [ping] = edge.hearOnly('ping')

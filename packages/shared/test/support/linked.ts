@@ -6,10 +6,10 @@ import { NOWHERE } from '../../src/wire/opening.ts'
 
 const nothing = (): void => undefined
 
-class MemoryCarrier implements Carrier {
+/** One end of a carrier, in memory: what is sent is the peer's at the end of the loop turn. */
+export class MemoryCarrier implements Carrier {
   readonly remote = NOWHERE
   readonly local = NOWHERE
-  readonly backlogBytes = 0
   onDrained: () => void = nothing
   onClosed: (error?: Error) => void = nothing
   peer: MemoryCarrier | undefined
@@ -17,6 +17,9 @@ class MemoryCarrier implements Carrier {
   #held: Uint8Array[] = []
   #closed = false
 
+  get backlogBytes(): number {
+    return 0
+  }
   get onBytes(): (bytes: Uint8Array) => void {
     return this.#onBytes ?? nothing
   }

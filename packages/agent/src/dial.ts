@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
 import { formatAddress } from '@engawa/shared/addresses'
 import { Backoff } from '@engawa/shared/backoff'
 import type { Carrier } from '@engawa/shared/carrier/carrier'
@@ -8,14 +7,13 @@ import type { Welcome } from '@engawa/shared/carrier/handshake-messages'
 import { Pump, type PumpHandler } from '@engawa/shared/carrier/pump'
 import { carrierName } from '@engawa/shared/carrier/trust'
 import { type Code, codeOf } from '@engawa/shared/errors'
-import type { CarrierState } from '@engawa/shared/mux/events'
 import { Session } from '@engawa/shared/mux/session'
 import { MAX_STREAMS, STREAM_FLOOR } from '@engawa/shared/wire/limits'
-import type { Endpoint } from '@engawa/shared/wire/opening'
 import type { Logger } from 'pino'
 import type { Identity } from './identity.ts'
 import { explainRefusal } from './join.ts'
-import { type Lookup, type Route, Routes, type Used } from './routes.ts'
+import { type Lookup, type Route, Routes } from './routes.ts'
+import { Standing } from './standing.ts'
 import { version } from './version.ts'
 
 /** Between two steps of a dial (TCP, TLS, challenge, answer), milliseconds: where packets vanish, only a new dial notices that they arrive again. */
@@ -35,7 +33,6 @@ const SPREAD_MS = 500
 const SPREAD_TIMES = 4
 const MOST_SPREAD_MS = 5000
 export const CARRIERS = 2
-const ASK_LOOK_MS = 10
 
 /** What the dialler tells the agent, in the order of its happening. */
 export interface DialHandler
@@ -49,14 +46,6 @@ export interface DialHandler
   retrying(retryMs: number, address: string, error: unknown): void
   /** The session is over. Another login follows unless `final`: the edge wants this agent no more. */
   down(code: Code, reason: string, final: boolean): void
-}
-
-interface Standing {
-  readonly pump: Pump
-  readonly session: Session
-  readonly id: string
-  readonly secret: Uint8Array
-  readonly generation: number
 }
 
 /** Codes after which logging in again would be wrong: someone has decided so. */
@@ -104,8 +93,6 @@ export class Dialler {
   #standing: Standing | undefined
   #timer: NodeJS.Timeout | undefined
   #dialled = 0
-  /** What has not been heard since then may lead nowhere: the machine's network has changed. */
-  #doubtedAt = 0
   /** One login at a time; attaches may race. */
   #loggingIn = false
   #yields: boolean
@@ -165,45 +152,24 @@ export class Dialler {
     this.#routes.forgive()
     for (const { abort } of this.#dials) abort.abort()
     this.#dials.clear()
-    const { pump, session } = this.#standing ?? {}
-    this.#doubtedAt = performance.now()
-    for (const { number } of session?.carriers ?? []) {
-      const carrier = pump?.carrier(number)
-      // From an address that is no more nothing can be sent, and nothing will come.
-      if (carrier !== undefined && !isPresent(carrier.local, present)) carrier.destroy()
-    }
-    session?.probe(this.#doubtedAt)
+    this.#standing?.doubt(present)
     this.#dial()
   }
 
   /** Asks every carrier for a sign of life and waits for the answers, at most `mostMs`. */
   async ask(mostMs: number): Promise<void> {
-    const { pump, session } = this.#standing ?? {}
-    if (session === undefined || pump === undefined) return
-    const askedAt = performance.now()
-    session.probe(askedAt)
-    pump.flush()
-    while (performance.now() - askedAt < mostMs) {
-      if (session.carriers.every(({ lastReadAt }) => lastReadAt > askedAt)) return
-      // oxlint-disable-next-line no-await-in-loop -- until the last has answered
-      await setTimeoutPromise(ASK_LOOK_MS)
-    }
-  }
-
-  get #trusted(): readonly CarrierState[] {
-    const carriers = this.#standing?.session.carriers ?? []
-    return carriers.filter(({ suspect, lastReadAt }) => !suspect && lastReadAt >= this.#doubtedAt)
+    await this.#standing?.ask(mostMs)
   }
 
   /** How many carriers that answer are missing. */
   get #lacking(): number {
     if (this.#stopped) return 0
     if (this.#standing === undefined) return this.#retired ? 0 : 1
-    return this.#wanted - this.#trusted.length
+    return this.#wanted - this.#standing.trusted.length
   }
 
   get #urgent(): boolean {
-    return this.#trusted.length === 0
+    return (this.#standing?.trusted.length ?? 0) === 0
   }
 
   #later(delayMs: number): void {
@@ -266,7 +232,7 @@ export class Dialler {
   }
 
   async #reach(dial: Dial, standing: Standing | undefined): Promise<void> {
-    const route = await this.#routes.next(this.#underWay, this.#remotes(), performance.now())
+    const route = await this.#routes.next(this.#underWay, this.#standing?.remotes ?? [], performance.now())
     dial.route = route
     const challenge = await dialCarrier({
       host: route.host,
@@ -294,10 +260,6 @@ export class Dialler {
 
   get #underWay(): Route[] {
     return [...this.#dials].flatMap(({ route }) => (route === undefined ? [] : [route]))
-  }
-
-  #remotes(): Used[] {
-    return this.#trusted.flatMap(({ number }) => this.#standing?.pump.carrier(number)?.remote ?? [])
   }
 
   /** False when the edge has no such session any more: the challenge is good for a login. protocol.md [H5] */
@@ -378,8 +340,7 @@ export class Dialler {
         if (this.#standing === standing) this.#over(code, reason)
       },
     })
-    const secret = Buffer.from(welcome.secret ?? '', 'base64url')
-    const standing: Standing = { pump, session, id: welcome.session, secret, generation: welcome.generation }
+    const standing = new Standing(welcome, session, pump)
     this.#standing = standing
     this.#yields = false
     this.#stands(carrier)
@@ -412,9 +373,4 @@ function spreadOf({ startedAt }: Dial): number {
 
 export function newInstance(): string {
   return randomBytes(16).toString('base64url')
-}
-
-/** Loopback is always there, and `networkInterfaces` names but one address of it. */
-function isPresent({ family, address }: Endpoint, present: ReadonlySet<string>): boolean {
-  return family === 0 || present.has(address) || address === '::1' || address.startsWith('127.')
 }

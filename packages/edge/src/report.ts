@@ -1,6 +1,6 @@
 import { formatAddress } from '@engawa/shared/addresses'
 import type { EdgeEvent } from './events.ts'
-import type { GateObserver } from './identity/gatekeeper.ts'
+import type { GateObserver } from './identity/sessions.ts'
 import type { Logger } from './log.ts'
 import type { AgentLink } from './tunnel/attach.ts'
 import type { Tunnel } from './tunnel/tunnel.ts'

@@ -12,24 +12,12 @@ import { TokenBuckets } from '../guard/bucket.ts'
 import type { EdgeLimits } from '../limits.ts'
 import type { AgentRow } from '../store/agents.ts'
 import type { Store } from '../store/store.ts'
-import { AgentLink, type LinkObserver } from '../tunnel/attach.ts'
+import type { AgentLink } from '../tunnel/attach.ts'
 import type { Registry } from '../tunnel/registry.ts'
 import { demandAgent, forgetAgent, renameAgent, revokeAgent } from './agents.ts'
 import type { CarrierCa } from './carrier-ca.ts'
 import { useInvitation } from './invitations.ts'
-import { Sightings } from './sightings.ts'
-
-/** What happens to sessions, for events and logs. */
-export interface GateObserver {
-  online(link: AgentLink): void
-  offline(link: AgentLink, code: Code, reason: string): void
-  resumed(link: AgentLink, awayMs: number, streams: number): void
-  carrierLost(link: AgentLink, carrier: number, left: number, why: string): void
-  /** It asked for a name or port in vain. */
-  refused(link: AgentLink, code: Code): void
-  /** A fault of ours. */
-  failed(agent: string, error: unknown): void
-}
+import { type GateObserver, Sessions } from './sessions.ts'
 
 export interface GatekeeperOptions {
   readonly store: Store
@@ -50,26 +38,20 @@ export interface GatekeeperOptions {
 /** Failed attempts of one address that are answered in full: ten, then one every 6 s. */
 const GUESSES = { perSecond: 1 / 6, burst: 10, most: 10_000 }
 
-/** Decides who gets in, and keeps the sessions of those who did. protocol.md §2 */
+/** Decides who gets in, and who has to go. protocol.md §2 */
 export class Gatekeeper implements Deciding {
   readonly edge: Uint8Array
   readonly generation: number
   readonly software: string
   readonly #options: GatekeeperOptions
-  readonly #sessions = new Map<string, AgentLink>()
-  /** Those whose agent is there now, as events have told. */
-  readonly #present = new Set<AgentLink>()
+  readonly #sessions: Sessions
   /**
    * It never stands before an attempt, only behind a failed one: a valid agent behind the same carrier-grade NAT as a
    * guesser gets in whatever that one does. promises.md, "guessers"
    */
   readonly #guesses = new TokenBuckets(GUESSES)
-  readonly #sightings: Sightings
   /** Keys of agents that were revoked, as long as the store does not know it. */
   readonly #barred = new Set<string>()
-
-  /** Of no meaning before this generation is relieved. */
-  readonly #allMoved: PromiseWithResolvers<void> = Promise.withResolvers()
 
   constructor(options: GatekeeperOptions) {
     this.#options = options
@@ -77,11 +59,16 @@ export class Gatekeeper implements Deciding {
     this.generation = options.generation
     this.software = options.software
     const { store, clock, registry, observer } = options
-    this.#sightings = new Sightings(store, clock, (agent, error) => observer.failed(registry.agentName(agent), error))
+    const left = (agent: number): void => {
+      forgetAgent(store, agent, Date.now())
+      registry.dropAgent(agent)
+      this.#others.tell({ news: 'revoked', agent, reason: 'the agent has left' })
+    }
+    this.#sessions = new Sessions({ store, clock, registry, observer, left })
   }
 
   get sessions(): readonly AgentLink[] {
-    return [...this.#sessions.values()]
+    return this.#sessions.all
   }
 
   credentials(session: string): { key: string; secret: Uint8Array } | undefined {
@@ -95,7 +82,7 @@ export class Gatekeeper implements Deciding {
   }
 
   #login(body: LoginBody, remote: Endpoint): Admission {
-    const { limits, registry } = this.#options
+    const { limits, registry, graceMs } = this.#options
     if (registry.retired) throw new EngawaError('EDGE_DRAINING', 'another process of this edge has taken over')
     const agent = this.#demandAgent(Buffer.from(body.key, 'base64url'), remote)
     const session = randomBytes(16).toString('base64url')
@@ -105,8 +92,9 @@ export class Gatekeeper implements Deciding {
     // Each has its floor for certain; the other half of the room is for those that move.
     const room = Math.floor(limits.bufferBytes / 2 / STREAM_FLOOR)
     const maxStreams = Math.min(body.maxStreams, limits.streams, room)
-    const link = this.#begin(agent, body, { session, secret, maxStreams })
-    this.#sightings.note(agent.id)
+    const { key, instance, software, credit } = body
+    const made = { session, secret, maxStreams, agentId: agent.id, key, instance, software, credit, graceMs, limits }
+    const link = this.#sessions.begin(made)
     return {
       welcome: {
         ...this.#welcome(link, 1, maxStreams),
@@ -115,9 +103,7 @@ export class Gatekeeper implements Deciding {
       },
       start: (carrier) => {
         link.start(1, carrier)
-        if (link.ended) return
-        this.#present.add(link)
-        this.#options.observer.online(link)
+        this.#sessions.stands(link)
       },
     }
   }
@@ -148,7 +134,7 @@ export class Gatekeeper implements Deciding {
       })
       const reason = 'another machine has joined in its place'
       if (replaced) {
-        this.#endAll(agent.id, 'REVOKED', reason)
+        this.#sessions.end(agent.id, 'REVOKED', reason)
         this.#others.tell({ news: 'rekeyed', agent: agent.id, reason })
       }
       return {
@@ -172,7 +158,7 @@ export class Gatekeeper implements Deciding {
     const key = textOf(agent.key)
     this.#barred.add(key)
     const reason = 'revoked on the edge'
-    this.#endAll(agent.id, 'REVOKED', reason)
+    this.#sessions.end(agent.id, 'REVOKED', reason)
     registry.dropAgent(agent.id)
     this.#others.tell({ news: 'revoked', agent: agent.id, reason })
     try {
@@ -196,23 +182,21 @@ export class Gatekeeper implements Deciding {
     const { registry } = this.#options
     if (news.news === 'renamed') return registry.renamed(news.agent)
     if (news.news !== 'login') {
-      this.#endAll(news.agent, 'REVOKED', news.reason)
+      this.#sessions.end(news.agent, 'REVOKED', news.reason)
       if (news.news === 'revoked') registry.dropAgent(news.agent)
       return
     }
     const { agent, instance, address } = news
     registry.moved(agent)
-    this.#lookMoved()
+    this.#sessions.lookMoved()
     // The same instance has come in addition: what runs here goes on. protocol.md [H9]
-    for (const link of this.sessions) {
-      if (link.agentId !== agent || link.instance === instance) continue
-      link.end('REPLACED', replacement(link, { address, instance }))
-    }
+    for (const link of this.#sessions.of(agent))
+      if (link.instance !== instance) link.end('REPLACED', replacement(link, { address, instance }))
   }
 
   /** Which processes of this agent have a session here. */
   instancesOf(agent: number): readonly string[] {
-    return this.sessions.flatMap((link) => (link.agentId === agent ? [link.instance] : []))
+    return this.#sessions.of(agent).map(({ instance }) => instance)
   }
 
   /** Asks every agent to open nothing new; with `to`, to go to that generation. */
@@ -222,15 +206,7 @@ export class Gatekeeper implements Deciding {
 
   /** Resolves when every agent that is here has a session with the generation that has taken over, at the latest after `mostMs`. */
   moved(mostMs: number): Promise<void> {
-    const { clock } = this.#options
-    const timer = clock.setTimer(() => this.#allMoved.resolve(), mostMs)
-    this.#lookMoved()
-    return this.#allMoved.promise.then(() => clock.clearTimer(timer))
-  }
-
-  #lookMoved(): void {
-    const { registry } = this.#options
-    if (registry.retired && this.sessions.every(({ agentId }) => registry.hasMoved(agentId))) this.#allMoved.resolve()
+    return this.#sessions.moved(mostMs)
   }
 
   get #others(): Pick<Peers, 'tell' | 'ask'> {
@@ -239,8 +215,7 @@ export class Gatekeeper implements Deciding {
 
   /** Ends every session, when the edge stops. */
   close(code: Code, reason: string): void {
-    for (const link of this.sessions) link.end(code, reason)
-    this.#sightings.write()
+    this.#sessions.close(code, reason)
   }
 
   #demandAgent(key: Uint8Array, remote: Endpoint): AgentRow {
@@ -250,25 +225,6 @@ export class Gatekeeper implements Deciding {
     if (agent !== undefined || store.agents.formerOwner(key) !== undefined)
       throw new EngawaError('REVOKED', 'this agent was revoked')
     throw this.#counted(new EngawaError('AGENT_UNKNOWN', 'this edge knows no such agent'), remote)
-  }
-
-  #begin(agent: AgentRow, body: LoginBody, made: { session: string; secret: Buffer; maxStreams: number }): AgentLink {
-    const { graceMs, limits, registry, clock } = this.#options
-    const link = new AgentLink({
-      ...made,
-      agentId: agent.id,
-      instance: body.instance,
-      key: body.key,
-      software: body.software,
-      credit: body.credit,
-      graceMs,
-      limits,
-      registry,
-      observer: this.#linkObserver(),
-      clock,
-    })
-    this.#sessions.set(made.session, link)
-    return link
   }
 
   #welcome(link: AgentLink, carrier: number, maxStreams: number): Omit<Welcome, 'lost'> {
@@ -295,45 +251,9 @@ export class Gatekeeper implements Deciding {
 
   /** protocol.md [H9] */
   #replaceSessions(agent: AgentRow, by: { session: string; instance: string; remote: Endpoint }): void {
-    for (const link of this.sessions) {
-      if (link.agentId !== agent.id) continue
+    for (const link of this.#sessions.of(agent.id)) {
       if (link.instance === by.instance) link.end('SESSION_CLOSED', 'the same process has logged in anew')
       else link.end('REPLACED', replacement(link, { address: by.remote.address, instance: by.instance }))
-    }
-  }
-
-  #endAll(agent: number, code: Code, reason: string): void {
-    for (const link of this.sessions) if (link.agentId === agent) link.end(code, reason)
-  }
-
-  #linkObserver(): LinkObserver {
-    const { observer, registry, store } = this.#options
-    const gone = (link: AgentLink, code: Code, reason: string): void => {
-      if (!registry.hasMoved(link.agentId)) observer.offline(link, code, reason)
-    }
-    return {
-      left: (link) => {
-        forgetAgent(store, link.agentId, Date.now())
-        registry.dropAgent(link.agentId)
-        this.#others.tell({ news: 'revoked', agent: link.agentId, reason: 'the agent has left' })
-      },
-      carrierLost: (link, carrier, left, why) => observer.carrierLost(link, carrier, left, why),
-      away: (link) => {
-        this.#sightings.note(link.agentId)
-        if (this.#present.delete(link)) gone(link, 'CARRIER_LOST', 'its last carrier is gone')
-      },
-      resumed: (link, awayMs, streams) => {
-        this.#present.add(link)
-        observer.resumed(link, awayMs, streams)
-      },
-      ended: (link, code, reason) => {
-        this.#sessions.delete(link.session)
-        this.#lookMoved()
-        this.#sightings.note(link.agentId)
-        if (this.#present.delete(link)) gone(link, code, reason)
-      },
-      refused: (link, code) => observer.refused(link, code),
-      failed: (link, error) => observer.failed(link.agent, error),
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { createServer, type TLSSocket } from 'node:tls'
+import { createServer, type Server, type TLSSocket } from 'node:tls'
 import { CARRIER_ZONE } from '@engawa/shared/carrier/trust'
 import type { Code } from '@engawa/shared/errors'
 import type { Millis } from '@engawa/shared/mux/events'
@@ -42,7 +42,8 @@ export async function startTls(options: TlsListener): Promise<RunningListener> {
   const front2 = new Http2Front(admission)
   /** TLS hands out a socket of its own; its pair is found again by both ends of the connection. */
   const wires = new Map<string, Arrival>()
-  const opened = new WeakMap<Socket, TLSSocket>()
+  /** Of a wire that TLS has: what is destroyed in its place, itself until the handshake is done. */
+  const covers = new WeakMap<Socket, Socket>()
   let certificate = certificates.bare()
   const tls = createServer({
     ...certificate,
@@ -62,8 +63,9 @@ export async function startTls(options: TlsListener): Promise<RunningListener> {
   })
   tls.on('secureConnection', (socket: TLSSocket) => {
     const pair = wires.get(keyOf(socket))
+    socket.allowHalfOpen = true
     socket.on('error', () => socket.destroy())
-    if (pair !== undefined) opened.set(pair.wire, socket)
+    if (pair !== undefined) covers.set(pair.wire, socket)
     if (pair === undefined) socket.destroy()
     else if (socket.alpnProtocol === 'h2') front2.take(socket, pair)
     else front.take(socket, pair)
@@ -99,7 +101,7 @@ export async function startTls(options: TlsListener): Promise<RunningListener> {
     })
   }
   // The socket below TLS does not know that TLS has sent its end: a reset then fails and leaks it.
-  const cut = (socket: Socket): void => void (opened.get(socket)?.destroy() ?? breakOff(socket))
+  const cut = (socket: Socket): void => void (covers.get(socket)?.destroy() ?? breakOff(socket))
   const listening = await listenTcp(address, accepted, { cut, from: source, use: 'https' })
 
   function sort(
@@ -129,7 +131,7 @@ export async function startTls(options: TlsListener): Promise<RunningListener> {
     if (protocols.includes(ACME_TLS)) {
       if (serverName === undefined || challenges?.context(serverName) === undefined)
         return alert(socket, UNRECOGNIZED_NAME)
-      return void proving.emit('connection', socket)
+      return shake(proving, socket)
     }
     if (!certificates.knows(serverName)) {
       admission.refused('tls', 'HOST_UNKNOWN')
@@ -139,7 +141,14 @@ export async function startTls(options: TlsListener): Promise<RunningListener> {
     const key = keyOf(socket)
     wires.set(key, { wire: socket, serverName, from })
     socket.once('close', () => wires.delete(key))
-    tls.emit('connection', socket)
+    shake(tls, socket)
+  }
+
+  /** Inside the handshake an end is a farewell: a half-open socket would wait out its time. TLS takes that over from the wire. */
+  function shake(server: Server, wire: Socket): void {
+    wire.allowHalfOpen = false
+    covers.set(wire, wire)
+    server.emit('connection', wire)
   }
 
   /** Without SNI the server's own certificate is shown; it ages like the others. */

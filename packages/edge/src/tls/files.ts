@@ -1,5 +1,6 @@
 import { createPrivateKey } from 'node:crypto'
-import { readFileSync, unwatchFile, watchFile } from 'node:fs'
+import { readFileSync, type Stats, statSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { EngawaError } from '@engawa/shared/errors'
 import type { Logger } from '../log.ts'
@@ -24,12 +25,15 @@ export function watchFiles(
   files: readonly CertificateFile[],
   { folder, publics, log, changed }: { folder: string; publics: PublicCertificates; log: Logger; changed: () => void },
 ): { states: readonly FileState[]; close: () => void } {
-  const watched: [path: string, look: () => void][] = []
+  const timers: NodeJS.Timeout[] = []
   const states = files.map((file) => {
     const state: FileState = { name: file.name, problem: undefined }
-    const [cert, key] = [resolve(folder, file.cert), resolve(folder, file.key)]
+    const paths = [resolve(folder, file.cert), resolve(folder, file.key)] as const
+    const [cert, key] = paths
+    // Before they are read: what changes from now on is a change, however soon.
+    let seen = paths.map((path) => signOf(statSync(path, { throwIfNoEntry: false }))).join(' ')
     load({ ...file, cert, key }, publics)
-    const look = (): void => {
+    const takeAnew = (): void => {
       try {
         load({ ...file, cert, key }, publics)
         if (state.problem !== undefined) log.info({ name: file.name }, 'the certificate files are good again')
@@ -41,18 +45,26 @@ export function watchFiles(
         log.warn({ name: file.name, err: error }, 'the certificate files are wrong; the former one is shown on')
       }
     }
-    for (const path of [cert, key]) {
-      watchFile(path, { interval: LOOK_MS, persistent: false }, look)
-      watched.push([path, look])
+    const look = async (): Promise<void> => {
+      const now = (await Promise.all(paths.map((path) => stat(path).then(signOf, () => signOf(undefined))))).join(' ')
+      if (now === seen) return
+      seen = now
+      takeAnew()
     }
+    timers.push(setInterval(() => void look(), LOOK_MS).unref())
     return state
   })
   return {
     states,
     close: () => {
-      for (const [path, look] of watched) unwatchFile(path, look)
+      for (const timer of timers) clearInterval(timer)
     },
   }
+}
+
+/** Another one for another content, as far as the disk tells. */
+function signOf(found: Stats | undefined): string {
+  return found === undefined ? 'none' : `${found.ino} ${found.size} ${found.mtimeMs} ${found.ctimeMs}`
 }
 
 function load({ name, cert, key }: CertificateFile, publics: PublicCertificates): void {

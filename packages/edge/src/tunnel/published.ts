@@ -41,10 +41,6 @@ export class Published implements Tunnel {
   rewrite: Rewrite = { strip: false, prefix: '' }
   h2c = false
   lastLiveAt = 0
-  /** Its ports are to listen. */
-  listening = false
-  /** Closes the ports when the agent has been away for the grace. */
-  timer: unknown
   readonly traffic: Traffic = { received: 0, sent: 0, total: 0, open: 0, dropped: 0 }
   readonly #look: Look
   #live: Live | undefined

@@ -1,28 +1,27 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '@engawa/shared/carrier/clock'
 import { EngawaError } from '@engawa/shared/errors'
-import type { PortRange } from '@engawa/shared/ports'
 import type { Bind, Bound } from '@engawa/shared/wire/control'
-import { MAX_MESSAGE_BYTES } from '@engawa/shared/wire/limits'
 import type { Protocol } from '@engawa/shared/wire/opening'
 import type { EdgeSettings } from '../config.ts'
-import { parseHost } from '../route/host.ts'
 import type { Lease } from '../store/leases.ts'
 import type { Store } from '../store/store.ts'
+import { boundOf } from './bound.ts'
 import { Claims } from './claims.ts'
 import { type Addresses, addressesOf, type Face } from './face.ts'
+import { claimFree } from './free-ports.ts'
 import { parseHealth, watchHealth } from './health.ts'
 import { baseName, Leases } from './leases.ts'
+import { OpenPorts } from './open-ports.ts'
 import type { Probe } from './probe.ts'
 import { type AgentSession, Published } from './published.ts'
+import { parseRewrite } from './rewrite.ts'
 import { Routes, transportOf } from './routes.ts'
 import type { Live, PortChange, Tunnel, TunnelTable } from './tunnel.ts'
 import { Waiting } from './waiting.ts'
 
 /** How long after its start the edge waits for agents that it cannot have seen yet, ms. contract.md */
 const YOUNG_MS = 30_000
-/** How many freely chosen ports are tried when other programs have them. */
-const MOST_TRIES = 20
 
 export interface RegistryOptions {
   readonly store: Store
@@ -43,7 +42,7 @@ export class Registry implements TunnelTable {
   readonly #tunnels = new Map<string, Published>()
   readonly #routes = new Routes()
   readonly #agentNames = new Map<number, string>()
-  readonly #listeners: ((change: PortChange) => unknown)[] = []
+  readonly #ports: OpenPorts
   readonly #ruleListeners: ((tunnel: Tunnel) => void)[] = []
   readonly #startedAt: number
   /** Agents that have a session with the generation that has taken over. */
@@ -68,9 +67,10 @@ export class Registry implements TunnelTable {
       portPerHttp: () => this.#face.portPerHttp,
     })
     this.#waiting = new Waiting(limits.held, clock)
+    this.#ports = new OpenPorts(clock)
     for (const lease of this.#leases.all()) {
       const tunnel = this.#add(lease)
-      if (lease.published) this.#listenFor(tunnel, settings.graceMs)
+      if (lease.published) this.#ports.openFor(tunnel, settings.graceMs)
     }
   }
 
@@ -117,8 +117,7 @@ export class Registry implements TunnelTable {
   }
 
   onPorts(listener: (change: PortChange) => unknown): void {
-    this.#listeners.push(listener)
-    for (const tunnel of this.all()) if (tunnel.listening) listener({ tunnel, listen: true })
+    this.#ports.hear(listener)
   }
 
   onRules(listener: (tunnel: Tunnel) => void): void {
@@ -127,8 +126,7 @@ export class Registry implements TunnelTable {
 
   /** Publishes one service of a session. Throws the codes of bindings; nothing has changed then. */
   async bind(session: AgentSession, bind: Bind): Promise<Bound> {
-    checkHostHeader(bind)
-    checkPrefix(bind)
+    const rewrite = parseRewrite(bind)
     const health = parseHealth(bind)
     const lease = await this.#claim(session, bind)
     // Ports take a while to be tried: meanwhile its agent may have been revoked or have logged in anew.
@@ -145,15 +143,12 @@ export class Registry implements TunnelTable {
     const wasOpen = tunnel.session === session
     tunnel.session = session
     tunnel.service = bind.service
-    tunnel.hostHeader = bind.hostHeader
-    tunnel.rewrite = { strip: bind.strip === true, prefix: bind.prefix ?? '' }
-    tunnel.h2c = bind.h2c === true
+    Object.assign(tunnel, rewrite)
     tunnel.check = randomBytes(16).toString('base64url')
     tunnel.unwatch?.()
     tunnel.well = true
     tunnel.unwatch = health && watchHealth(tunnel, health, this.#options.clock)
-    this.#options.clock.clearTimer(tunnel.timer)
-    await this.#listen(tunnel, true)
+    await this.#ports.open(tunnel)
     demand(tunnel.session === session)
     this.#touch(tunnel)
     if (!wasOpen) this.#options.opened(tunnel)
@@ -173,17 +168,7 @@ export class Registry implements TunnelTable {
 
   #boundOf(tunnel: Published): Bound {
     tunnel.told = tunnel.public
-    return {
-      type: 'bound',
-      service: tunnel.service,
-      name: baseName(tunnel.name),
-      public: tunnel.told,
-      urls: fitting(tunnel.urls),
-      ...(tunnel.ports === undefined ? {} : { ports: tunnel.ports }),
-      ...(tunnel.check === undefined ? {} : { check: tunnel.check }),
-      ...(tunnel.awaitsCertificate && { awaitsCertificate: true }),
-      ...(tunnel.protocol === 'udp' && { idleMs: this.#options.settings.limits.udp.idleMs }),
-    }
+    return boundOf(tunnel, this.#options.settings.limits.udp.idleMs)
   }
 
   /** `agent rm`: off the air, the name stays its agent's. */
@@ -215,7 +200,7 @@ export class Registry implements TunnelTable {
       const former = this.#tunnels.get(lease.name)
       if (JSON.stringify(former?.lease) === JSON.stringify(lease)) continue
       const tunnel = this.#settle(former, lease)
-      if (lease.published) this.#listenFor(tunnel, this.#options.settings.graceMs)
+      if (lease.published) this.#ports.openFor(tunnel, this.#options.settings.graceMs)
     }
   }
 
@@ -247,7 +232,7 @@ export class Registry implements TunnelTable {
     for (const tunnel of this.#tunnels.values()) {
       if (tunnel.session !== session) continue
       this.#unplug(tunnel)
-      if (tunnel.listening) this.#listenFor(tunnel, graceLeftMs)
+      if (this.#ports.has(tunnel)) this.#ports.openFor(tunnel, graceLeftMs)
     }
   }
 
@@ -273,42 +258,35 @@ export class Registry implements TunnelTable {
 
   /** Stops all clocks, when the edge stops. */
   close(): void {
+    this.#ports.stop()
     for (const tunnel of this.#tunnels.values()) {
-      this.#options.clock.clearTimer(tunnel.timer)
       tunnel.unwatch?.()
       this.#waiting.abandon(tunnel)
     }
   }
 
   /** A lease whose ports no other program has. */
-  async #claim(session: AgentSession, bind: Bind): Promise<Lease> {
+  #claim(session: AgentSession, bind: Bind): Promise<Lease> {
     const { store, settings, probe } = this.#options
     const agent = store.agents.byId(session.agentId)
     if (agent?.key === undefined) throw new EngawaError('NAME_NOT_ALLOWED', 'this agent is not welcome any more')
-    const busy: number[] = []
     const inUse = (name: string): boolean => {
       const tunnel = this.#tunnels.get(name)
       return tunnel?.session === session && tunnel.service !== bind.service
     }
-    for (let tries = 0; tries < MOST_TRIES; tries++) {
-      const lease = this.#claims.claim(agent, bind, { busy, inUse })
-      const { ports } = lease
-      if (ports === undefined || this.#hasOpen(lease, ports)) return lease
-      const stolen = await probe(transportOf(lease), settings.bind, ports)
-      // Others may have been quicker while these ports were tried: the same question again, for just what came of it.
-      if (stolen === undefined) return this.#claims.claim(agent, bind, { tried: ports, inUse })
-      if (bind.exact === true) {
-        throw new EngawaError('PORT_UNAVAILABLE', `another program on the edge’s machine has port ${stolen}`)
-      }
-      busy.push(stolen)
-    }
-    throw new EngawaError('PORT_UNAVAILABLE', 'other programs on the edge’s machine have every port that was tried')
+    return claimFree({
+      claim: (known) => this.#claims.claim(agent, bind, { ...known, inUse }),
+      isOpen: (lease) => this.#hasOpen(lease),
+      probe,
+      host: settings.bind,
+      exact: bind.exact === true,
+    })
   }
 
-  #hasOpen(lease: Lease, ports: PortRange): boolean {
+  #hasOpen(lease: Lease): boolean {
     const tunnel = this.#tunnels.get(lease.name)
-    if (tunnel?.listening !== true || transportOf(tunnel) !== transportOf(lease)) return false
-    return String(tunnel.ports) === String(ports)
+    if (tunnel === undefined || !this.#ports.has(tunnel) || transportOf(tunnel) !== transportOf(lease)) return false
+    return String(tunnel.ports) === String(lease.ports)
   }
 
   #serving(session: AgentSession, service: number): Published | undefined {
@@ -318,8 +296,7 @@ export class Registry implements TunnelTable {
   /** The tunnel of a lease, brought up to it; another session that had it loses it. */
   #settle(former: Published | undefined, lease: Lease): Published {
     if (former === undefined) return this.#add(lease)
-    if (String(former.ports) !== String(lease.ports) || former.protocol !== lease.protocol)
-      void this.#listen(former, false)
+    if (String(former.ports) !== String(lease.ports) || former.protocol !== lease.protocol) this.#ports.close(former)
     this.#routes.remove(former)
     const changed = JSON.stringify(former.lease.rules) !== JSON.stringify(lease.rules)
     former.lease = lease
@@ -338,7 +315,7 @@ export class Registry implements TunnelTable {
   }
 
   #takeOff(tunnel: Published): void {
-    void this.#listen(tunnel, false)
+    this.#ports.close(tunnel)
     this.#unplug(tunnel)
     if (this.#retired) return
     try {
@@ -349,7 +326,7 @@ export class Registry implements TunnelTable {
   }
 
   #drop(tunnel: Published): void {
-    void this.#listen(tunnel, false)
+    this.#ports.close(tunnel)
     this.#routes.remove(tunnel)
     this.#tunnels.delete(tunnel.name)
     this.#unplug(tunnel)
@@ -373,23 +350,6 @@ export class Registry implements TunnelTable {
     if (live !== undefined) this.#waiting.wake(tunnel, live)
   }
 
-  /** Keeps the ports open for so long without an agent. */
-  #listenFor(tunnel: Published, ms: number): void {
-    const { clock } = this.#options
-    clock.clearTimer(tunnel.timer)
-    if (tunnel.ports === undefined) return
-    void this.#listen(tunnel, true)
-    tunnel.timer = clock.setTimer(() => void this.#listen(tunnel, false), Math.max(0, ms))
-  }
-
-  /** Resolves when the listeners that can tell have done it. */
-  async #listen(tunnel: Published, listen: boolean): Promise<void> {
-    if (!listen) this.#options.clock.clearTimer(tunnel.timer)
-    if (tunnel.ports === undefined || tunnel.listening === listen) return
-    tunnel.listening = listen
-    await Promise.all(this.#listeners.map((listener) => listener({ tunnel, listen })))
-  }
-
   #add(lease: Lease): Published {
     const tunnel = new Published(lease, {
       agentName: (id) => this.agentName(id),
@@ -402,25 +362,7 @@ export class Registry implements TunnelTable {
   }
 }
 
-/** As many addresses as one message holds, the first ones. A hundred long hosts with both schemes would be too many. */
-function fitting(urls: readonly string[]): readonly string[] {
-  let left = MAX_MESSAGE_BYTES / 2
-  return urls.filter((url) => (left -= url.length + 3) > 0)
-}
-
 /** Throws SESSION_CLOSED: nobody is there any more who could be told. */
 function demand(isStillThere: boolean): void {
   if (!isStillThere) throw new EngawaError('SESSION_CLOSED')
-}
-
-/** It goes into every request: nothing but a host may stand there. */
-function checkHostHeader({ hostHeader }: Bind): void {
-  if (hostHeader === undefined || parseHost(hostHeader) !== undefined) return
-  throw new EngawaError('FLAG_INVALID', 'a Host is a name or an address, and perhaps a port')
-}
-
-/** It goes into every request line. */
-function checkPrefix({ prefix }: Bind): void {
-  if (prefix === undefined || /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~!$&'()*+,;=:@%-]+)*$/.test(prefix)) return
-  throw new EngawaError('FLAG_INVALID', 'a path begins with / and has no empty part, no . or .., no ? and no #')
 }

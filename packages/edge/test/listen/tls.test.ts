@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request } from 'node:http'
 import { request as requestTls } from 'node:https'
-import { connect, type Socket } from 'node:net'
+import { connect, createServer as createNetServer, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
@@ -11,7 +11,7 @@ import { AddressRules, parseRules } from '../../src/guard/rules.ts'
 import { openVisitorsCa } from '../../src/identity/visitors-ca.ts'
 import { startTls } from '../../src/listen/tls.ts'
 import { Certificates } from '../../src/tls/certificates.ts'
-import { collect, listen, makeAdmission, until } from '../support/edge.ts'
+import { collect, deserted, listen, makeAdmission, until } from '../support/edge.ts'
 import { FakeLink } from '../support/fake-link.ts'
 import { FakeTable, type FakeTunnel, fakeTunnel } from '../support/fake-table.ts'
 
@@ -186,6 +186,46 @@ t.test('the rest of the world: silence, nonsense, plain HTTP, old TLS', async (t
   })
   const [error] = await once(old, 'error')
   t.match(error, { code: /PROTOCOL_VERSION|NO_PROTOCOLS/ })
+})
+
+/** What a visitor of that name says first. */
+async function helloOf(t: Test, servername: string): Promise<Buffer> {
+  const server = createNetServer((socket) => void socket.on('error', () => {}))
+  const port = await listen(t, server)
+  const visitor = connectTls({ port, host: '127.0.0.1', servername })
+  visitor.on('error', () => {})
+  const [socket] = (await once(server, 'connection')) as [Socket]
+  const [hello] = (await once(socket, 'data')) as [Buffer]
+  visitor.destroy()
+  return hello
+}
+
+t.test('who ends inside the handshake is let go at once', async (t) => {
+  const edge = await world(t, { handshakeMs: 60_000 })
+  const hello = await helloOf(t, 'blog.example.com')
+  for (const bytes of [0, 1, 5, hello.length >> 1, hello.length - 1, hello.length]) {
+    const visitor = connect({ port: edge.port, host: '127.0.0.1' })
+    visitor.end(hello.subarray(0, bytes))
+    const from = performance.now()
+    await collect(visitor)
+    t.ok(performance.now() - from < 30_000, `after ${bytes} of ${hello.length} bytes`)
+  }
+  await deserted(edge.admission)
+  t.match(await get(edge, { host: 'blog.example.com', servername: 'blog.example.com' }), { statusCode: 200 })
+})
+
+t.test('who ends right behind its request is answered', async (t) => {
+  const edge = await world(t)
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const settings = { ca: edge.ca, servername: 'blog.example.com', maxVersion, allowHalfOpen: true }
+    const visitor = connectTls({
+      socket: connect({ port: edge.port, host: '127.0.0.1', allowHalfOpen: true }),
+      ...settings,
+    })
+    // Sent with the last message of the handshake.
+    visitor.end('GET / HTTP/1.1\r\nhost: blog.example.com\r\n\r\n')
+    t.match((await collect(visitor)).text, /^HTTP\/1\.1 200 /, maxVersion)
+  }
 })
 
 t.test('too many silent sockets: the oldest of the fullest address goes, the newcomer stays', async (t) => {

@@ -1,6 +1,8 @@
+import { pbkdf2 } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
+import { promisify } from 'node:util'
 import { openVisitorsCa } from '@engawa/edge/identity/visitors-ca'
 import { startTls } from '@engawa/edge/listen/tls'
 import { openStore } from '@engawa/edge/store/store'
@@ -190,4 +192,23 @@ t.test('files are taken, taken anew when they change, and kept when they become 
   }
   t.not(publics.find('blog.example.com'), first)
   t.equal(states[0]?.problem, undefined)
+})
+
+t.test('files that change right after they were read are taken anew', async (t) => {
+  const { publics, issue } = await scene(t)
+  const folder = t.testdir()
+  const write = ({ key, cert }: { key: string; cert: string }): void => {
+    writeFileSync(join(folder, 'key.pem'), key)
+    writeFileSync(join(folder, 'cert.pem'), cert)
+  }
+  write(issue('*.example.com'))
+  const next = issue('*.example.com')
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const file = { name: '*.example.com', cert: 'cert.pem', key: 'key.pem' }
+  // Whatever Node would look up beside its loop comes late now.
+  const busy = Array.from({ length: 8 }, () => promisify(pbkdf2)('password', 'salt', 200_000, 64, 'sha512'))
+  t.teardown(watchFiles([file], { folder, publics, log: quiet, changed: resolve }).close)
+  write(next)
+  await Promise.all([promise, ...busy])
+  t.equal(publics.find('blog.example.com')?.cert, next.cert)
 })

@@ -146,7 +146,13 @@ export class CarrierDoor {
     // is no 'error' yet, and 'secureConnect' is the client's. Undocumented, and what tls.Server itself listens to.
     secured.on('_tlsError', () => socket.destroy())
     secured.once('close', () => socket.destroy())
-    secured.once('secure', () => next(secured, exporterOf(secured)))
+    // The socket may be half-open; nobody who ends before it has said who it is comes back.
+    const ended = (): void => void socket.destroy()
+    secured.once('end', ended)
+    secured.once('secure', () => {
+      secured.off('end', ended)
+      next(secured, exporterOf(secured))
+    })
   }
 
   async #greet(carrier: WebSocketCarrier, exporter: Buffer, asked: (asking: Asking) => void): Promise<void> {

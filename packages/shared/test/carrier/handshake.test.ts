@@ -75,7 +75,7 @@ async function world(
   const outcomes: Outcome[] = []
   const waiting: ((outcome: Outcome) => void)[] = []
   const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket)
     door.accept(socket, (outcome) => {
       outcomes.push(outcome)
@@ -411,6 +411,43 @@ t.test('the edge closes who is not done in time, wherever it stopped [H8]', asyn
   const { carrier } = await rawCarrier(port)
   t.equal(await codeFrom(carrier.readText()), 'CARRIER_LOST')
   t.match(await done, { done: undefined, error: { code: 'HANDSHAKE_TIMEOUT' } })
+})
+
+t.test('who ends inside the handshake is let go at once', async (t) => {
+  const { port, outcome } = await world(t, {}, { timeoutMs: 90_000 })
+  const recorder = createServer((socket) => void socket.on('error', () => undefined))
+  recorder.listen(0, '127.0.0.1')
+  t.teardown(() => recorder.close())
+  await once(recorder, 'listening')
+  const agent = connectTls({ port: (recorder.address() as AddressInfo).port, host: '127.0.0.1' })
+  agent.on('error', () => undefined)
+  const [recorded] = (await once(recorder, 'connection')) as [Socket]
+  const [hello] = (await once(recorded, 'data')) as [Buffer]
+  agent.destroy()
+  const ends = {
+    'before its hello': async () => connect(port, '127.0.0.1').end(),
+    'inside its hello': async () => connect(port, '127.0.0.1').end(hello.subarray(0, hello.length >> 1)),
+    'after its hello': async () => connect(port, '127.0.0.1').end(hello),
+    'after TLS': async () => {
+      const socket = connectTls({ port, host: '127.0.0.1', ca: edge.ca, servername: SERVERNAME })
+      await once(socket, 'secureConnect')
+      return socket.end()
+    },
+    'inside the upgrade': async () => {
+      const socket = connectTls({ port, host: '127.0.0.1', ca: edge.ca, servername: SERVERNAME })
+      await once(socket, 'secureConnect')
+      return socket.end('GET /carrier HTTP/1.1\r\nHost: x\r\n')
+    },
+  }
+  for (const [when, end] of Object.entries(ends)) {
+    const from = performance.now()
+    const done = outcome()
+    const socket = await end()
+    socket.on('error', () => undefined).resume()
+    await once(socket, 'close')
+    t.match(await done, { done: undefined, error: { code: 'CARRIER_LOST' } }, when)
+    t.ok(performance.now() - from < 45_000, when)
+  }
 })
 
 t.test('random bytes on the door, before and inside TLS, end quietly', async (t) => {

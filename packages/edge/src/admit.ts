@@ -12,7 +12,7 @@ import { Memory } from './guard/memory.ts'
 import { OpenStreams } from './guard/open.ts'
 
 import type { Authority } from './route/host.ts'
-import { climbs, hasPath, isBare, isBelow, isPassed, routeHttp, tunnelNamed } from './route/route.ts'
+import { climbs, hasPath, isBare, isBelow, isDisguised, isPassed, routeHttp, tunnelNamed } from './route/route.ts'
 import type { Live, Tunnel, TunnelTable } from './tunnel/tunnel.ts'
 
 /** What the listeners need to know of the edge. */
@@ -239,7 +239,9 @@ export class Admission {
 
   #findHttp(visitor: Visitor, asked: { authority: Authority; path: string }): Tunnel | undefined {
     const tunnel = this.#routeHttp(visitor, asked)
-    if (tunnel !== undefined && hasPath(tunnel) && climbs(asked.path)) throw new EngawaError('REQUEST_INVALID')
+    const { authority, path } = asked
+    if (tunnel !== undefined && hasPath(tunnel) && climbs(path)) throw new EngawaError('REQUEST_INVALID')
+    if (!visitor.ownPort && isDisguised(this.table, authority, path)) throw new EngawaError('REQUEST_INVALID')
     return tunnel
   }
 

@@ -57,6 +57,33 @@ export function climbs(path: string): boolean {
   return CLIMBS.test(path)
 }
 
+/**
+ * Whether a service that reads a path more freely than we do (`%61` as `a`, `//` as `/`, without `;x`) would take it for
+ * one of another tunnel of that name: the rules of `/admin` must not be passed by as `/%61dmin`. RFC 3986 §6.2.2
+ */
+export function isDisguised(table: Pick<TunnelTable, 'named'>, { name }: Authority, path: string): boolean {
+  const plain = plainPath(path)
+  if (plain === path) return false
+  return table
+    .named(name)
+    .some(({ path: own }) => own !== undefined && isBelow(plain, plainPath(own)) !== isBelow(path, own))
+}
+
+function plainPath(path: string): string {
+  // Most have nothing of the kind.
+  if (!/[%\\;]|\/[./]/.test(path)) return path
+  const decoded = path.replace(/%(?:2[def]|3[0-9b]|[46][1-9a-f]|5[0-9acf]|7[0-9ae])/gi, (code) =>
+    String.fromCharCode(Number.parseInt(code.slice(1), 16)),
+  )
+  const names: string[] = []
+  for (const segment of decoded.split(/[/\\]/)) {
+    const name = segment.replace(/;.*/, '')
+    if (name === '..') names.pop()
+    else if (name !== '' && name !== '.') names.push(name)
+  }
+  return `/${names.join('/')}`
+}
+
 /** A tunnel that is for one path only, of its name or of its service. */
 export function hasPath({ path, rewrite }: Pick<Tunnel, 'path' | 'rewrite'>): boolean {
   return path !== undefined || rewrite.prefix !== ''

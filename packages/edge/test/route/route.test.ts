@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
 import { climbs } from '@engawa/edge/route/route'
 import t from 'tap'
+import { AddressRules } from '../../src/guard/rules.ts'
 import { startTcpPorts } from '../../src/listen/tcp.ts'
 import { listen, makeAdmission, smallEdge, talk } from '../support/edge.ts'
 import { FakeLink } from '../support/fake-link.ts'
@@ -46,6 +47,30 @@ t.test('no request leaves the path that a tunnel or its target is for', async (t
     for (const path of CLIMBING) t.match(await talk(port, ask(path)), /^HTTP\/1.1 40[04] /, path)
     t.match(await talk(port, ask('/api/x?to=/../y')), /service (?:\/base)?\/api\/x\?to=/)
   }
+})
+
+t.test('the rules of a path are not passed by in disguise', async (t) => {
+  const { port, table, tunnel } = await smallEdge(t, (request, response) => response.end(`service ${request.url}`))
+  const { live } = tunnel
+  const admin = fakeTunnel({ name: 'admin', hosts: tunnel.hosts, path: '/admin', live })
+  admin.rules = new AddressRules({ allow: ['203.0.113.0/24'], deny: [] })
+  table.tunnels.unshift(admin)
+  t.match(await talk(port, ask('/admin/x')), /^HTTP\/1.1 403 /)
+  const disguises = [
+    '/%61dmin/x',
+    '//admin',
+    '/x/../admin',
+    '/./admin',
+    '/admin;x',
+    '/%2fadmin',
+    '/\\admin',
+    '/%2e/admin%2fx',
+  ]
+  // oxlint-disable-next-line no-await-in-loop -- one after the other
+  for (const path of disguises) t.match(await talk(port, ask(path)), /^HTTP\/1.1 40[03] /, path)
+  const others = ['/', '/x/admin', '/%E7%B8%81', '/a%2Fb', '/x//y', '/x;y=/admin', '/a.b', '/x?y=//admin', '/100%25']
+  // oxlint-disable-next-line no-await-in-loop -- one after the other
+  for (const path of others) t.match(await talk(port, ask(path)), `service ${path}`, path)
 })
 
 t.test('on a port of its own a tunnel has its path, too, and answers its token below it', async (t) => {

@@ -34,6 +34,10 @@ export interface EdgeSettings {
   readonly bind: string
   /** How long a session lives without a carrier. */
   readonly graceMs: number
+  /** How long a stop waits for open streams. */
+  readonly drainMs: number
+  /** How long an upgraded edge finishes what runs on its former process. */
+  readonly handOverDrainMs: number
   /** CIDRs whose `X-Forwarded-*` is believed. */
   readonly trustedProxies: readonly string[]
   /** A folder of pages in place of the edge's own, relative to the data folder. */
@@ -61,6 +65,8 @@ export interface EdgeFlags {
   readonly udpPorts?: string | undefined
   readonly bind?: string | undefined
   readonly grace?: string | undefined
+  readonly drain?: string | undefined
+  readonly handOverDrain?: string | undefined
 }
 
 export interface EdgeConfigSource {
@@ -75,6 +81,8 @@ export interface EdgeConfigSource {
 const DEFAULT_PORTS: readonly PortRange[] = [[1024, 65_535]]
 const DEFAULT_ADMIN: Address = { host: '127.0.0.1', port: 7400 }
 const DEFAULT_GRACE_MS = 120_000
+const DEFAULT_DRAIN_MS = 30_000
+const DEFAULT_HANDOVER_DRAIN_MS = 600_000
 
 const range = z.union([
   z.int().min(1).max(65_535).transform(String).pipe(parsedText(parsePortRanges)),
@@ -97,6 +105,8 @@ export const EDGE_FILE = z.strictObject({
   'udp-ports': range.optional(),
   bind: parsedText(parseBind).optional(),
   grace: parsedText(parseGrace).optional(),
+  drain: parsedText(parseDuration).optional(),
+  'handover-drain': parsedText(parseDuration).optional(),
   trusted_proxies: z.array(parsedText(parseCidr)).max(1000).optional(),
   pages: z.string().min(1).optional(),
   access_log: z
@@ -134,6 +144,9 @@ export function edgeSettings({ flags, file, language, mayBindLow }: EdgeConfigSo
     udpPorts: flag('udp-ports', flags.udpPorts, parsePortRanges) ?? read['udp-ports'] ?? DEFAULT_PORTS,
     bind: flag('bind', flags.bind, parseBind) ?? read.bind ?? '',
     graceMs: flag('grace', flags.grace, parseGrace) ?? read.grace ?? DEFAULT_GRACE_MS,
+    drainMs: flag('drain', flags.drain, parseDuration) ?? read.drain ?? DEFAULT_DRAIN_MS,
+    handOverDrainMs:
+      flag('handover-drain', flags.handOverDrain, parseDuration) ?? read['handover-drain'] ?? DEFAULT_HANDOVER_DRAIN_MS,
     trustedProxies: read.trusted_proxies ?? [],
     pages: read.pages,
     accessLog: read.access_log,

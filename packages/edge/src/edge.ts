@@ -52,8 +52,6 @@ export interface EdgeOptions {
   readonly nodeHttp?: boolean
   /** The other processes of this edge; without a front there are none. */
   readonly peers?: Peers
-  /** How long this process finishes what runs after another has taken over. */
-  readonly handOverMs?: number
   /** Reads the configuration anew and takes up what can be taken up. Throws CONFIG_INVALID. */
   readonly reload?: () => ReloadReport
 }
@@ -90,7 +88,7 @@ export async function startEdge(settings: EdgeSettings, options: EdgeOptions): P
 }
 
 async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo): Promise<RunningEdge> {
-  const { folder, log, onEvent, plainCarriers = false, nodeHttp = false, peers = ALONE, handOverMs = 0 } = options
+  const { folder, log, onEvent, plainCarriers = false, nodeHttp = false, peers = ALONE } = options
   const leave = await peers.enter(folder)
   undo.add(leave)
   const exposed = exposedFiles(folder, SECRETS)
@@ -201,11 +199,11 @@ async function compose(settings: EdgeSettings, options: EdgeOptions, undo: Undo)
       draining = true
       registry.retire()
       publicTls.close()
-      const left = listeners.closeVisitors(handOverMs, { gently: true })
+      const left = listeners.closeVisitors(settings.handOverDrainMs, { gently: true })
       listeners.closeCarriers()
       admin.retire()
       gatekeeper.drain(to)
-      log.info({ to, handOverMs }, 'another process has taken over; this one finishes what runs')
+      log.info({ to, drainMs: settings.handOverDrainMs }, 'another process has taken over; this one finishes what runs')
       const moved = gatekeeper.moved(MOVE_MS)
       void Promise.all([left, moved])
         .then(() => admin.answered())

@@ -8,7 +8,14 @@ export interface ReloadReport {
 }
 
 /** Fields that are looked up each time they are needed. */
-const AT_ONCE: ReadonlySet<string> = new Set(['trustedProxies', 'pages', 'tcpPorts', 'udpPorts'])
+const AT_ONCE: ReadonlySet<string> = new Set([
+  'trustedProxies',
+  'pages',
+  'tcpPorts',
+  'udpPorts',
+  'drainMs',
+  'handOverDrainMs',
+])
 /** Limits that servers, timers and windows have been made with. */
 const LIMITS_LATER: ReadonlySet<string> = new Set([
   'limits.handshakeMs',
@@ -24,6 +31,8 @@ const KEYS: Readonly<Record<string, string>> = {
   tcpPorts: 'tcp-ports',
   udpPorts: 'udp-ports',
   graceMs: 'grace',
+  drainMs: 'drain',
+  handOverDrainMs: 'handover-drain',
   trustedProxies: 'trusted_proxies',
   accessLog: 'access_log',
 }

@@ -19,6 +19,8 @@ t.test('defaults', async (t) => {
     tcpPorts: [[1024, 65_535]],
     bind: '',
     graceMs: 120_000,
+    drainMs: 30_000,
+    handOverDrainMs: 600_000,
     trustedProxies: [],
     accessLog: undefined,
   })
@@ -81,6 +83,8 @@ public-host: [203.0.113.5, "edge.example.com:7443"]
 tcp-ports: 20000-20010,3000
 udp-ports: 5000
 grace: 1m
+drain: 2m
+handover-drain: 1h
 trusted_proxies: [10.0.0.0/8, 192.0.2.1]
 limits: { connections: 10, perAddress: { burst: 7 } }
 `
@@ -99,10 +103,20 @@ limits: { connections: 10, perAddress: { burst: 7 } }
     ],
     udpPorts: [[5000, 5000]],
     graceMs: 60_000,
+    drainMs: 120_000,
+    handOverDrainMs: 3_600_000,
     trustedProxies: ['10.0.0.0/8', '192.0.2.1/32'],
     limits: { connections: 10, perAddress: { connections: 256, burst: 7 } },
   })
-  const flags = { domain: 'localhost', http: '127.0.0.1:0', publicHost: ['::1'], tcpPorts: '1-2', grace: '5s' }
+  const flags = {
+    domain: 'localhost',
+    http: '127.0.0.1:0',
+    publicHost: ['::1'],
+    tcpPorts: '1-2',
+    grace: '5s',
+    drain: '1s',
+    handOverDrain: '0s',
+  }
   t.match(settings({ ...flags, https: ':1', admin: 'off', bind: '[::1]' }, file), {
     domain: 'localhost',
     http: { host: '127.0.0.1', port: 0 },
@@ -112,6 +126,8 @@ limits: { connections: 10, perAddress: { burst: 7 } }
     tcpPorts: [[1, 2]],
     bind: '::1',
     graceMs: 5000,
+    drainMs: 1000,
+    handOverDrainMs: 0,
   })
 })
 
@@ -126,6 +142,8 @@ const wrongFlags: [flags: EdgeFlags, message: RegExp, ja: RegExp][] = [
   [{ udpPorts: '5-1' }, /^--udp-ports: /, /ポート/],
   [{ bind: 'eth0' }, /^--bind: "eth0" is no address of this machine/, /IP アドレス/],
   [{ grace: '2d' }, /^--grace: "2d" is too long; write 0s to 24h/, /長すぎます/],
+  [{ drain: 'soon' }, /^--drain: "soon" is no duration/, /時間ではありません/],
+  [{ handOverDrain: '1' }, /^--handover-drain: "1" is no duration/, /時間ではありません/],
   [{ https: 'off' }, /with --https off, agents need --carrier/, /--carrier/],
   [{ http: ':80', https: ':80' }, /--http and --https are the same address/, /同じアドレス/],
 ]

@@ -50,7 +50,6 @@ export async function run(context: Context): Promise<number> {
   const edge = await startEdge(read.settings, {
     folder,
     log,
-    handOverMs: read.handOverMs,
     reload,
     ...(terminal.peers && { peers: terminal.peers }),
     nodeHttp: terminal.nodeHttp === true,
@@ -65,9 +64,11 @@ export async function run(context: Context): Promise<number> {
     return EXIT.done
   }
   manager.stopping()
-  log.info({ drainMs: read.drainMs }, 'stopping')
-  if (flags.json !== true) terminal.out(`${words.runStopping(Math.ceil(read.drainMs / 1000))}\n`)
-  await edge.stop(signals > 1 ? 0 : read.drainMs, hurry.promise)
+  // As a reload may have changed it.
+  const { drainMs } = read.settings
+  log.info({ drainMs }, 'stopping')
+  if (flags.json !== true) terminal.out(`${words.runStopping(Math.ceil(drainMs / 1000))}\n`)
+  await edge.stop(signals > 1 ? 0 : drainMs, hurry.promise)
   if (flags.json !== true) terminal.out(`${words.runStopped}\n`)
   return EXIT.done
 }

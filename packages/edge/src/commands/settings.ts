@@ -1,21 +1,12 @@
 import { join } from 'node:path'
 import { EngawaError } from '@engawa/shared/errors'
 import { readIfThere } from '@engawa/shared/folder'
-import { parseDuration } from '@engawa/shared/quantities'
-import { told } from '@engawa/shared/say'
 import { type EdgeSettings, edgeSettings } from '../config.ts'
 import { mayBindLow } from '../privilege.ts'
 import type { Context } from './context.ts'
 
-const DRAIN_MS = 30_000
-const HANDOVER_DRAIN_MS = 600_000
-
 export interface ReadSettings {
   readonly settings: EdgeSettings
-  /** How long a stop waits for open streams. */
-  readonly drainMs: number
-  /** How long an upgraded edge finishes what runs on its former process. */
-  readonly handOverMs: number
   /** A usual port was wanted that this user may not open. */
   readonly fallback: boolean
 }
@@ -40,17 +31,15 @@ export function readSettings({ flags, folder, language, words }: Context): ReadS
       udpPorts: flags['udp-ports']?.join(','),
       bind: flags.bind,
       grace: flags.grace,
+      drain: flags.drain,
+      handOverDrain: flags['handover-drain'],
     },
     file: text === undefined ? undefined : { path, text },
     language,
   }
   const settings = edgeSettings({ ...source, mayBindLow: low })
-  const drainMs = parseDrain('--drain', flags.drain) ?? DRAIN_MS
-  const handOverMs = parseDrain('--handover-drain', flags['handover-drain']) ?? HANDOVER_DRAIN_MS
   return {
     settings,
-    drainMs,
-    handOverMs,
     fallback: !low && fellBack(settings, edgeSettings({ ...source, mayBindLow: true })),
   }
 }
@@ -71,18 +60,6 @@ function readFile(path: string): string | undefined {
     throw new EngawaError('CONFIG_INVALID', `${path} cannot be read (${why})`, {
       cause,
       ja: `${path} を読めません (${why})`,
-    })
-  }
-}
-
-function parseDrain(flag: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  try {
-    return parseDuration(text)
-  } catch (cause) {
-    throw new EngawaError('FLAG_INVALID', `${flag}: ${told(cause, 'en')}`, {
-      cause,
-      ja: `${flag}: ${told(cause, 'ja')}`,
     })
   }
 }

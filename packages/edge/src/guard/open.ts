@@ -38,11 +38,16 @@ export class OpenStreams {
 
   /** Cuts those that the tunnel does not take any more: visitor and service see a reset, HTTP visitors a page where no answer has begun. */
   enforce(tunnel: Tunnel): void {
-    for (const { client, stream } of this.#tunnels.get(tunnel)?.open ?? []) {
-      if (stream.closed || tunnel.rules?.admits(client) !== false) continue
-      const { handler } = stream
-      stream.reset('CANCELLED')
-      handler?.reset('BLOCKED')
+    const of = this.#tunnels.get(tunnel)
+    if (of === undefined) return
+    const isRefused = ({ client, stream }: Open): boolean => !stream.closed && tunnel.rules?.admits(client) === false
+    // In place of what is cut another may be opened: a request is sent once more, or one that has waited has its turn.
+    for (let all = of.open.filter(isRefused); all.length > 0; all = of.open.filter(isRefused)) {
+      for (const { stream } of all) {
+        const { handler } = stream
+        stream.reset('CANCELLED')
+        handler?.reset('BLOCKED')
+      }
     }
   }
 

@@ -28,3 +28,29 @@ t.test('a crowd that has gone leaves nothing behind', async (t) => {
   open.add(tunnel, '192.0.2.1', streamLike() as unknown as Stream)
   t.equal(open.held, 1, 'and whoever comes then is held to the rules as ever')
 })
+
+t.test('a changed rule reaches also what comes in place of what it has cut', async (t) => {
+  const open = new OpenStreams()
+  let admitted = true
+  const tunnel = { rules: { admits: () => admitted } } as unknown as Tunnel
+  let kept = 0
+  const openOne = (left: number): void => {
+    kept++
+    const stream = {
+      closed: false,
+      reset: (): void => void (stream.closed = true),
+      handler: {
+        // As a request that waited for this connection, or one that is sent once more.
+        reset: (): void => {
+          kept--
+          if (left > 0) openOne(left - 1)
+        },
+      },
+    }
+    open.add(tunnel, '192.0.2.1', stream as unknown as Stream)
+  }
+  for (let count = 0; count < 63; count++) openOne(2)
+  admitted = false
+  open.enforce(tunnel)
+  t.equal(kept, 0)
+})

@@ -1,3 +1,4 @@
+import { EngawaError } from '@engawa/shared/errors'
 import type { Tunnel, TunnelTable } from '../tunnel/tunnel.ts'
 import type { Authority } from './host.ts'
 
@@ -23,8 +24,13 @@ export function isPassed(table: Pick<TunnelTable, 'named'>, name: string): boole
   return table.named(name).some(({ protocol }) => protocol === 'tls')
 }
 
-/** The target of a request as the service is asked for it: `--strip-path` and the path of the tunnel's target. */
-export function rewritten(target: string, { path = '', rewrite }: Pick<Tunnel, 'path' | 'rewrite'>): string {
+/**
+ * The target of a request as the service is asked for it: `--strip-path` and the path of the tunnel's target. Throws
+ * REQUEST_INVALID for one that leaves them: of those that share a name the one that is asked may not be the one found.
+ */
+export function rewritten(target: string, tunnel: Pick<Tunnel, 'path' | 'rewrite'>): string {
+  const { path = '', rewrite } = tunnel
+  if (hasPath(tunnel) && climbs(pathOf(target))) throw new EngawaError('REQUEST_INVALID')
   if (!target.startsWith('/')) return target
   const rest = rewrite.strip ? target.slice(path.length) : target
   return rewrite.prefix + (rest.startsWith('/') ? rest : `/${rest}`)
@@ -72,12 +78,11 @@ export function isDisguised(table: Pick<TunnelTable, 'named'>, { name }: Authori
 function plainPath(path: string): string {
   // Most have nothing of the kind.
   if (!/[%\\;]|\/[./]/.test(path)) return path
-  const decoded = path.replace(/%(?:2[def]|3[0-9b]|[46][1-9a-f]|5[0-9acf]|7[0-9ae])/gi, (code) =>
-    String.fromCharCode(Number.parseInt(code.slice(1), 16)),
-  )
+  // Each byte as a character of its own: two paths are the same then if their bytes are.
+  const decoded = path.replace(/%[0-9a-f]{2}/gi, (code) => String.fromCharCode(Number.parseInt(code.slice(1), 16)))
   const names: string[] = []
   for (const segment of decoded.split(/[/\\]/)) {
-    const name = segment.replace(/;.*/, '')
+    const name = segment.replace(/;.*/s, '')
     if (name === '..') names.pop()
     else if (name !== '' && name !== '.') names.push(name)
   }

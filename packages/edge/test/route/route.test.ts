@@ -68,9 +68,27 @@ t.test('the rules of a path are not passed by in disguise', async (t) => {
   ]
   // oxlint-disable-next-line no-await-in-loop -- one after the other
   for (const path of disguises) t.match(await talk(port, ask(path)), /^HTTP\/1.1 40[03] /, path)
+  const odd = ['/@admin', '/caf%C3%A9', '/a+(b)'].map((path) =>
+    Object.assign(fakeTunnel({ name: 'odd', hosts: tunnel.hosts, path, live }), { rules: admin.rules }),
+  )
+  table.tunnels.unshift(...odd)
+  const spelled = ['/@admin', '/%40admin', '/caf%C3%A9/x', '/caf%c3%a9/x', '/a%2B%28b%29', '/a+%28b)']
+  // oxlint-disable-next-line no-await-in-loop -- one after the other
+  for (const path of spelled) t.match(await talk(port, ask(path)), /^HTTP\/1.1 40[03] /, path)
   const others = ['/', '/x/admin', '/%E7%B8%81', '/a%2Fb', '/x//y', '/x;y=/admin', '/a.b', '/x?y=//admin', '/100%25']
   // oxlint-disable-next-line no-await-in-loop -- one after the other
   for (const path of others) t.match(await talk(port, ask(path)), `service ${path}`, path)
+})
+
+t.test('nor does one that goes on to another of the same name, whose target has a path', async (t) => {
+  const { port, table, link } = await smallEdge(t, (request, response) => response.end(`service ${request.url}`))
+  const rewrite = { strip: false, prefix: '/base' }
+  const other = fakeTunnel({ name: 'blog-2', balanced: true, rewrite, live: { link, service: 8 } })
+  const nobody = { link: new FakeLink(await freePort()), service: 7 }
+  table.tunnels.splice(0, 1, fakeTunnel({ name: 'blog', balanced: true, live: nobody }))
+  table.another = (_, tried = new Set()) => (tried.has(other) ? undefined : other)
+  t.match(await talk(port, ask('/x')), 'service /base/x')
+  t.match(await talk(port, ask('/../admin')), /^HTTP\/1.1 400 [^]*REQUEST_INVALID/)
 })
 
 t.test('on a port of its own a tunnel has its path, too, and answers its token below it', async (t) => {

@@ -49,7 +49,7 @@ export class FakeTable implements TunnelTable {
     return this.named(host).find((tunnel) => path.startsWith(tunnel.path ?? '/'))
   }
 
-  another(): Tunnel | undefined {
+  another(_tunnel?: Tunnel, _tried?: ReadonlySet<Tunnel>): Tunnel | undefined {
     return undefined
   }
 

@@ -28,7 +28,7 @@ t.test('R9 one visitor stops reading 1 GiB while 20 others go on', async (t) => 
   const bulkPort = tunnels[1]?.port ?? 0
   const memory = { edge: new Peak(here.edge), agent: new Peak(agent) }
 
-  // The crowd alone costs its heap too, and whoever reads well his buffers: that is not the stuck one's.
+  // The crowd alone costs its heap too, and whoever reads well their buffers: that is not the stuck one's.
   for (let round = 0; round < ROUNDS; round++) {
     // oxlint-disable-next-line no-await-in-loop -- phases take turns
     await Promise.all([measure(here, PHASE_MS), swallow(bulkPort, WARM_BYTES)])

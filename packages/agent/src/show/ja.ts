@@ -90,7 +90,7 @@ export const ja: Words = {
   connected: (edge, rttMs) => `${edge} につながっています${rttMs === undefined ? '' : ` (${rttMs} ms)`}`,
   carrierLost: (left) =>
     left === 0 ? '接続が切れました。つなぎ直しています' : `接続が 1 本切れました。残り ${left} 本`,
-  closings: { SESSION_CLOSED: 'エッジが止まりました', EDGE_DRAINING: 'エッジが入れ替わっています' },
+  closings: { SESSION_CLOSED: 'エッジが止まりました', EDGE_DRAINING: 'エッジは入れ替え中です' },
   leaveAnyway: (folder) =>
     `登録はそのままです。そのエッジがもうないときは、${folder} の identity.json と key.pem を消せば、新しく参加できます`,
   nameUsedFor: (target) => `この名前は、このエージェントの ${target} が使っています。--name で別の名前を付けてください`,

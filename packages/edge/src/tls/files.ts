@@ -31,7 +31,7 @@ export function watchFiles(
     const paths = [resolve(folder, file.cert), resolve(folder, file.key)] as const
     const [cert, key] = paths
     // Before they are read: what changes from now on is a change, however soon.
-    let seen = paths.map((path) => signOf(statSync(path, { throwIfNoEntry: false }))).join(' ')
+    let seen = paths.map(signNow).join(' ')
     load({ ...file, cert, key }, publics)
     const takeAnew = (): void => {
       try {
@@ -59,6 +59,15 @@ export function watchFiles(
     close: () => {
       for (const timer of timers) clearInterval(timer)
     },
+  }
+}
+
+/** What cannot be looked at is like what is not there: reading it tells why. */
+function signNow(path: string): string {
+  try {
+    return signOf(statSync(path))
+  } catch {
+    return signOf(undefined)
   }
 }
 

@@ -101,7 +101,7 @@ function explain(error: unknown, { host, port }: DialTarget, reached: boolean): 
     return told(
       'TLS_INTERCEPTED',
       `what answers at ${host} port ${port} speaks no TLS 1.3 of an edge`,
-      '相手はエッジの TLS 1.3 を話しません',
+      '相手の応答は、エッジの TLS 1.3 ではありません',
     )
   }
   if (reached) return told('EDGE_REFUSED_CONNECTION', `${host} port ${port} closed the connection`)

@@ -19,7 +19,7 @@ const ATTENTIVE_WATER = 64 * 1024
 /** While the session keeps more than `CROWDED_BYTES` unsent. */
 const CROWDED_WATER = 16 * 1024
 const CROWDED_BYTES = 16 * 1024 * 1024
-/** So long after somebody has said something he may say more, ms. protocol.md [R9] */
+/** Whoever has said something may say more for so long, ms. protocol.md [R9] */
 const CONVERSING_MS = 1000
 const NOTHING = new Uint8Array(0)
 
@@ -91,7 +91,7 @@ export class Core implements StreamOwner {
     return this.attentive ? ATTENTIVE_WATER : HIGH_WATER
   }
 
-  /** Somebody waits for answers, and each turn of ours that moves much makes him wait longer. */
+  /** Somebody waits for answers, and each turn of ours that moves much makes them wait longer. */
   get isConversing(): boolean {
     return this.now - this.conversedAt < CONVERSING_MS
   }

@@ -60,7 +60,7 @@ export function ackQuantum(rate: number | undefined): number {
  */
 export class Pace {
   cap: number = FIRST_CAP
-  /** Somebody converses: what is in flight is what he waits for. */
+  /** Somebody converses: what is in flight is what they wait for. */
   attentive = false
   /** Bytes per millisecond, the best of the last rounds; undefined before the first full round. */
   rate: number | undefined

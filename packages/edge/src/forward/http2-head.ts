@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Code } from '@engawa/shared/errors'
 import type { CheckedHead } from '../guard/head.ts'
-import { KNOWN_BYTES } from '../http1/lines.ts'
+import { isLittle } from './known.ts'
 
 /** A stream of HTTP/2 with its head read as one of HTTP/1.1. RFC 9113 §8.3, §8.2.3 */
 export interface Http2Head {
@@ -127,10 +127,4 @@ function pathUnlessOther(raw: readonly string[], last: readonly string[]): strin
     else if (raw[at + 1] !== last[at + 1]) return undefined
   }
   return path
-}
-
-function isLittle(raw: readonly string[]): boolean {
-  let bytes = 0
-  for (const text of raw) bytes += text.length + 2
-  return bytes <= KNOWN_BYTES
 }

@@ -97,8 +97,8 @@ export class KnownFields {
   }
 }
 
-/** Their reader keeps no more either. */
-function isLittle(raw: RawFields): boolean {
+/** So few bytes that a connection may keep them: its reader keeps no more either. */
+export function isLittle(raw: RawFields): boolean {
   let bytes = 0
   for (const text of raw) bytes += text.length + 2
   return bytes <= KNOWN_BYTES

@@ -127,6 +127,12 @@ t.test('a wrong command line gets one clear message and the right exit code', as
     },
     { name: 'agent that never joined', cases: AGENT, command: agentCommand, data: here.folder('no-agent') },
     { name: 'agent that joined', cases: AGENT_JOINED, command: agentCommand, data: here.agentData('home') },
+    {
+      name: 'agent whose only target is refused',
+      cases: [['expose tcp://169.254.169.254:80', 3, /--reach/]],
+      command: agentCommand,
+      data: here.agentData('home'),
+    },
   ]
   for (const { name, cases, command, data } of tables) {
     // Each case is a process. The short form takes every third; the packages' own tests try all without one.

@@ -26,6 +26,8 @@ const EXITS: Partial<Record<Code, number>> = {
   AGENT_UNKNOWN: 3,
   SIGNATURE_INVALID: 3,
   TOO_MANY_ATTEMPTS: 3,
+  // As the edge would: every target was refused.
+  REACH_DENIED: 3,
 }
 
 /** The exit code of a command that failed with `code`. */

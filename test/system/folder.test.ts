@@ -62,7 +62,7 @@ t.test('a folder through the tunnel', { skip: without('curl') }, async (t) => {
 
   t.test('a folder with keys of ours is refused', async (t) => {
     const exposed = await here.agentDo('home', 'expose', here.agentData('home'), '--json')
-    t.equal(exposed.code, 1, exposed.stderr)
+    t.equal(exposed.code, 3, exposed.stderr)
     t.match(JSON.parse(exposed.stdout.split('\n')[0] ?? ''), { event: 'refused', code: 'REACH_DENIED' })
   })
 

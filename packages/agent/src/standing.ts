@@ -6,6 +6,7 @@ import type { Session } from '@engawa/shared/mux/session'
 import type { Endpoint } from '@engawa/shared/wire/opening'
 import type { Used } from './routes.ts'
 
+/** Between two looks whether all have answered, ms: a person waits for it. */
 const ASK_LOOK_MS = 10
 
 /** The session that stands: what a carrier is attached to it by, and which of its carriers answer. */

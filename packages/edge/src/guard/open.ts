@@ -42,6 +42,7 @@ export class OpenStreams {
     if (of === undefined) return
     const isRefused = ({ client, stream }: Open): boolean => !stream.closed && tunnel.rules?.admits(client) === false
     // In place of what is cut another may be opened: a request is sent once more, or one that has waited has its turn.
+    // It comes to an end: what is reset is closed, and each request is tried a few times at most.
     for (let all = of.open.filter(isRefused); all.length > 0; all = of.open.filter(isRefused)) {
       for (const { stream } of all) {
         const { handler } = stream

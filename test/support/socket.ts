@@ -47,3 +47,18 @@ export function ending(socket: net.Socket): Promise<'end' | 'reset'> {
     socket.resume()
   })
 }
+
+/**
+ * How a connection to a port of 127.0.0.1 ends that says nothing itself. One that is cut off before this process has
+ * looked at it is only known by the reset: it was accepted nevertheless. Rejects where it never was.
+ */
+export async function fate(port: number, localAddress?: string): Promise<'end' | 'reset'> {
+  const socket = await connect(port, localAddress).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ECONNRESET') return undefined
+    throw error
+  })
+  if (socket === undefined) return 'reset'
+  const how = await ending(socket)
+  socket.destroy()
+  return how
+}

@@ -13,9 +13,9 @@ const GRACE_MS = 2000
 async function refusedAfter(port: number, since: number): Promise<number> {
   for (;;) {
     // oxlint-disable-next-line no-await-in-loop -- until it is closed
-    const socket = await connect(port).catch(() => undefined)
-    if (socket === undefined) return performance.now() - since
-    socket.on('error', () => {}).destroy()
+    const socket = await connect(port).catch((error: NodeJS.ErrnoException) => error)
+    if (socket instanceof Error && socket.code === 'ECONNREFUSED') return performance.now() - since
+    if (!(socket instanceof Error)) socket.on('error', () => {}).destroy()
     // oxlint-disable-next-line no-await-in-loop -- until it is closed
     await delay(20)
   }

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { freePort } from '../../packages/edge/test/support/ports.ts'
 import { run } from '../support/command.ts'
-import { connect, ending } from '../support/socket.ts'
+import { fate } from '../support/socket.ts'
 import { without } from '../support/tools.ts'
 import { udpSocket } from '../support/udp.ts'
 import { world } from '../support/world.ts'
@@ -14,9 +14,9 @@ t.test('a tunnel whose target is its own public port is noticed', { skip: withou
     const port = await freePort()
     const { agent, tunnel } = await here.publish('home', `tcp://${port}`, '--port', `${port}`)
     t.equal(tunnel.port, port)
-    t.equal(await ending(await connect(port)), 'reset')
+    t.equal(await fate(port), 'reset')
     t.ok(await agent.until((said) => said.event === 'service' && said['code'] === 'SERVICE_LOOP'))
-    t.equal(await ending(await connect(port)), 'reset')
+    t.equal(await fate(port), 'reset')
     const { stdout } = await here.agentDo('home', 'status', '--json')
     t.ok(JSON.parse(stdout).tunnels[0].traffic.total < 30, stdout)
     await agent.stop()

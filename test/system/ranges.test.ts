@@ -4,7 +4,7 @@ import t from 'tap'
 import { freePort } from '../../packages/edge/test/support/ports.ts'
 import { COUNTING, countsOf } from '../support/counting.ts'
 import { rssOf } from '../support/process.ts'
-import { connect, ending, read } from '../support/socket.ts'
+import { connect, fate, read } from '../support/socket.ts'
 import { PATIENCE } from '../support/tools.ts'
 import { askUdp, udpEcho, udpSocket } from '../support/udp.ts'
 import { world } from '../support/world.ts'
@@ -119,6 +119,6 @@ t.test('ranges that cannot be had are refused by name, and disturb nobody', asyn
     const udp = await here.publish('home', `udp://${port}-${port + 4}`, '--name', 'udp', '--port', range(0, 4))
     t.match(udp.tunnel.public, range(0, 4))
     t.equal((await askUdp(await udpSocket(t), 'first of the range', from)).toString(), 'first of the range')
-    t.equal(await ending(await connect(from)), 'reset', 'TCP of that number is another tunnel')
+    t.equal(await fate(from), 'reset', 'TCP of that number is another tunnel')
   })
 })

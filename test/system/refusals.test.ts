@@ -9,7 +9,7 @@ import t, { type Test } from 'tap'
 import { freePort } from '../../packages/edge/test/support/ports.ts'
 import { run } from '../support/command.ts'
 import { Figures } from '../support/figures.ts'
-import { connect, ending, read } from '../support/socket.ts'
+import { connect, fate, read } from '../support/socket.ts'
 import { askUdp, udpEcho, udpSocket } from '../support/udp.ts'
 import { world } from '../support/world.ts'
 
@@ -79,7 +79,7 @@ t.test('bad input of every kind', async (t) => {
   const edge = (): Promise<Figures> => Figures.ofEdge(here)
 
   await t.test('a denied address on each protocol', async (t) => {
-    t.equal(await connect(tcp, DENIED).then(ending, () => 'reset'), 'reset')
+    t.equal(await fate(tcp, DENIED), 'reset')
     await counted(t, edge, refused('tcp', 'BLOCKED'), 1)
     const [, https] = here.https.split(':')
     const tls = dialTls({

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { freePort } from '../../packages/edge/test/support/ports.ts'
 import { run } from '../support/command.ts'
-import { connect, ending, read } from '../support/socket.ts'
+import { connect, ending, fate, read } from '../support/socket.ts'
 import { PATIENCE } from '../support/tools.ts'
 import { askUdp, udpEcho, udpSocket } from '../support/udp.ts'
 import { agentCommand, type World, world } from '../support/world.ts'
@@ -59,7 +59,7 @@ t.test('address rules on every protocol, changed while tunnels stand', async (t)
   t.equal(await ended, 'reset')
   t.ok(performance.now() - changedAt < 3000 * PATIENCE, 'soon after the file has changed')
   t.match(await run(here.curl('web', '/', '--include')), { stdout: /^HTTP\/1.1 403 .*engawa-error: BLOCKED/is })
-  t.equal(await connect(port, '127.0.0.2').then(ending, () => 'reset'), 'reset')
+  t.equal(await fate(port, '127.0.0.2'), 'reset')
   const heard: string[] = []
   visitor.on('message', (bytes) => heard.push(bytes.toString()))
   visitor.send('denied', port, '127.0.0.1')

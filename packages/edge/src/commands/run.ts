@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { compileSooner } from '@engawa/shared/compiling'
 import { EngawaError } from '@engawa/shared/errors'
 import { serviceManager } from '@engawa/shared/manager'
 import type { RunningEdge } from '../edge.ts'
@@ -56,6 +57,7 @@ export async function run(context: Context): Promise<number> {
     onEvent: (event) => terminal.out(flags.json === true ? jsonLine(event) : told(event, context, read)),
   })
   running = edge
+  compileSooner()
   manager.ready()
   const relieved = edge.relieved.then(() => true)
   if (await Promise.race([relieved, aborted(stopping.signal)])) {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Address } from '@engawa/shared/addresses'
 import { type Code, codeOf, EngawaError } from '@engawa/shared/errors'
+import { shownName } from '@engawa/shared/names'
 import type { AgentMessage, EdgeMessage } from '@engawa/shared/wire/control'
 import type { Logger } from 'pino'
 import { Checks } from './checks.ts'
@@ -254,7 +255,7 @@ export class Agent implements Holder {
 
   remove(name: string): void {
     const named = this.#tunnels.named(name)
-    if (named.length === 0) throw complaint('NAME_UNKNOWN', (words) => words.nameUnknown(name))
+    if (named.length === 0) throw complaint('NAME_UNKNOWN', (words) => words.nameUnknown(shownName(name)))
     for (const published of named) this.withdraw(published)
   }
 
@@ -274,7 +275,7 @@ export class Agent implements Holder {
     }
     this.#sessions.stop()
     forgetIdentity(this.#settings.folder)
-    this.#finish(complaint('SESSION_CLOSED', (words) => words.left(this.#settings.identity.agent)))
+    this.#finish(complaint('SESSION_CLOSED', (words) => words.left(shownName(this.#settings.identity.agent))))
   }
 
   /** Resolves when a session stands. */

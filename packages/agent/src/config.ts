@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { readConfig } from '@engawa/shared/config'
 import { EngawaError } from '@engawa/shared/errors'
+import { shownName } from '@engawa/shared/names'
 import type { Language } from '@engawa/shared/say'
 import { z } from 'zod'
 import { complaint } from './complaint.ts'
@@ -40,7 +41,7 @@ export function configSchema(base: string): z.ZodType<AgentConfig> {
       const names = new Map<string, boolean>()
       tunnels.forEach(({ name, balance = false }, index) => {
         if (name !== undefined && names.has(name) && !(balance && names.get(name))) {
-          const { message, ja } = complaint('CONFIG_INVALID', (words) => words.nameTwice(name))
+          const { message, ja } = complaint('CONFIG_INVALID', (words) => words.nameTwice(shownName(name)))
           context.addIssue({ code: 'custom', path: ['tunnels', index, 'name'], message, params: { ja } })
         }
         if (name !== undefined) names.set(name, balance && (names.get(name) ?? true))

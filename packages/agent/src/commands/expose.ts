@@ -28,6 +28,7 @@ export async function expose(context: Context): Promise<number> {
       words: line.words,
       wishes: () => wishes,
       staysReplaced: false,
+      needsReader: true,
       needsOne: true,
     })
   } finally {

@@ -39,6 +39,8 @@ export interface RunSettings {
   readonly onChange?: (apply: () => void) => () => void
   /** Whether the process lives on when its identity is used elsewhere. */
   readonly staysReplaced: boolean
+  /** Stops, as by a first signal, once nobody reads what it shows (`| head -1`). */
+  readonly needsReader: boolean
   /** Exits once every wish is refused. */
   readonly needsOne: boolean
   readonly clock?: Clock
@@ -46,7 +48,7 @@ export interface RunSettings {
 
 /** Publishes until SIGTERM, SIGINT or the edge's last word; resolves with the exit code. */
 export async function run(settings: RunSettings): Promise<number> {
-  const stop = new Stop()
+  const stop = new Stop(settings.needsReader)
   let along = false
   try {
     for (;;) {
@@ -78,12 +80,19 @@ class Stop {
     this.first.resolve()
   }
 
-  constructor() {
+  /** Ctrl-C ends the reader, too (`| tee FILE`): that is no second signal. */
+  readonly #unread = ({ code }: NodeJS.ErrnoException): void => {
+    if (code === 'EPIPE' && !this.asked) this.#signalled()
+  }
+
+  constructor(needsReader: boolean) {
     process.on('SIGINT', this.#signalled).on('SIGTERM', this.#signalled)
+    if (needsReader) process.stdout.on('error', this.#unread)
   }
 
   close(): void {
     process.off('SIGINT', this.#signalled).off('SIGTERM', this.#signalled)
+    process.stdout.off('error', this.#unread)
   }
 }
 

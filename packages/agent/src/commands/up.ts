@@ -48,6 +48,7 @@ export async function up(context: Context): Promise<number> {
       wishes: () => config.tunnels,
       onChange: (apply) => watchConfig(configFile, () => reload(apply)),
       staysReplaced: true,
+      needsReader: false,
       needsOne: false,
     })
   } finally {

@@ -154,8 +154,8 @@ export const en: Words = {
   columnLast: 'LAST CAME',
   nobodySeated: 'Nobody has come to a target with --visitor-address loopback yet.',
   nothingPublished: 'Nothing is published. Try: agent expose 8080',
-  removedDone: (name) =>
-    `${name} is no longer published. Its name or port stays yours; agent release ${name} gives it back.`,
+  removedDone: (name, typed) =>
+    `${name} is no longer published. Its name or port stays yours; agent release ${typed} gives it back.`,
   released: (name) => `${name} is given back: anyone may take it now.`,
   serviceAction: (given, known) => `${quoted(given)}: write one of ${known}`,
   adminFailed: (address, why) => `--admin ${address} cannot be opened: ${why}`,

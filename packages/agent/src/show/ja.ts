@@ -161,7 +161,8 @@ export const ja: Words = {
   columnLast: '最後に来てから',
   nobodySeated: '--visitor-address loopback の公開対象には、まだ誰も来ていません。',
   nothingPublished: '何も公開していません。例: agent expose 8080',
-  removedDone: (name) => `${name} の公開をやめました。名前やポートは確保したままです。手放すには agent release ${name}`,
+  removedDone: (name, typed) =>
+    `${name} の公開をやめました。名前やポートは確保したままです。手放すには agent release ${typed}`,
   released: (name) => `${name} を手放しました。ほかのエージェントも使えます。`,
   serviceAction: (given, known) => `${quoted(given)} ではなく、次のどれかを書いてください: ${known}`,
   adminFailed: (address, why) => `--admin ${address} を開けません: ${why}`,

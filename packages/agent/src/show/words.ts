@@ -146,7 +146,8 @@ export interface Words {
   readonly columnLast: string
   readonly nobodySeated: string
   readonly nothingPublished: string
-  readonly removedDone: (name: string) => string
+  /** `typed`: the name as a command takes it. */
+  readonly removedDone: (name: string, typed: string) => string
   readonly released: (name: string) => string
   readonly left: (agent: string) => string
   readonly statusAgent: (agent: string, pid: number) => string

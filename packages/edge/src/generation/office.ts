@@ -52,7 +52,7 @@ export class SharedOffice implements Office {
     return this.#own.invite(request)
   }
 
-  revoke(name: string): void | Promise<void> {
+  revoke(name: string): string | Promise<string> {
     return this.#own.revoke(name)
   }
 

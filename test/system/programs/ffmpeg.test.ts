@@ -50,7 +50,8 @@ t.test('a camera sends a recorder its film', { skip: without('ffmpeg') }, async 
   await here.publish('home', `udp://${rtp}-${rtp + 1}`, '--name', 'rtp', '--port', `${publicRtp}-${publicRtp + 1}`)
 
   t.test('by RTSP over TCP: every frame', async (t) => {
-    // The agent has looked whether the port answers: the recorder takes the first connection for its camera.
+    // The recorder takes the first connection for its camera's. The agent's look at the public port has been one; whether
+    // the recorder is there it learns without.
     await agent.until((event) => event.event === 'check' && event['name'] === 'live')
     const listen = ['-rtsp_flags', 'listen', '-i', `rtsp://127.0.0.1:${port}/live`]
     const recorder = here.start('recorder', [FFMPEG, '-v', 'error', ...listen, '-f', 'framemd5', '-'])

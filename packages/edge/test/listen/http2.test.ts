@@ -238,7 +238,7 @@ t.test('own answers of the edge', async (t) => {
 
 t.test('a request in which nothing moves ends after its time, gRPC goes on', async (t) => {
   const { visit } = await secureEdge(t, (_request, response) => response.writeHead(200).write('x'), {
-    http2IdleMs: 100,
+    http2IdleMs: 500,
   })
   const session = await visit()
   const grpc = session.request({ ':method': 'POST', ':path': '/', 'content-type': 'application/grpc+proto' })

@@ -1,5 +1,6 @@
 import { EngawaError } from '@engawa/shared/errors'
 import { serviceManager } from '@engawa/shared/manager'
+import { printable } from '@engawa/shared/terminal'
 import { loadConfig } from '../config.ts'
 import { CARRIERS } from '../dial.ts'
 import type { ShownEvent } from '../events.ts'
@@ -21,10 +22,14 @@ export async function up(context: Context): Promise<number> {
     show.tell(event)
     if (event.event === 'connected' || event.event === 'disconnected') manager.status(event.event)
   }
+  const sayIfNone = (): void => {
+    if (config.tunnels.length === 0) show.say(printable(line.words.nothingListed(configFile)))
+  }
   const reload = (apply: () => void): void => {
     try {
       config = loadConfig(configFile, line.language)
       show.tell({ event: 'reloaded', tunnels: config.tunnels.length })
+      sayIfNone()
       apply()
     } catch (error) {
       if (!(error instanceof EngawaError)) throw error
@@ -35,6 +40,7 @@ export async function up(context: Context): Promise<number> {
   try {
     // Not only once it has reached its edge: at boot the line may be long in coming.
     manager.ready()
+    sayIfNone()
     return await run({
       folder,
       identity,

@@ -63,6 +63,8 @@ export const en: Words = {
   nameUnknown: (name) => `nothing called ${quoted(name)} is published here`,
   nameTwice: (name) => `the name ${name} stands here twice`,
   noConfig: (file) => `${file} is not there: list your tunnels in it, e.g.  tunnels: [{ target: 8080 }]`,
+  nothingListed: (file) =>
+    `nothing to publish yet: ${file} lists no tunnels. It waits; write one there, e.g.  tunnels: [{ target: 8080 }]`,
   socketFailed: (path, why) =>
     `${path} cannot be made (${why}): is the path longer than 107 bytes, or the folder not yours?`,
 

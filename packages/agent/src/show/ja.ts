@@ -66,6 +66,8 @@ export const ja: Words = {
   nameUnknown: (name) => `${quoted(name)} という名前の公開はありません`,
   nameTwice: (name) => `${name} という名前が 2 回出てきます`,
   noConfig: (file) => `${file} がありません。公開するものを書いてください。例:  tunnels: [{ target: 8080 }]`,
+  nothingListed: (file) =>
+    `${file} の tunnels が空で、まだ何も公開していません。例えば  tunnels: [{ target: 8080 }]  と書けばすぐに公開します。このまま待ちます`,
   socketFailed: (path, why) =>
     `${path} を作れません (${why})。パスが 107 バイトより長いか、フォルダーに書き込めないのではありませんか?`,
 

@@ -55,6 +55,7 @@ export interface Words {
   readonly nameUnknown: (name: string) => string
   readonly nameTwice: (name: string) => string
   readonly noConfig: (file: string) => string
+  readonly nothingListed: (file: string) => string
   readonly socketFailed: (path: string, why: string) => string
   // As a service
   readonly serviceAction: (given: string, known: string) => string

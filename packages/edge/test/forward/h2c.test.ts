@@ -97,6 +97,28 @@ t.test('a visitor over HTTP/1.1 is served by a service that speaks HTTP/2', asyn
   t.match(await talk(port, `GET / HTTP/1.1\r\n${LAST}\r\n`), /":authority":"nas.test"[^]*"x-forwarded-host":"blog/)
 })
 
+t.test('fields and trailers that Node takes for a fault of ours', async (t) => {
+  const seen: string[][] = []
+  const { port } = await serve(
+    t,
+    smallEdge(t, () => {}),
+    async (stream) => {
+      stream.on('trailers', (_, __, raw: string[]) => void seen.push(raw))
+      await text(stream)
+      stream.respond({ ':status': 200, 'content-length': 2 })
+      stream.end('ok')
+    },
+  )
+  const trailers = 'ETag: "a"\r\nETag: "b"\r\nConstructor: x\r\n'
+  const chunked = `Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n${trailers}\r\n`
+  t.match(await talk(port, `POST / HTTP/1.1\r\n${LAST}${chunked}`), /^HTTP\/1\.1 200 /)
+  t.strictSame(seen, [['etag', '"a"', 'etag', '"b"', 'constructor', 'x']])
+  t.match(await talk(port, `GET / HTTP/1.1\r\n${LAST}Referer: a\r\nReferer: b\r\n\r\n`), /^HTTP\/1\.1 200 /)
+  const upgrade = 'Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+  const asked = `GET / HTTP/1.1\r\nHost: ${HOST}\r\nConnection: Upgrade\r\n${upgrade}Referer: a\r\nReferer: b\r\n\r\n`
+  t.match(await talk(port, asked), /^HTTP\/1\.1 200 /, 'one that waits for the settings of the service')
+})
+
 t.test('so is one over HTTP/2, trailers and all', async (t) => {
   const { visit } = await serve(
     t,

@@ -39,6 +39,8 @@ export interface RunSettings {
   readonly onChange?: (apply: () => void) => () => void
   /** Whether the process lives on when its identity is used elsewhere. */
   readonly staysReplaced: boolean
+  /** Hears of the first signal, before what runs is finished. */
+  readonly onStop?: () => void
   /** Stops, as by a first signal, once nobody reads what it shows (`| head -1`). */
   readonly needsReader: boolean
   /** Exits once every wish is refused. */
@@ -125,6 +127,7 @@ async function runHolder(settings: RunSettings, stop: Stop, lock: FolderLock): P
     endChange = settings.onChange?.(apply)
     const ending = await Promise.race([stop.first.promise, owner.ended])
     if (ending !== undefined) return await exitAfter(ending, settings, stop)
+    settings.onStop?.()
     if (agent.busy) say(words.draining)
     await Promise.race([agent.stop(drainMs), stop.second.promise])
     return 0

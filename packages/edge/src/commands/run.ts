@@ -66,9 +66,9 @@ export async function run(context: Context): Promise<number> {
     log.info('what ran has finished; another process serves')
     return EXIT.done
   }
-  manager.stopping()
   // As a reload may have changed it.
   const { drainMs } = read.settings
+  manager.stopping(drainMs)
   log.info({ drainMs }, 'stopping')
   if (flags.json !== true) terminal.out(`${words.runStopping(Math.ceil(drainMs / 1000))}\n`)
   await edge.stop(signals > 1 ? 0 : drainMs, hurry.promise)

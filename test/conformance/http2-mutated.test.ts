@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import { type SecureEdge, secureBefore } from '../../packages/edge/test/support/secure-edge.ts'
-import { isReplay, Random, seedOfRun } from '../../packages/shared/test/support/random.ts'
+import { Random, seedOfRun } from '../../packages/shared/test/support/random.ts'
 import { LONG } from '../support/tools.ts'
 import { ATTACKS } from './http2/attacks.ts'
 import { FLAG, frame, frames, OPENING, TYPE } from './http2/frames.ts'
@@ -18,7 +18,7 @@ const gc = runInNewContext('gc') as () => void
 
 const MANY = Number(process.env['ENGAWA_FRAMES'] ?? (LONG ? 1_000_000 : 2500))
 const AT_ONCE = 50
-const SEED = LONG || isReplay ? seedOfRun() : 20_261_122
+const SEED = seedOfRun()
 const GROWN_MIB = 32
 /** Right after the attacks: connections that are on their way down still hold what they sent. */
 const LINGERING_MIB = 48

@@ -33,6 +33,7 @@ export function agentCommand(...args: readonly string[]): [string, ...string[]] 
 
 /** What the log of an edge says then. */
 const FAULT = 'a fault of the edge'
+const START_TRIES = 3
 
 export type Place = 'visitor' | 'edge' | 'agent' | 'service'
 
@@ -160,6 +161,19 @@ export class World {
 
   /** Starts the edge, at first on free ports and later, as after a crash, on the same ones. */
   async startEdge(): Promise<Event> {
+    for (let tries = START_TRIES; ; tries--) {
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- the next try only after this one
+        return await this.#startEdge()
+      } catch (error) {
+        // Another run of tests may have taken a port between the look at it and its use.
+        const isTaken = /is taken by another program/.test(this.#edge?.report() ?? '')
+        if (this.#ready !== undefined || !isTaken || tries === 1) throw error
+      }
+    }
+  }
+
+  async #startEdge(): Promise<Event> {
     const publicHost = this.shims.flatMap(({ port }) => ['--public-host', `127.0.0.1:${port}`])
     const listens = await this.#listens()
     const flags = ['--json', '--data', this.edgeData, '--domain', this.domain, ...listens, ...publicHost]

@@ -242,7 +242,7 @@ t.test('a cut carrier is replaced and the stream goes on', async (t) => {
   stream.write(Buffer.from(' two'))
   await heard.got('one two')
   t.equal(edge.logins, 1)
-  t.equal(edge.attaches, 1)
+  t.ok(edge.attaches >= 1, 'while streams wait a slow attempt is not the only one')
   t.match(await ear.event('resumed'), { streams: 1 })
 })
 

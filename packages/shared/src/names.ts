@@ -11,7 +11,7 @@ const MAX_NAME = 253
  * Scripts in which nothing looks like a Latin letter: Japanese and Chinese, and the letters of Latin-1 beside ASCII.
  * A name in any other could pose as another one (a Cyrillic `а`), and is shown in ASCII.
  */
-const UNMISTAKABLE = /^[a-z0-9*.\u00df-\u00f6\u00f8-\u00ff\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}ー-]+$/u
+const UNMISTAKABLE = /^[a-z0-9*.\u00df-\u00f6\u00f8-\u00ff\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\u30fc-]+$/u
 
 /**
  * The name of a tunnel or an agent: one DNS label, lower case; other scripts become punycode.

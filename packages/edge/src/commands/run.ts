@@ -3,6 +3,7 @@ import { EngawaError } from '@engawa/shared/errors'
 import { serviceManager } from '@engawa/shared/manager'
 import type { RunningEdge } from '../edge.ts'
 import type { EdgeEvent, ReadyEvent } from '../events.ts'
+import { containFaults } from '../generation/faults.ts'
 import { createLog } from '../log.ts'
 import type { ReloadReport } from '../reload.ts'
 import { eventLine } from '../show/events.ts'
@@ -56,6 +57,8 @@ export async function run(context: Context): Promise<number> {
     onEvent: (event) => terminal.out(flags.json === true ? jsonLine(event) : told(event, context, read)),
   })
   running = edge
+  // Without a front there is no other process that could take over.
+  if (terminal.peers !== undefined) containFaults({ log, peers: terminal.peers, serves: () => edge.serves })
   manager.ready()
   const relieved = edge.relieved.then(() => true)
   if (await Promise.race([relieved, aborted(stopping.signal)])) {

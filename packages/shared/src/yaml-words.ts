@@ -84,7 +84,7 @@ function leftOpen(document: Document.Parsed, text: string): YamlProblem | undefi
       const [from, to] = node.range ?? [0, 0]
       const sign = text.charAt(from)
       const end = CLOSES[sign]
-      const holds = isScalar(node) ? /^QUOTE_/.test(node.type ?? '') : isCollection(node) && node.flow === true
+      const holds = isScalar(node) ? node.type?.startsWith('QUOTE_') === true : isCollection(node) && node.flow === true
       const isClosed =
         to - from > 1 &&
         text

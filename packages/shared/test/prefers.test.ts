@@ -1,4 +1,4 @@
-import { pageLanguage, prefers } from '@engawa/shared/prefers'
+import { prefers } from '@engawa/shared/prefers'
 import t from 'tap'
 
 t.test('qualities decide, then precision, then order', async (t) => {

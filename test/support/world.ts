@@ -31,6 +31,8 @@ export function agentCommand(...args: readonly string[]): [string, ...string[]] 
   return [...programCommand('agent'), ...args]
 }
 
+/** What the log of an edge says then. */
+const FAULT = 'a fault of the edge'
 const START_TRIES = 3
 
 export type Place = 'visitor' | 'edge' | 'agent' | 'service'
@@ -57,6 +59,8 @@ export interface WorldOptions {
   places?: Places
   /** HTTP/1.1 is read by Node's parser alone. */
   nodeHttp?: boolean
+  /** Faults are what this test is about: else one that an edge has outlived fails the test. */
+  survivesFaults?: boolean
 }
 
 export interface Services {
@@ -86,6 +90,7 @@ export class World {
   readonly #nodeFlags: readonly string[]
   readonly #places: Places | undefined
   readonly #nodeHttp: boolean
+  readonly #survivesFaults: boolean
   #edge: Program | undefined
   #ready: Event | undefined
   #services = 0
@@ -96,9 +101,10 @@ export class World {
 
   private constructor(
     shims: readonly Shim[],
-    { domain, edgeFlags = [], nodeFlags = [], places, nodeHttp = NODE_HTTP }: WorldOptions,
+    { domain, edgeFlags = [], nodeFlags = [], places, nodeHttp = NODE_HTTP, survivesFaults = false }: WorldOptions,
   ) {
     this.#nodeHttp = nodeHttp
+    this.#survivesFaults = survivesFaults
     this.shims = shims
     this.domain = domain ?? (shims.length > 0 || places ? 'tunnel.test' : 'localhost')
     this.#flags = edgeFlags
@@ -280,6 +286,9 @@ export class World {
     await Promise.all(this.shims.map((shim) => shim.close()))
     this.#abandon()
     process.removeListener('exit', this.#abandon)
+    if (this.#survivesFaults) return
+    const faults = this.#programs.flatMap(({ log }) => log.filter((line) => line.includes(FAULT)))
+    if (faults.length > 0) throw new Error(`the edge has met a fault of its own:\n${faults.join('\n')}`)
   }
 
   #command(program: 'edge' | 'agent', ...args: readonly string[]): [string, ...string[]] {

@@ -48,7 +48,7 @@ t.test('an empty file publishes nothing', async (t) => {
 })
 
 const WRONG: readonly (readonly [text: string, place: string, says: RegExp])[] = [
-  ['tunnels: [', '1:', /YAML/],
+  ['tunnels: [', '1:', /never closed/],
   ['tunels: []', '1:1 tunels', /unknown key.*tunnels/],
   ['tunnels: 8080', '1:1 tunnels', /a list/],
   ['tunnels:\n  - 8080', '2:5 tunnels[0]', /keys with values/],

@@ -1,5 +1,6 @@
 import type { Address } from '@engawa/shared/addresses'
 import { type Clock, REAL_CLOCK } from '@engawa/shared/carrier/clock'
+import { compileSooner } from '@engawa/shared/compiling'
 import { codeOf, EngawaError } from '@engawa/shared/errors'
 import { type FolderLock, lockFolder } from '@engawa/shared/lock'
 import type { Logger } from 'pino'
@@ -39,6 +40,8 @@ export interface RunSettings {
   readonly onChange?: (apply: () => void) => () => void
   /** Whether the process lives on when its identity is used elsewhere. */
   readonly staysReplaced: boolean
+  /** Hears of the first signal, before what runs is finished. */
+  readonly onStop?: () => void
   /** Stops, as by a first signal, once nobody reads what it shows (`| head -1`). */
   readonly needsReader: boolean
   /** Exits once every wish is refused. */
@@ -122,9 +125,11 @@ async function runHolder(settings: RunSettings, stop: Stop, lock: FolderLock): P
     agent.join(owner, [])
     const apply = (): void => agent.replace(owner, settings.wishes())
     apply()
+    compileSooner()
     endChange = settings.onChange?.(apply)
     const ending = await Promise.race([stop.first.promise, owner.ended])
     if (ending !== undefined) return await exitAfter(ending, settings, stop)
+    settings.onStop?.()
     if (agent.busy) say(words.draining)
     await Promise.race([agent.stop(drainMs), stop.second.promise])
     return 0

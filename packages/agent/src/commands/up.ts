@@ -52,13 +52,14 @@ export async function up(context: Context): Promise<number> {
       say: (told) => show.say(told),
       words: line.words,
       wishes: () => config.tunnels,
+      onStop: () => manager.stopping(line.drainMs),
       onChange: (apply) => watchConfig(configFile, () => reload(apply)),
       staysReplaced: true,
       needsReader: false,
       needsOne: false,
     })
   } finally {
-    manager.stopping()
+    manager.stopping(0)
     show.close()
   }
 }

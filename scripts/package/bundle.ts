@@ -51,8 +51,7 @@ export async function bundle(program: Program, { root, folder, version }: Bundle
     lineLimit: 160,
     // Licences ask to be kept with what they cover.
     legalComments: 'eof',
-    // Stack traces in a bug report should name functions as the source does.
-    keepNames: true,
+    keepNames: false,
     define: { BUNDLED_VERSION: JSON.stringify(version), 'import.meta.url': URL.name },
     banner: { js: URL.code },
     logLevel: 'warning',

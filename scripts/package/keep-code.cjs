@@ -2,7 +2,11 @@
 // Of the processes that run the same script, the one that has compiled most is kept. A SHA-256 stands before it (load.ts).
 const { hash } = require('node:crypto')
 const { statSync, writeFileSync } = require('node:fs')
+const v8 = require('node:v8')
 const vm = require('node:vm')
+
+// What is compiled under other flags than a start has would not be taken.
+v8.setFlagsFromString = () => {}
 
 const kept = new Map()
 vm.Script = class extends vm.Script {

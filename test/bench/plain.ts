@@ -7,6 +7,7 @@ import { parseWish } from '../../packages/agent/src/wish.ts'
 import { edgeSettings } from '../../packages/edge/src/config.ts'
 import { startEdge } from '../../packages/edge/src/edge.ts'
 import { createLog } from '../../packages/edge/src/log.ts'
+import { compileSooner } from '../../packages/shared/src/compiling.ts'
 
 const [, , program, folder = '', ...rest] = process.argv
 const log = createLog('warn', (line) => process.stderr.write(line))
@@ -29,3 +30,4 @@ if (program === 'edge') {
     targets.map((target) => parseWish({ target })),
   )
 }
+compileSooner()

@@ -1,5 +1,6 @@
 import type { Address } from '@engawa/shared/addresses'
 import { type Clock, REAL_CLOCK } from '@engawa/shared/carrier/clock'
+import { compileSooner } from '@engawa/shared/compiling'
 import { codeOf, EngawaError } from '@engawa/shared/errors'
 import { type FolderLock, lockFolder } from '@engawa/shared/lock'
 import type { Logger } from 'pino'
@@ -128,6 +129,7 @@ async function runHolder(settings: RunSettings, stop: Stop, lock: FolderLock): P
     agent.join(owner, [])
     const apply = (): void => agent.replace(owner, settings.wishes())
     apply()
+    compileSooner()
     endChange = settings.onChange?.(apply)
     const ending = await Promise.race([stop.first.promise, owner.ended])
     if (ending !== undefined) return await exitAfter(ending, settings, stop)

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { compileSooner } from '@engawa/shared/compiling'
 import { EngawaError } from '@engawa/shared/errors'
 import { serviceManager } from '@engawa/shared/manager'
 import type { RunningEdge } from '../edge.ts'
@@ -59,6 +60,7 @@ export async function run(context: Context): Promise<number> {
   running = edge
   // Without a front there is no other process that could take over.
   if (terminal.peers !== undefined) containFaults({ log, peers: terminal.peers, serves: () => edge.serves })
+  compileSooner()
   manager.ready()
   const relieved = edge.relieved.then(() => true)
   if (await Promise.race([relieved, aborted(stopping.signal)])) {

@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks'
+
 /** Monotonic time, timers and the end of a loop turn; tests bring their own. */
 export interface Clock {
   /** Milliseconds, never going back. */

@@ -120,9 +120,11 @@ export class Pump {
       const isPiece = this.session.isSlow(number)
       // Else TLS would make one record of what waits.
       if (isPiece && carrier.backlogBytes > 0) return
-      const { buffers, headroom } = this.session.pull(number, now, MESSAGE_BYTES)
+      const { buffers, headroom, bytes } = this.session.pull(number, now, MESSAGE_BYTES)
       if (buffers.length === 0) return
       carrier.send(buffers, headroom, isPiece)
+      // What was less than might have been was all.
+      if (bytes < MESSAGE_BYTES && !isPiece) return
     }
   }
 

@@ -21,6 +21,11 @@ export const ZERO_KEY: Uint8Array = new Uint8Array(KEY_BYTES)
 const FIN = 0x80
 const MASKED = 0x80
 
+/** How long the header is that `writeFrameHeader` writes. */
+export function frameHeaderBytes(length: number, key: Uint8Array | undefined): number {
+  return (length < 126 ? 2 : length < 65_536 ? 4 : 10) + (key === undefined ? 0 : KEY_BYTES)
+}
+
 /** Writes the header of an unfragmented frame; returns its length. `key` is there from agent to edge alone. */
 export function writeFrameHeader(
   into: Uint8Array,

@@ -98,7 +98,8 @@ export class FrameDecoder {
 
   /** The first two bytes; says what is wrong with them. */
   #readStart(): string | undefined {
-    const [first = 0, second = 0] = this.#header
+    const first = this.#header[0] ?? 0
+    const second = this.#header[1] ?? 0
     const length = second & 0x7f
     const masked = (second & 0x80) !== 0
     this.#final = (first & 0x80) !== 0
@@ -130,8 +131,7 @@ export class FrameDecoder {
       this.#violate(CLOSE.protocolError, 'a length in a wrong form')
       return
     }
-    const key = this.#masked ? this.#header.slice(this.#need - KEY_BYTES, this.#need) : undefined
-    this.#key = key?.some((byte) => byte !== 0) === true ? key : undefined
+    this.#key = this.#masked ? this.#readKey() : undefined
     this.#phase = 0
     this.#left = length
     if (this.#opcode === OPCODE.text) this.#message = 'text'
@@ -143,6 +143,14 @@ export class FrameDecoder {
     }
     this.#inPayload = length > 0
     if (length === 0) this.#finishFrame()
+  }
+
+  /** undefined: of zeros, which changes nothing. */
+  #readKey(): Uint8Array | undefined {
+    for (let at = this.#need - KEY_BYTES; at < this.#need; at++) {
+      if (this.#header[at] !== 0) return this.#header.slice(this.#need - KEY_BYTES, this.#need)
+    }
+    return undefined
   }
 
   /** undefined: not in the shortest form (RFC 6455 §5.2 MUST), or above 2^53 − 1. */

@@ -9,6 +9,7 @@ import { readRecords } from './records.ts'
 import {
   applyMask,
   CLOSE,
+  frameHeaderBytes,
   KEY_BYTES,
   MAX_FRAME_HEADER_BYTES,
   OPCODE,
@@ -30,6 +31,8 @@ export interface WebSocketOptions {
 const COPY_BYTES = 8 * 1024
 /** One carrier reads at most this much in a loop turn, so that it does not starve the others. */
 const TURN_BYTES = 512 * 1024
+/** So little may count for the next turn, too: whether this one is over need not be asked for each small read. */
+const SMALL_TURN_BYTES = 64 * 1024
 /** All that an unauthenticated peer may send. promises.md, unauthenticated carriers */
 const MAX_UNAUTHENTICATED_BYTES = 64 * 1024
 /** How long the peer may take to answer a close frame. */
@@ -179,8 +182,9 @@ export class WebSocketCarrier implements Carrier {
         return
       }
     }
-    if (this.#turnBytes === 0) setImmediate(() => this.#beginTurn())
+    const before = this.#turnBytes
     this.#turnBytes += chunk.length
+    if (before < SMALL_TURN_BYTES && this.#turnBytes >= SMALL_TURN_BYTES) setImmediate(() => this.#beginTurn())
     if (this.#turnBytes >= TURN_BYTES) this.#socket.pause()
     this.#decoder.push(chunk)
     if (this.#phase === 'handshake' && this.#reader === undefined) this.#socket.pause()
@@ -268,8 +272,9 @@ export class WebSocketCarrier implements Carrier {
 
   #write(opcode: number, buffers: readonly Uint8Array[], headroom = 0, written?: () => void): void {
     if (!this.#socket.writable) return
-    const [first] = buffers
-    const total = buffers.reduce((sum, { length }) => sum + length, 0)
+    const first = buffers[0]
+    let total = 0
+    for (const { length } of buffers) total += length
     const key =
       this.#options.role === 'edge' ? undefined : this.#options.mask === 'zero' ? ZERO_KEY : randomBytes(KEY_BYTES)
     const mask = key === undefined || key === ZERO_KEY ? undefined : key
@@ -309,9 +314,8 @@ function whole(
 
 /** The header before the payload, in the same memory: TLS would copy a vector of the two together first. */
 function inFront(opcode: number, payload: Uint8Array, key: Uint8Array | undefined): Buffer {
-  const header = Buffer.allocUnsafe(MAX_FRAME_HEADER_BYTES)
-  const length = writeFrameHeader(header, opcode, payload.length, key)
+  const length = frameHeaderBytes(payload.length, key)
   const frame = Buffer.from(payload.buffer, payload.byteOffset - length, length + payload.length)
-  frame.set(header.subarray(0, length))
+  writeFrameHeader(frame, opcode, payload.length, key)
   return frame
 }

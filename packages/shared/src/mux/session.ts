@@ -21,7 +21,7 @@ const PULL_BYTES = 512 * 1024
 const MAX_SIGNALS = 65_536
 /** A tick later than this means that the process was held up. protocol.md [R8] */
 const LATE_MS = 250
-const NOTHING: Frames = { buffers: [], headroom: 0 }
+const NOTHING: Frames = { buffers: [], headroom: 0, bytes: 0 }
 /** Messages that wait on stream 0, bytes; more is an overflow. */
 const MESSAGE_ROOM = 4 * 1024 * 1024
 

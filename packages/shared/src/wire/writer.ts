@@ -25,6 +25,8 @@ export interface Frames {
   readonly buffers: readonly Uint8Array[]
   /** So many bytes before the first buffer may be written to. */
   readonly headroom: number
+  /** Of all buffers together. */
+  readonly bytes: number
 }
 
 /** Puts frames together into as few buffers as it can. Source: protocol.md §3. */
@@ -40,7 +42,8 @@ export class FrameWriter {
   /** All frames since the last call. Large payloads are views of what was handed in. */
   take(): Frames {
     this.#cut()
-    const frames = { buffers: this.#buffers, headroom: this.#buffers.length > 0 ? CARRIER_HEADROOM : 0 }
+    const headroom = this.#buffers.length > 0 ? CARRIER_HEADROOM : 0
+    const frames = { buffers: this.#buffers, headroom, bytes: this.size }
     if (this.size > 0) this.#reserve()
     this.#buffers = []
     this.size = 0

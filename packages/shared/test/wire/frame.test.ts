@@ -229,7 +229,7 @@ t.test('headers go in front of a payload that has headroom, with small frames th
 t.test('before what is taken at a time, a header of the carrier’s can be written', async (t) => {
   const random = new Random(11)
   const writer = new FrameWriter()
-  t.same(writer.take(), { buffers: [], headroom: 0 })
+  t.same(writer.take(), { buffers: [], headroom: 0, bytes: 0 })
   const kept: { views: readonly Uint8Array[]; bytes: Buffer }[] = []
   for (let round = 0; round < 400; round++) {
     for (let count = random.below(20); count >= 0; count--) write(writer, anyFrame(random, 2000))

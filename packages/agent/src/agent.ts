@@ -23,7 +23,6 @@ import { Questions } from './questions.ts'
 import { Server } from './serve.ts'
 import { Sessions, type SessionsHandler } from './sessions.ts'
 import { measure, type Status } from './status.ts'
-import { warnOfTrust } from './trust.ts'
 import { type Owner, type Published, Tunnels } from './tunnels.ts'
 import { typedOf, type Wish } from './wish.ts'
 
@@ -184,9 +183,7 @@ export class Agent implements Holder {
       })
       return undefined
     }
-    const isNew = !this.#memory.names.has(target)
     const published = this.#tunnels.add(owner, wish)
-    if (isNew) warnOfTrust(published)
     void this.#watch.look(published)
     return published
   }

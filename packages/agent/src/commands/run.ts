@@ -18,6 +18,9 @@ import { typedOf, type Wish } from '../wish.ts'
 /** Between two looks at whether the folder is free, milliseconds: a further `expose` takes over within 1 s. */
 const LOOK_MS = 200
 
+/** As long as usual, milliseconds. */
+export const DRAIN_MS = 30_000
+
 /** An `up` that was replaced looks so often whether it is needed again, milliseconds. contract.md */
 const REPLACED_MS = 600_000
 
@@ -28,6 +31,7 @@ export interface RunSettings {
   readonly log: Logger
   /** How many carriers the session has, if this process becomes its holder. */
   readonly carriers: number
+  /** Looked at when it stops. */
   readonly drainMs: number
   /** `--admin`: where a Prometheus may ask, if this process becomes the holder. */
   readonly admin?: Address | undefined
@@ -109,7 +113,7 @@ function tryLock(folder: string): FolderLock | undefined {
 }
 
 async function runHolder(settings: RunSettings, stop: Stop, lock: FolderLock): Promise<number | undefined> {
-  const { folder, log, carriers, drainMs, admin, say, words } = settings
+  const { folder, log, carriers, admin, say, words } = settings
   const exposed = exposedSecrets(folder)
   if (exposed.length > 0) log.warn({ files: exposed }, 'others may read these secrets: chmod 600 them')
   const agent = new Agent({ folder, identity: needIdentity(folder), log, carriers, admin, yields: stop.yields })
@@ -131,7 +135,7 @@ async function runHolder(settings: RunSettings, stop: Stop, lock: FolderLock): P
     if (ending !== undefined) return await exitAfter(ending, settings, stop)
     settings.onStop?.()
     if (agent.busy) say(words.draining)
-    await Promise.race([agent.stop(drainMs), stop.second.promise])
+    await Promise.race([agent.stop(settings.drainMs), stop.second.promise])
     return 0
   } finally {
     endChange?.()

@@ -8,7 +8,7 @@ import { needIdentity } from '../identity.ts'
 import { watchConfig } from '../reload.ts'
 import { openShow } from '../show/show.ts'
 import { type Context, openLog } from './context.ts'
-import { run } from './run.ts'
+import { DRAIN_MS, run } from './run.ts'
 
 export async function up(context: Context): Promise<number> {
   const { line, folder, configFile } = context
@@ -22,6 +22,8 @@ export async function up(context: Context): Promise<number> {
     show.tell(event)
     if (event.event === 'connected' || event.event === 'disconnected') manager.status(event.event)
   }
+  // As the file says by now.
+  const drainMs = (): number => line.drainMs ?? config.drainMs ?? DRAIN_MS
   const sayIfNone = (): void => {
     if (config.tunnels.length === 0) show.say(printable(line.words.nothingListed(configFile)))
   }
@@ -46,13 +48,15 @@ export async function up(context: Context): Promise<number> {
       identity,
       log,
       carriers: line.carriers ?? config.carriers ?? CARRIERS,
-      drainMs: line.drainMs,
-      admin: line.admin,
+      get drainMs() {
+        return drainMs()
+      },
+      admin: line.admin ?? config.admin,
       tell,
       say: (told) => show.say(told),
       words: line.words,
       wishes: () => config.tunnels,
-      onStop: () => manager.stopping(line.drainMs),
+      onStop: () => manager.stopping(drainMs()),
       onChange: (apply) => watchConfig(configFile, () => reload(apply)),
       staysReplaced: true,
       needsReader: false,

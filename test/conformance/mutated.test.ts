@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { collect, edgeBefore, talk } from '../../packages/edge/test/support/edge.ts'
-import { isReplay, Random, seedOfRun } from '../../packages/shared/test/support/random.ts'
+import { Random, seedOfRun } from '../../packages/shared/test/support/random.ts'
 import { LONG } from '../support/tools.ts'
 import { REQUESTS } from './requests.ts'
 import { get, HOST, NAME, post } from './row.ts'
@@ -17,8 +17,7 @@ const gc = runInNewContext('gc') as () => void
 const MANY = Number(process.env['ENGAWA_REQUESTS'] ?? (LONG ? 1_000_000 : 3000))
 const EACH = 1000
 const AT_ONCE = 50
-/** The short form is the same each time. */
-const SEED = LONG || isReplay ? seedOfRun() : 20_261_122
+const SEED = seedOfRun()
 const GROWN_MIB = 32
 /** Visitor, edge and service are one process here, and another test may run beside it. */
 const STALL_MS = LONG ? 1000 : 3000

@@ -1,4 +1,5 @@
-import { createServer, type Server, type Socket } from 'node:net'
+import { once } from 'node:events'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 
 /** A request as it reached the service. */
 export interface Witnessed {
@@ -21,6 +22,7 @@ const DECIDES =
   /^(?:host|content\W(?:length|encoding|type)|transfer\Wencoding|trailer|te|connection|upgrade|expect|cookie|authorization|proxy\W.*|forwarded|x\Wforwarded.*|x\Wreal\Wip|[^:]*_.*?):/i
 const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n'
 const SWITCHED = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
+const MARK = '/caught-up'
 /** How long the service thinks before its 101: time enough for bytes that should not come yet. */
 const THINK_MS = 50
 
@@ -64,6 +66,18 @@ export class Witness {
   /** Resolves when nobody is connected. */
   quiet(): Promise<void> {
     return this.#sockets.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#quiet.push(resolve))
+  }
+
+  /** Resolves when whatever was sent to it before this has been read: it has asked itself, behind all others. */
+  async caughtUp(): Promise<void> {
+    const socket = connect(this.port, '127.0.0.1').setEncoding('latin1')
+    socket.write(`GET ${MARK} HTTP/1.1\r\nHost: ${MARK.slice(1)}\r\n\r\n`)
+    await once(socket, 'data')
+    socket.destroy()
+    this.seen.splice(
+      this.seen.findIndex(({ text }) => text === `GET ${MARK}`),
+      1,
+    )
   }
 
   close(): void {

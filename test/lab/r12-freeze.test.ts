@@ -53,7 +53,7 @@ t.test('R12: a program is frozen', { skip: withoutLab() }, async (t) => {
       for (const room of ['service', 'visitor'] as const) {
         const left = (): boolean => connections(here, room) > 0
         // What ended last is seen to by processes of their own, and the agent looks whether its services answer.
-        for (let tries = 0; tries < 100 && left(); tries++) await setTimeoutPromise(100)
+        for (let tries = 0; tries < 300 && left(); tries++) await setTimeoutPromise(100)
         t.notOk(left(), `no connection is left at the ${room}`)
       }
     })

@@ -1,11 +1,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { openVisitorsCa } from '@engawa/edge/identity/visitors-ca'
+import { freePort } from '../../packages/edge/test/support/ports.ts'
 import { Program } from './program.ts'
 import { Shim } from './shim.ts'
 
@@ -74,7 +74,8 @@ export class Pebble {
       await Promise.all([http.close(), https.close(), ...programs.map((program) => program.kill())])
       rmSync(folder, { recursive: true, force: true })
     })
-    const [acme = 0, admin = 0, dns = 0, dnsAdmin = 0] = await freePorts(4)
+    const acme = await freePort(4)
+    const [admin, dns, dnsAdmin] = [acme + 1, acme + 2, acme + 3]
     const own = openVisitorsCa(folder, { domain: 'localhost', addresses: ['127.0.0.1'] }, new Date())
     const { key, cert } = own.issue(['127.0.0.1', 'localhost'], new Date())
     const file = (name: string, text: string): string => {
@@ -209,24 +210,4 @@ export async function startDns(
   const program = new Program({ name: 'dnsmasq', command: [...command, ...rest] as [string, ...string[]] })
   t.teardown(() => program.kill())
   await program.untilLogged(/started, version/)
-}
-
-/** Ports that nobody has now, outside those that the system gives to outgoing connections. */
-export async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>()
-  for (let tries = 0; ports.size < count; tries++) {
-    if (tries > 200) throw new Error('no free ports')
-    const port = 10_000 + Math.floor(Math.random() * 9000)
-    // oxlint-disable-next-line no-await-in-loop -- one after the other
-    if (await isFree(port)) ports.add(port)
-  }
-  return [...ports]
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
 }

@@ -31,6 +31,10 @@ export function agentCommand(...args: readonly string[]): [string, ...string[]] 
   return [...programCommand('agent'), ...args]
 }
 
+/** What the log of an edge says then. */
+const FAULT = 'a fault of the edge'
+const START_TRIES = 3
+
 export type Place = 'visitor' | 'edge' | 'agent' | 'service'
 
 /** Networks of their own for a world's programs, instead of 127.0.0.1 for all. */
@@ -55,6 +59,8 @@ export interface WorldOptions {
   places?: Places
   /** HTTP/1.1 is read by Node's parser alone. */
   nodeHttp?: boolean
+  /** Faults are what this test is about: else one that an edge has outlived fails the test. */
+  survivesFaults?: boolean
 }
 
 export interface Services {
@@ -84,6 +90,7 @@ export class World {
   readonly #nodeFlags: readonly string[]
   readonly #places: Places | undefined
   readonly #nodeHttp: boolean
+  readonly #survivesFaults: boolean
   #edge: Program | undefined
   #ready: Event | undefined
   #services = 0
@@ -94,9 +101,10 @@ export class World {
 
   private constructor(
     shims: readonly Shim[],
-    { domain, edgeFlags = [], nodeFlags = [], places, nodeHttp = NODE_HTTP }: WorldOptions,
+    { domain, edgeFlags = [], nodeFlags = [], places, nodeHttp = NODE_HTTP, survivesFaults = false }: WorldOptions,
   ) {
     this.#nodeHttp = nodeHttp
+    this.#survivesFaults = survivesFaults
     this.shims = shims
     this.domain = domain ?? (shims.length > 0 || places ? 'tunnel.test' : 'localhost')
     this.#flags = edgeFlags
@@ -153,6 +161,19 @@ export class World {
 
   /** Starts the edge, at first on free ports and later, as after a crash, on the same ones. */
   async startEdge(): Promise<Event> {
+    for (let tries = START_TRIES; ; tries--) {
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- the next try only after this one
+        return await this.#startEdge()
+      } catch (error) {
+        // Another run of tests may have taken a port between the look at it and its use.
+        const isTaken = /is taken by another program/.test(this.#edge?.report() ?? '')
+        if (this.#ready !== undefined || !isTaken || tries === 1) throw error
+      }
+    }
+  }
+
+  async #startEdge(): Promise<Event> {
     const publicHost = this.shims.flatMap(({ port }) => ['--public-host', `127.0.0.1:${port}`])
     const listens = await this.#listens()
     const flags = ['--json', '--data', this.edgeData, '--domain', this.domain, ...listens, ...publicHost]
@@ -265,6 +286,9 @@ export class World {
     await Promise.all(this.shims.map((shim) => shim.close()))
     this.#abandon()
     process.removeListener('exit', this.#abandon)
+    if (this.#survivesFaults) return
+    const faults = this.#programs.flatMap(({ log }) => log.filter((line) => line.includes(FAULT)))
+    if (faults.length > 0) throw new Error(`the edge has met a fault of its own:\n${faults.join('\n')}`)
   }
 
   #command(program: 'edge' | 'agent', ...args: readonly string[]): [string, ...string[]] {

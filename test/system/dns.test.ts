@@ -1,10 +1,11 @@
 import t from 'tap'
-import { freePorts, startDns } from '../support/pebble.ts'
+import { freePort } from '../../packages/edge/test/support/ports.ts'
+import { startDns } from '../support/pebble.ts'
 import { without } from '../support/tools.ts'
 import { world } from '../support/world.ts'
 
 t.test('edge dns prints the records, and names the wrong one', { skip: without('dnsmasq') }, async (t) => {
-  const [port = 0] = await freePorts(1)
+  const port = await freePort()
   const here = await world(t, { domain: 'tunnel.test', edgeFlags: ['--public-host', '127.0.0.1'] })
   const services = await here.services()
   await here.join('home', '--hosts', 'www.shop.test,old.shop.test')

@@ -8,7 +8,8 @@ import { world } from '../support/world.ts'
 
 const MIB = 1024 * 1024
 const SIZE = (LONG ? 5 * 1024 : 256) * MIB
-/** Above what edge and agent hold after a smaller body each way: what grows with its size would go far beyond. */
+const WARM_UP = 64 * MIB
+/** Above what edge and agent hold after smaller bodies each way: what grows with its size would go far beyond. */
 const MOST = 64 * MIB
 const CHUNK = Buffer.alloc(256 * 1024, 'engawa')
 
@@ -67,8 +68,11 @@ t.test(
   `${SIZE / MIB} MiB down and up: memory of edge and agent grows by less than 64 MiB`,
   { timeout: 900_000 },
   async (t) => {
-    t.equal(await down(32 * MIB), 32 * MIB)
-    t.equal(await up(32 * MIB), 32 * MIB)
+    // As much at a time as V8 lets lie about before it looks for more room: that no size adds to.
+    for (let round = 0; round < 2; round++) {
+      t.equal(await down(WARM_UP), WARM_UP)
+      t.equal(await up(WARM_UP), WARM_UP)
+    }
     const before = Object.values(pids).map(rssOf)
     const most = [0, 0]
     const timer = setInterval(() => {

@@ -7,6 +7,7 @@ import { issueLeaf, readAuthority } from '@engawa/edge/identity/authority'
 import { openVisitorsCa } from '@engawa/edge/identity/visitors-ca'
 import { chromium } from 'playwright-core'
 import t, { type Test } from 'tap'
+import { PATIENCE_MS } from '../support/browser.ts'
 import { run } from '../support/command.ts'
 import { findTool, without } from '../support/tools.ts'
 
@@ -67,12 +68,14 @@ t.test(
     ])
       t.equal((await run(['certutil', '-d', `sql:${store}`, ...command])).code, 0)
     const browser = await chromium.launch({
+      timeout: PATIENCE_MS,
       executablePath: findTool('chromium') ?? 'chromium',
       args: ['--no-sandbox', '--no-proxy-server', '--host-resolver-rules=MAP * 127.0.0.1'],
       env: { ...process.env, HOME: home },
     })
     t.teardown(() => browser.close())
     const page = await browser.newPage()
+    page.setDefaultTimeout(PATIENCE_MS)
     await page.goto(`https://blog.tunnel.test:${inside}/`)
     t.equal(await page.title(), 'let in')
     await t.rejects(page.goto(`https://bank.example:${outside}/`), { message: /ERR_CERT_/ })

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { join } from 'node:path'
 import t from 'tap'
 import { run } from '../support/command.ts'
 import { connect, read } from '../support/socket.ts'
@@ -79,7 +80,9 @@ t.test('kill -9 of the edge, then restart: the agent is back by itself', { skip:
 })
 
 t.test('a request that comes while the agent is away for a moment is held', { skip: without('curl') }, async (t) => {
-  const here = await world(t)
+  // Longer than by default: an agent may be long in starting beside other tests.
+  const config = join(t.testdir({ 'edge.yaml': 'limits: { held: { forMs: 60000 } }\n' }), 'edge.yaml')
+  const here = await world(t, { edgeFlags: ['--config', config] })
   const services = await here.services('web')
   await here.join('home')
   const first = await here.publish('home', String(services.http))

@@ -10,14 +10,16 @@ import { world } from '../support/world.ts'
 /** Of the edge whose flows are flooded. */
 const FLOWS = 100
 
-/** Asks again where a datagram was lost among so many, as every program does. */
-async function insist(socket: UdpSocket, text: string, port: number): Promise<string> {
-  const answer = once(socket, 'message')
+/** Asks again where a datagram was lost among so many, as every program does; late answers to what was asked before are no answer. */
+async function insist(socket: UdpSocket, text: string, port: number): Promise<void> {
   const timer = setInterval(() => socket.send(text, port, '127.0.0.1'), 500)
   socket.send(text, port, '127.0.0.1')
-  const [bytes] = (await answer) as [Buffer]
+  for (let heard = ''; heard !== text; ) {
+    // oxlint-disable-next-line no-await-in-loop -- one answer after the other
+    const [bytes] = (await once(socket, 'message')) as [Buffer]
+    heard = bytes.toString()
+  }
   clearInterval(timer)
-  return bytes.toString()
 }
 
 t.test('a flood of sources that send one datagram each', async (t) => {
@@ -31,7 +33,7 @@ t.test('a flood of sources that send one datagram each', async (t) => {
   const visitor = await udpSocket(t, '127.0.0.9')
   for (const word of ['one', 'two', 'three']) {
     // oxlint-disable-next-line no-await-in-loop -- one after the other
-    t.equal(await insist(visitor, word, tunnel.port), word)
+    await insist(visitor, word, tunnel.port)
   }
   // Three times as many of them as the edge has flows for.
   for (let host = 1; host <= 3 * FLOWS; host++) {
@@ -42,8 +44,8 @@ t.test('a flood of sources that send one datagram each', async (t) => {
     await new Promise((sent) => socket.send('x', tunnel.port, '127.0.0.1', sent))
     socket.close()
   }
-  t.equal(await insist(visitor, 'still here', tunnel.port), 'still here')
-  t.equal(await insist(await udpSocket(t, '127.0.0.10'), 'new', tunnel.port), 'new')
+  await insist(visitor, 'still here', tunnel.port)
+  await insist(await udpSocket(t, '127.0.0.10'), 'new', tunnel.port)
   const { stdout } = await here.edgeDo('tunnels', '--json')
   t.match(JSON.parse(stdout), { protocol: 'udp' })
   t.ok(JSON.parse(stdout).open <= FLOWS, stdout)

@@ -84,10 +84,10 @@ t.test('datagrams through two programs and back', async (t) => {
 
 t.test('TCP and UDP on one number, and a range', async (t) => {
   const here = await world(t)
-  const tcp = createServer((socket) => socket.on('error', () => {}).end('tcp')).listen(0, '127.0.0.1')
+  const port = await freePort()
+  const tcp = createServer((socket) => socket.on('error', () => {}).end('tcp')).listen(port, '127.0.0.1')
   await once(tcp, 'listening')
   t.teardown(() => tcp.close())
-  const { port } = tcp.address() as { port: number }
   await udpEcho(t, port)
   await here.join('home')
   const number = await freePort()

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Address } from '@engawa/shared/addresses'
 import { type Code, codeOf, EngawaError } from '@engawa/shared/errors'
+import { shownName } from '@engawa/shared/names'
 import type { AgentMessage, EdgeMessage } from '@engawa/shared/wire/control'
 import type { Logger } from 'pino'
 import { Checks } from './checks.ts'
@@ -22,7 +23,6 @@ import { Questions } from './questions.ts'
 import { Server } from './serve.ts'
 import { Sessions, type SessionsHandler } from './sessions.ts'
 import { measure, type Status } from './status.ts'
-import { warnOfTrust } from './trust.ts'
 import { type Owner, type Published, Tunnels } from './tunnels.ts'
 import { typedOf, type Wish } from './wish.ts'
 
@@ -183,9 +183,7 @@ export class Agent implements Holder {
       })
       return undefined
     }
-    const isNew = !this.#memory.names.has(target)
     const published = this.#tunnels.add(owner, wish)
-    if (isNew) warnOfTrust(published)
     void this.#watch.look(published)
     return published
   }
@@ -254,7 +252,7 @@ export class Agent implements Holder {
 
   remove(name: string): void {
     const named = this.#tunnels.named(name)
-    if (named.length === 0) throw complaint('NAME_UNKNOWN', (words) => words.nameUnknown(name))
+    if (named.length === 0) throw complaint('NAME_UNKNOWN', (words) => words.nameUnknown(shownName(name)))
     for (const published of named) this.withdraw(published)
   }
 
@@ -274,7 +272,7 @@ export class Agent implements Holder {
     }
     this.#sessions.stop()
     forgetIdentity(this.#settings.folder)
-    this.#finish(complaint('SESSION_CLOSED', (words) => words.left(this.#settings.identity.agent)))
+    this.#finish(complaint('SESSION_CLOSED', (words) => words.left(shownName(this.#settings.identity.agent))))
   }
 
   /** Resolves when a session stands. */

@@ -1,11 +1,10 @@
 import { type Address, parseAddress } from '@engawa/shared/addresses'
 import { plainHelp } from '@engawa/shared/help'
 import { nearest } from '@engawa/shared/nearest'
-import { parseDuration } from '@engawa/shared/quantities'
 import { chooseLanguage, type Language } from '@engawa/shared/say'
 import yargs, { type Argv } from 'yargs'
 import { complaint } from './complaint.ts'
-import { parseCarriers } from './config.ts'
+import { parseCarriers, parseDrain } from './config.ts'
 import { PROXY_VERSIONS } from './deliver/proxy.ts'
 import { en } from './show/en.ts'
 import { ja } from './show/ja.ts'
@@ -19,8 +18,8 @@ export interface Line {
   /** What stands behind the command, without flags. */
   readonly rest: readonly string[]
   readonly flags: Readonly<Record<string, string | boolean | readonly string[] | undefined>>
-  readonly drainMs: number
-  /** Undefined: not said. */
+  /** Undefined: not said. So are the next two. */
+  readonly drainMs: number | undefined
   readonly carriers: number | undefined
   /** `--admin ADDR`. */
   readonly admin: Address | undefined
@@ -137,7 +136,7 @@ export async function parseLine(args: readonly string[]): Promise<Line | undefin
     if (single === true && !shared && flags[flag] !== undefined && rest.length > 1)
       throw complaint('FLAG_INVALID', (w) => w.oneTargetOnly(`--${flag}`))
   }
-  const drainMs = parseDuration(typeof flags['drain'] === 'string' ? flags['drain'] : '30s')
+  const drainMs = typeof flags['drain'] === 'string' ? parseDrain(flags['drain']) : undefined
   const carriers = typeof flags['carriers'] === 'string' ? parseCarriers(flags['carriers']) : undefined
   const admin = typeof flags['admin'] === 'string' ? parseAddress(flags['admin']) : undefined
   return { command: name, rest, flags, drainMs, carriers, admin, language, words }

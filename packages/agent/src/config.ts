@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { readConfig } from '@engawa/shared/config'
+import { type Address, parseAddress } from '@engawa/shared/addresses'
+import { parsedText, readConfig } from '@engawa/shared/config'
 import { EngawaError } from '@engawa/shared/errors'
+import { shownName } from '@engawa/shared/names'
+import { parseDuration } from '@engawa/shared/quantities'
 import type { Language } from '@engawa/shared/say'
 import { z } from 'zod'
 import { complaint } from './complaint.ts'
@@ -9,11 +12,15 @@ import { checkFit, type Wish, wishSchema } from './wish.ts'
 
 /** More would only share the same line. */
 const MOST_CARRIERS = 8
+/** As the edge's. */
+const MOST_DRAIN_MS = 86_400_000
 
 export interface AgentConfig {
   readonly tunnels: readonly Wish[]
-  /** Carriers of the session; `--carriers` wins. */
+  /** Carriers of the session; `--carriers` wins, and so on. */
   readonly carriers?: number | undefined
+  readonly drainMs?: number | undefined
+  readonly admin?: Address | undefined
 }
 
 /** agent.yaml, in the folder `base`. */
@@ -34,18 +41,21 @@ export function configSchema(base: string): z.ZodType<AgentConfig> {
         .max(100)
         .default([]),
       carriers: z.number().int().min(1).max(MOST_CARRIERS).optional(),
+      drain: parsedText(parseDrain).optional(),
+      admin: parsedText(parseAddress).optional(),
     })
     .superRefine(({ tunnels }, context) => {
       /** By name, whether all that have it take turns. */
       const names = new Map<string, boolean>()
       tunnels.forEach(({ name, balance = false }, index) => {
         if (name !== undefined && names.has(name) && !(balance && names.get(name))) {
-          const { message, ja } = complaint('CONFIG_INVALID', (words) => words.nameTwice(name))
+          const { message, ja } = complaint('CONFIG_INVALID', (words) => words.nameTwice(shownName(name)))
           context.addIssue({ code: 'custom', path: ['tunnels', index, 'name'], message, params: { ja } })
         }
         if (name !== undefined) names.set(name, balance && (names.get(name) ?? true))
       })
     })
+    .transform(({ drain, ...rest }) => ({ ...rest, drainMs: drain }))
 }
 
 /** What agent.yaml says. Throws CONFIG_INVALID, `FILE:LINE:COLUMN key: …` where something in it is wrong. */
@@ -57,6 +67,13 @@ export function loadConfig(file: string, language: Language): AgentConfig {
 export function parseCarriers(text: string): number {
   if (/^[1-8]$/.test(text)) return Number(text)
   throw complaint('FLAG_INVALID', (words) => words.flagChoice('--carriers', text, `1-${MOST_CARRIERS}`))
+}
+
+/** `--drain`, in milliseconds. Throws FLAG_INVALID. */
+export function parseDrain(text: string): number {
+  const ms = parseDuration(text)
+  if (ms <= MOST_DRAIN_MS) return ms
+  throw complaint('FLAG_INVALID', (words) => words.drainLong(text))
 }
 
 function readText(file: string): string {

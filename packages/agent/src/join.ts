@@ -5,7 +5,7 @@ import { codeOf, EngawaError } from '@engawa/shared/errors'
 import { makeFolder } from '@engawa/shared/folder'
 import { decodeJoin } from '@engawa/shared/join'
 import { lockFolder } from '@engawa/shared/lock'
-import { parseName } from '@engawa/shared/names'
+import { parseName, shownName } from '@engawa/shared/names'
 import { told } from '@engawa/shared/say'
 import { complaint, type Phrase } from './complaint.ts'
 import { isGlobal } from './global.ts'
@@ -88,7 +88,8 @@ function mayDial(named: string, line: readonly string[]): boolean {
 
 function refuseJoined(folder: string): void {
   const known = loadIdentity(folder)
-  if (known !== undefined) throw complaint('ALREADY_JOINED', (words) => words.alreadyJoined(known.agent, folder))
+  if (known !== undefined)
+    throw complaint('ALREADY_JOINED', (words) => words.alreadyJoined(shownName(known.agent), folder))
 }
 
 /** What the next address may do better. */

@@ -4,6 +4,7 @@ import { deliver, failureOf } from './deliver/deliver.ts'
 import { ownHeader } from './deliver/proxy.ts'
 import { Reach } from './deliver/reach.ts'
 import { ServiceSocket } from './deliver/udp.ts'
+import { hasListener } from './listeners.ts'
 import type { Published } from './tunnels.ts'
 import type { Wish } from './wish.ts'
 
@@ -14,11 +15,19 @@ const UDP_MS = 500
 /** Between two looks at a service that does not answer, milliseconds. */
 const AGAIN_MS = 2000
 
-/** Connects to the service (the first port of a range) and closes again. Undefined: it answers; else why not. */
-export function probe(wish: Wish, patienceMs: number = PROBE_MS): Promise<Code | undefined> {
-  const { target, reach } = wish
-  if (target.place.kind === 'folder') return probeFolder(target.place.path)
-  if (target.protocol === 'udp' && target.place.kind === 'port') return probeUdp(wish, target.place)
+/** Looks whether the service (the first port of a range) would be reached. Undefined: it would; else why not. */
+export async function probe(wish: Wish, patienceMs: number = PROBE_MS): Promise<Code | undefined> {
+  const { place, protocol, secure } = wish.target
+  if (place.kind === 'folder') return probeFolder(place.path)
+  if (protocol === 'udp' && place.kind === 'port') return probeUdp(wish, place)
+  // A certificate is seen only by who asks for it.
+  if (place.kind === 'port' && !secure && (await hasListener(place.host, place.port))) return undefined
+  return probeSocket(wish, patienceMs)
+}
+
+/** Connects and closes again. */
+function probeSocket(wish: Wish, patienceMs: number): Promise<Code | undefined> {
+  const { reach } = wish
   return new Promise((resolve) => {
     const { socket, ready } = deliver(wish, { portIndex: 0, reach: new Reach(reach) })
     const settle = (failure: Code | undefined): void => {

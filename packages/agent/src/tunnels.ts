@@ -2,6 +2,7 @@ import type { AgentMessage, Bound, EdgeMessage } from '@engawa/shared/wire/contr
 import type { ShownEvent } from './events.ts'
 import type { Memory } from './memory.ts'
 import { defaultName } from './naming.ts'
+import { warnOfTrust } from './trust.ts'
 import { isByPort, type Wish } from './wish.ts'
 
 /** Who asked: this terminal, agent.yaml, or another process over agent.sock. Its tunnels live as long as it does. */
@@ -104,8 +105,11 @@ export class Tunnels {
       const again = bound?.public === message.public && bound.awaitsCertificate === message.awaitsCertificate
       published.bound = message
       published.state = 'bound'
-      this.#settings.memory.keep(wish.target.text, name)
+      const { memory } = this.#settings
+      const isNew = !memory.names.has(wish.target.text)
+      memory.keep(wish.target.text, name)
       if (!again) owner.tell(tunnelEvent(published, message))
+      if (isNew) warnOfTrust(published)
       this.#settings.onBound(published)
     } else if (message.type === 'refused' || message.type === 'unbound') {
       published.state = 'refused'

@@ -16,9 +16,14 @@ t.test('a file with everything in it', async (t) => {
   - target: tcp://192.168.0.20:10000-10002
     port: 20000-20002
   - { target: 'tcp://[fe80::1]:22', port: 22, reach: 'fe80::/64' }
+carriers: 4
+drain: 5m
+admin: 127.0.0.1:7401
 `,
   )
-  const [first, second, third] = loadConfig(file, 'en').tunnels
+  const config = loadConfig(file, 'en')
+  t.match(config, { carriers: 4, drainMs: 300_000, admin: { host: '127.0.0.1', port: 7401 } })
+  const [first, second, third] = config.tunnels
   t.match(first, {
     target: { text: 'http://127.0.0.1:8080' },
     name: 'blog',
@@ -48,7 +53,11 @@ t.test('an empty file publishes nothing', async (t) => {
 })
 
 const WRONG: readonly (readonly [text: string, place: string, says: RegExp])[] = [
-  ['tunnels: [', '1:', /YAML/],
+  ['drain: 120', '1:1 drain', /quotes make it text/],
+  ['drain: 2d', '1:1 drain', /24h/],
+  ['admin: 7401', '1:1 admin', /quotes make it text/],
+  ['admin: home', '1:1 admin', /HOST:PORT/],
+  ['tunnels: [', '1:', /never closed/],
   ['tunels: []', '1:1 tunels', /unknown key.*tunnels/],
   ['tunnels: 8080', '1:1 tunnels', /a list/],
   ['tunnels:\n  - 8080', '2:5 tunnels[0]', /keys with values/],

@@ -71,6 +71,24 @@ t.test('rm, release, status and leave speak to the one that runs', async (t) => 
   t.equal((await ask('expose', '8080')).code, 2, 'not joined any more')
 })
 
+t.test('up says what it waits for where nothing is listed, and publishes what comes', async (t) => {
+  const { folder, agent } = await world(t)
+  const file = join(folder, 'agent.yaml')
+  writeFileSync(file, 'tunnels: []\n')
+  const up = agent('up')
+  await up.line((line) => line.includes(`${file} lists no tunnels`) && line.includes('{ target: 8080 }'))
+  await up.line((line) => line.startsWith('connected to'))
+  writeFileSync(file, 'tunnels: [{ target: 8080 }]\n')
+  await up.line((line) => line.endsWith('-> http://127.0.0.1:8080'))
+  const from = up.lines.length
+  writeFileSync(file, '')
+  await up.line((line) => line.includes('lists no tunnels'), from)
+  up.child.kill('SIGTERM')
+  t.equal((await up.exited).code, 0)
+  const japanese = agent('up', '--lang', 'ja')
+  await japanese.line((line) => line.includes(`${file} の tunnels が空で`))
+})
+
 t.test('release and leave reach the edge by themselves when nothing runs', async (t) => {
   const { edge, ask } = await world(t)
   t.equal((await ask('release', 'blog')).code, 0)

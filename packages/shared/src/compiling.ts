@@ -10,6 +10,9 @@ const EARLY: readonly string[] = [
   '--minimum-invocations-after-ic-update=30',
 ]
 
+/** Those of Node 24 to 26 have these flags. Another one might not, and would say so on stderr at each start. */
+const VERSIONS = /^1[34]\./
+
 /**
  * Has V8 compile sooner what runs often, in a process that is to serve for days: visitors come by tens, not by thousands,
  * and until then each costs up to a quarter more.
@@ -17,5 +20,5 @@ const EARLY: readonly string[] = [
  * To be called once the start is over: V8 takes compiled code, Node's own too, only where it was made with the same flags.
  */
 export function compileSooner(): void {
-  for (const flag of EARLY) setFlagsFromString(flag)
+  if (VERSIONS.test(process.versions.v8)) for (const flag of EARLY) setFlagsFromString(flag)
 }

@@ -4,6 +4,7 @@ import { en, ja } from 'zod/locales'
 import { issueWords } from './config-words.ts'
 import { EngawaError } from './errors.ts'
 import { type Language, quoted } from './say.ts'
+import { yamlProblem } from './yaml-words.ts'
 
 export interface ConfigSource {
   /** As it is to stand in messages. */
@@ -19,12 +20,6 @@ export function editorSchema(title: string, schema: z.ZodType): string {
 }
 
 type Path = readonly PropertyKey[]
-
-/** What people who are new to YAML meet first. */
-const YAML_JA: Readonly<Partial<Record<string, string>>> = {
-  TAB_AS_INDENT: '行の先頭にタブは使えません。空白で字下げしてください',
-  DUPLICATE_KEY: '同じ項目が 2 回あります',
-}
 
 /**
  * Reads YAML by a schema. Objects of the schema should be strict, so that unknown keys are errors.
@@ -42,12 +37,11 @@ export function readConfig<Schema extends z.ZodType>(source: ConfigSource, schem
     throw new EngawaError('CONFIG_INVALID', place + what, { cause, ja: place + what })
   }
   const broken = document.errors[0] ?? document.warnings[0]
+  const problem = yamlProblem(document, text)
+  if (problem !== undefined) fail(problem.offset, '', problem.words[language], broken)
   if (broken !== undefined) {
-    const what =
-      language === 'ja'
-        ? (YAML_JA[broken.code] ?? `YAML として読めません (${broken.message})`)
-        : `this is no YAML (${broken.message})`
-    fail(broken.pos[0], '', what, broken)
+    const what = language === 'ja' ? 'YAML として読めません' : 'this is no YAML'
+    fail(broken.pos[0], '', `${what} (${broken.message})`, broken)
   }
   let content: unknown
   try {
@@ -67,7 +61,7 @@ export function readConfig<Schema extends z.ZodType>(source: ConfigSource, schem
   const what =
     unknown === undefined
       ? (issueWords(issue, valueAt(content, issue.path), language) ?? issue.message)
-      : unknownText(schema, issue.path, language)
+      : unknownText(unknown, keysAt(schema, issue.path), language)
   return fail(offsetOf(document.contents, path), keyText(path), what, result.error)
 }
 
@@ -111,10 +105,12 @@ function valueAt(content: unknown, path: Path): unknown {
   return at
 }
 
-function unknownText(schema: z.ZodType, path: Path, language: Language): string {
-  const known = keysAt(schema, path).join(', ')
-  if (language === 'ja') return `知らない項目です。使える項目: ${known}`
-  return `unknown key, allowed are ${known}`
+function unknownText(key: string, allowed: readonly string[], language: Language): string {
+  const known = allowed.join(', ')
+  // Typed with a Japanese input method left on; it looks like indentation.
+  const isWide = key.includes('\u3000')
+  if (language === 'ja') return `${isWide ? '全角の空白が入っています' : '知らない項目です'}。使える項目: ${known}`
+  return `${isWide ? 'there is a full-width space in this key' : 'unknown key'}, allowed are ${known}`
 }
 
 /** The keys that the schema knows at a place. */

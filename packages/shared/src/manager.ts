@@ -6,14 +6,17 @@ export interface Manager {
   ready(): void
   /** One line for people. */
   status(text: string): void
-  /** It stops; this ends what `ready` began. */
-  stopping(): void
+  /** It stops, and may take so long for that, ms: the manager is asked to wait. The first call counts. */
+  stopping(drainMs: number): void
 }
 
 const NOBODY: Manager = { ready: () => {}, status: () => {}, stopping: () => {} }
 
 /** Signs of life come this much more often than the manager wants one. systemd asks for half. */
 const PER_PERIOD = 2
+
+/** What a stop takes besides its drain, ms. As much as the units of deploy/ allow beyond the usual drain. */
+const FAREWELL_MS = 15_000
 
 /**
  * The service manager that set NOTIFY_SOCKET. Node opens no datagram sockets of the Unix family, so `systemd-notify`
@@ -32,6 +35,7 @@ class SystemdManager implements Manager {
   readonly #missing: (error: Error) => void
   #beat: NodeJS.Timeout | undefined
   #failed = false
+  #stops = false
   /** What is still to be said; a newer status takes the place of an older one. */
   #waiting = new Map<string, string>()
   #speaking = false
@@ -55,9 +59,13 @@ class SystemdManager implements Manager {
     this.#say('STATUS', text.replaceAll(/\s+/g, ' '))
   }
 
-  stopping(): void {
-    clearInterval(this.#beat)
+  /** Signs of life go on: systemd wants none now, but one that comes late would make it want more. */
+  stopping(drainMs: number): void {
+    if (this.#stops) return
+    this.#stops = true
     this.#say('STOPPING', '1')
+    // It never shortens what the unit allows.
+    this.#say('EXTEND_TIMEOUT_USEC', String((drainMs + FAREWELL_MS) * 1000))
   }
 
   #say(key: string, value: string): void {

@@ -1,4 +1,4 @@
-import { domainToASCII } from 'node:url'
+import { domainToASCII, domainToUnicode } from 'node:url'
 import { familyOf } from './addresses.ts'
 import { EngawaError } from './errors.ts'
 import { quoted } from './say.ts'
@@ -7,6 +7,11 @@ import { quoted } from './say.ts'
 const LABEL = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/
 /** All of a DNS name, RFC 1035 §2.3.4, without its final dot. */
 const MAX_NAME = 253
+/**
+ * Scripts in which nothing looks like a Latin letter: Japanese and Chinese, and the letters of Latin-1 beside ASCII.
+ * A name in any other could pose as another one (a Cyrillic `а`), and is shown in ASCII.
+ */
+const UNMISTAKABLE = /^[a-z0-9*.\u00df-\u00f6\u00f8-\u00ff\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\u30fc-]+$/u
 
 /**
  * The name of a tunnel or an agent: one DNS label, lower case; other scripts become punycode.
@@ -68,6 +73,34 @@ export function nameFrom(text: string, fallback: string): string {
     .replace(/^-+|-+$/g, '')
   const name = toAscii(plain)?.slice(0, 63).replace(/-+$/, '')
   return name !== undefined && LABEL.test(name) ? name : fallback
+}
+
+/**
+ * A name or host in the script that it stands for, `縁側` for `xn--2yq632i`; undefined where that is ASCII, or where it
+ * could be taken for another one. What `typed` names is shown in any script: they are that person's own words.
+ */
+export function readable(ascii: string, typed?: string): string | undefined {
+  if (!ascii.includes('xn--')) return undefined
+  const text = domainToUnicode(ascii)
+  if (text === '' || text === ascii || domainToASCII(text) !== ascii) return undefined
+  return UNMISTAKABLE.test(text) || (typed !== undefined && toAscii(typed) === ascii) ? text : undefined
+}
+
+/** A name for people: `縁側 (xn--2yq632i)`, since addresses and files have the ASCII form. As `readable`. */
+export function shownName(ascii: string, typed?: string): string {
+  const text = readable(ascii, typed)
+  return text === undefined ? ascii : `${text} (${ascii})`
+}
+
+/** A public address for people, whole as it is copied, with what it reads as behind: `http://xn--2yq632i.example.com (縁側.example.com)`. */
+export function shownAddress(address: string): string {
+  const text = readableHost(address)
+  return text === undefined ? address : `${address} (${text})`
+}
+
+/** As `readable`, of the host in a URL or a `HOST:PORT`. */
+export function readableHost(address: string): string | undefined {
+  return readable(/^(?:[a-z]+:\/\/)?([^/:]*)/.exec(address)?.[1] ?? '')
 }
 
 /** Undefined for what is no host name in any script. An address is none: `1` would become `0.0.0.1`. */

@@ -53,8 +53,9 @@ const wrong: [text: string, message: RegExp][] = [
   ['tunnels: 3', /^f\.yaml:1:1 tunnels: a list .* is wanted here, not a number$/],
   ['grace: 120', /^f\.yaml:1:1 grace: text is wanted here, not a number; quotes make it text: "120"$/],
   ['- a\n- b', /^f\.yaml:1:1 keys with values .* not a list/],
-  ['a: [1', /^f\.yaml:1:6 this is no YAML/],
-  ['http: ":80"\nhttp: ":81"', /^f\.yaml:2:1 this is no YAML \(Map keys must be unique/],
+  ['a: [1', /^f\.yaml:1:4 this \[ is never closed by a \]$/],
+  ['http: ":80"\nhttp: ":81"', /^f\.yaml:2:1 this key is here twice$/],
+  ['&x &y a: 1', /^f\.yaml:1:4 this is no YAML \(.+\)$/],
   ['"a\\x1b[2Jb": 1', /^f\.yaml:1:1 "a\\u001b\[2Jb": unknown key/],
   ['just text', /^f\.yaml:1:1 keys with values .* not text$/],
 ]
@@ -64,9 +65,9 @@ for (const [text, message] of wrong) {
   })
 }
 
-function say(text: string): string {
+function say(text: string, language: 'en' | 'ja' = 'ja'): string {
   try {
-    readConfig({ file: 'f.yaml', text, language: 'ja' }, schema)
+    readConfig({ file: 'f.yaml', text, language }, schema)
     return ''
   } catch (error) {
     return (error as Error).message
@@ -81,8 +82,55 @@ t.test('the same in Japanese', async (t) => {
   t.match(say('grace: 120'), /grace: 文字列で書いてください \(今は数値です。引用符で囲むと文字列になります: "120"\)$/)
   t.match(say('tunnels:\n- protocol: udp\n  target: x'), /使える値: http, tcp$/)
   t.match(say('grace:\n\thttp: x'), /空白で字下げ/)
-  t.match(say('a: [1'), /YAML として読めません/)
+  t.match(say('&x &y a: 1'), /YAML として読めません/)
 })
+
+const INDENT = ['indented', '字下げがずれ'] as const
+const COLON = ['"key: value" is wanted', 'コロン (:) か'] as const
+const QUOTES = ['quotes, such as "*.lab"', '引用符で囲んで'] as const
+const broken: readonly [text: string, place: string, en: string, ja: string][] = [
+  ['tunnels:\n  - target: a\n name: x\n', '3:2', ...INDENT],
+  ['tunnels:\n  - target: a\n     name: x\n', '3:6', ...INDENT],
+  ['limits:\n   connections: 1\n  perAddress: {}\n', '3:3', ...INDENT],
+  ['limits:\n  connections: 1\n\n   perAddress: {}\n', '4:4', ...INDENT],
+  ['grace: 1m\n  http: ":80"\n', '2:3', ...INDENT],
+  ['tunnels:\n    - target: a\n  - target: b\n', '3:3', ...INDENT],
+  ['grace 1m\nhttp: ":80"\n', '1:1', ...COLON],
+  ['http: ":80"\ngrace 1m\n', '2:1', ...COLON],
+  ['http: ":80"\ngrace:1m\n', '2:1', ...COLON],
+  ['tunnels:\n  - target:8080\n    name: x\n', '2:5', ...COLON],
+  ['http: ":80"\ngrace：1m\n', '2:1', 'full-width', '全角'],
+  ['limits:\n\u3000connections: 1\n', '2:1', 'full-width', '全角'],
+  ['http: ":80\ngrace: 1m\n', '1:7', 'this " is never closed', 'この " を閉じる'],
+  ["http: ':80\ngrace: 1m\n", '1:7', "this ' is never closed", "この ' を閉じる"],
+  ['http: "', '1:7', 'this " is never closed', 'この " を閉じる'],
+  ['tunnels: [{ target: a }\ngrace: 1m\n', '1:10', 'this [ is never closed', 'この [ を閉じる'],
+  ['tunnels: [{ target: a ]\n', '1:11', 'this { is never closed', 'この { を閉じる'],
+  ['limits: { connections: 1\ngrace: 1m\n', '1:9', 'this { is never closed', 'この { を閉じる'],
+  ['tunnels: []]\n', '1:12', 'one too many', '余って'],
+  ['http: "a" b\n', '1:11', 'one too many', '余って'],
+  ['grace: 1m: x\n', '1:8', 'one colon too many', 'コロンが多すぎ'],
+  ['http: *.lab\n', '1:7', ...QUOTES],
+  ['http: @x\n', '1:7', ...QUOTES],
+  ['http: !x y\n', '1:7', ...QUOTES],
+  ['http: "C:\\q"\n', '1:10', "write '...'", "'...' で囲んで"],
+  ['limits: { connections: 1 perAddress: {} }\n', '1:24', 'comma', 'コンマ'],
+  ['grace: 1m\n---\nhttp: x\n', '2:1', 'second document', '2 つ目'],
+]
+for (const [text, place, english, japanese] of broken) {
+  t.test(`${JSON.stringify(text)} is told in words, at ${place}`, async (t) => {
+    t.throws(() => readConfig({ file: 'f.yaml', text }, schema), { code: 'CONFIG_INVALID' })
+    for (const [language, words] of [
+      ['en', english],
+      ['ja', japanese],
+    ] as const) {
+      const told = say(text, language)
+      t.ok(told.startsWith(`f.yaml:${place} `), told)
+      t.ok(told.includes(words), told)
+      t.notMatch(told, /\n/)
+    }
+  })
+}
 
 t.test('a bomb of aliases is refused', async (t) => {
   const levels = Array.from(

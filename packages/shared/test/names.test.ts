@@ -1,4 +1,12 @@
-import { nameFrom, parseDomain, parseEdgeDomain, parseName } from '@engawa/shared/names'
+import {
+  nameFrom,
+  parseDomain,
+  parseEdgeDomain,
+  parseName,
+  readable,
+  shownAddress,
+  shownName,
+} from '@engawa/shared/names'
 import fc from 'fast-check'
 import t from 'tap'
 
@@ -71,4 +79,37 @@ t.test('any text makes a name, and a name is its own', async (t) => {
       return parseName(name) === name
     }),
   )
+})
+
+t.test('a name is shown in its own script where that cannot pose as another one', async (t) => {
+  for (const name of ['縁側', '太郎-2', 'カメラ', 'bücher', '居間tv']) {
+    const ascii = parseName(name)
+    t.equal(shownName(ascii), `${name} (${ascii})`)
+    t.equal(parseName(readable(ascii) ?? ''), ascii, 'and can be typed so')
+  }
+  for (const name of ['home', 'xn--a', '-', '']) t.equal(shownName(name), name)
+  // The first letter of each is Cyrillic, Greek, Armenian; the last is a dotless i.
+  for (const name of ['аpple', 'οpen', 'հome', 'lıne', 'Иван']) {
+    const ascii = parseName(name)
+    t.match(ascii, /^xn--/)
+    t.equal(shownName(ascii), ascii, name)
+    t.equal(shownName(ascii, name), `${name.toLowerCase()} (${ascii})`, 'unless it was typed')
+    t.equal(shownName(ascii, 'apple'), ascii)
+  }
+})
+
+t.test('an address stays whole, with what it reads as behind', async (t) => {
+  t.equal(
+    shownAddress('http://xn--2yq632i.example.com:8080/a'),
+    'http://xn--2yq632i.example.com:8080/a (縁側.example.com)',
+  )
+  t.equal(shownAddress('*.xn--2yq632i.example.com:22'), '*.xn--2yq632i.example.com:22 (*.縁側.example.com)')
+  for (const address of [
+    'http://home.example.com',
+    '[2001:db8::1]:22',
+    'http://[2001:db8::1]/',
+    '',
+    'xn--pple-43d.com',
+  ])
+    t.equal(shownAddress(address), address)
 })

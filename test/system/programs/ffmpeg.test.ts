@@ -4,6 +4,7 @@ import t from 'tap'
 import { freePort } from '../../../packages/edge/test/support/ports.ts'
 import { run } from '../../support/command.ts'
 import type { Program } from '../../support/program.ts'
+import { StandIn } from '../../support/stand-in.ts'
 import { findTool, without } from '../../support/tools.ts'
 import { type World, world } from '../../support/world.ts'
 
@@ -46,12 +47,12 @@ t.test('a camera sends a recorder its film', { skip: without('ffmpeg') }, async 
   const [live, rtp, publicRtp] = [port + 1, port + 2, port + 4]
   const { path, frames } = await film(here)
   t.equal(frames.length, FRAMES)
+  const standIn = await StandIn.open(port)
   const { agent } = await here.publish('home', `tcp://${port}`, '--name', 'live', '--port', `${live}`)
+  await standIn.leave(agent, live)
   await here.publish('home', `udp://${rtp}-${rtp + 1}`, '--name', 'rtp', '--port', `${publicRtp}-${publicRtp + 1}`)
 
   t.test('by RTSP over TCP: every frame', async (t) => {
-    // The agent has looked whether the port answers: the recorder takes the first connection for its camera.
-    await agent.until((event) => event.event === 'check' && event['name'] === 'live')
     const listen = ['-rtsp_flags', 'listen', '-i', `rtsp://127.0.0.1:${port}/live`]
     const recorder = here.start('recorder', [FFMPEG, '-v', 'error', ...listen, '-f', 'framemd5', '-'])
     await bound('tcp', port, recorder)

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { freePort } from '../../../packages/edge/test/support/ports.ts'
 import { run } from '../../support/command.ts'
+import { StandIn } from '../../support/stand-in.ts'
 import { LONG, without } from '../../support/tools.ts'
 import { world } from '../../support/world.ts'
 
@@ -18,12 +19,16 @@ interface Report {
 t.test('iperf3: control by TCP, data by TCP and by UDP on the same number', { skip: without('iperf3') }, async (t) => {
   const here = await world(t)
   const port = await freePort()
-  const server = here.start('iperf3', ['iperf3', '-s', '-B', '127.0.0.1', '-p', `${port}`, '--forceflush'])
   await here.join('home')
-  // It says on stdout that it listens.
+  const standIn = await StandIn.open(port, true)
   const tcp = await here.publish('home', `tcp://${port}`, '--name', 'iperf')
   const udp = await here.publish('home', `udp://${port}`, '--name', 'iperf-udp', '--port', `${tcp.tunnel.port}`)
   t.equal(udp.tunnel.port, tcp.tunnel.port)
+  await standIn.leave(tcp.agent, tcp.tunnel.port)
+  // It says on stdout that it listens.
+  const command = `exec iperf3 -s -B 127.0.0.1 -p ${port} --forceflush >&2`
+  const server = here.start('iperf3', ['sh', '-c', command])
+  await server.untilLogged(/Server listening/)
   const test = async (...args: string[]): Promise<Report> => {
     const command = ['iperf3', '-c', '127.0.0.1', '-p', `${tcp.tunnel.port}`, '-t', SECONDS, '--json', ...args] as const
     const { stdout, stderr } = await run(['iperf3', ...command.slice(1)])

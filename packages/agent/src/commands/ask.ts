@@ -1,6 +1,6 @@
 import { type Code, codeOf, EngawaError } from '@engawa/shared/errors'
 import { lockFolder } from '@engawa/shared/lock'
-import { parseTunnelName } from '@engawa/shared/names'
+import { parseTunnelName, shownName } from '@engawa/shared/names'
 import { pad, printable, widthOf } from '@engawa/shared/terminal'
 import { pino } from 'pino'
 import { Agent } from '../agent.ts'
@@ -45,7 +45,12 @@ export async function ls({ line, folder, say, sayJson }: Context): Promise<numbe
   const states = { bound: words.stateBound, waiting: words.stateWaiting, refused: words.stateRefused }
   const rows = [
     [words.columnName, words.columnPublic, words.columnTarget, words.columnState],
-    ...tunnels.map((tunnel) => [tunnel.name, printable(tunnel.public ?? '-'), tunnel.target, states[tunnel.state]]),
+    ...tunnels.map((tunnel) => [
+      shownName(tunnel.name),
+      printable(tunnel.public ?? '-'),
+      tunnel.target,
+      states[tunnel.state],
+    ]),
   ]
   table(rows).forEach(say)
   return 0
@@ -78,7 +83,7 @@ export async function rm({ line, folder, say, sayJson }: Context): Promise<numbe
   const name = parseTunnelName(line.rest[0] ?? '')
   needState(folder)
   await ask(folder, 'DELETE', `/tunnels/${name}`)
-  say(line.words.removedDone(name))
+  say(line.words.removedDone(shownName(name, line.rest[0]), name))
   sayJson({ event: 'removed', name })
   return 0
 }
@@ -90,9 +95,9 @@ export async function release({ line, folder, say, sayJson }: Context): Promise<
     await askOrDo(folder, identity, '/release', { name }, (agent) => agent.release(name))
   } catch (error) {
     if (codeOf(error) !== 'NAME_UNKNOWN') throw error
-    throw complaint('NAME_UNKNOWN', (words) => words.nameNotHeld(name), error)
+    throw complaint('NAME_UNKNOWN', (words) => words.nameNotHeld(shownName(name, line.rest[0])), error)
   }
-  say(line.words.released(name))
+  say(line.words.released(shownName(name, line.rest[0])))
   sayJson({ event: 'released', name })
   return 0
 }
@@ -105,7 +110,7 @@ export async function leave({ line, folder, say, sayJson }: Context): Promise<nu
     if (!(error instanceof EngawaError && AWAY.has(error.code))) throw error
     throw adding(error, (words) => words.leaveAnyway(folder))
   }
-  say(line.words.left(identity.agent))
+  say(line.words.left(shownName(identity.agent)))
   sayJson({ event: 'left', agent: identity.agent })
   return 0
 }

@@ -4,7 +4,7 @@ import { needIdentity } from '../identity.ts'
 import { openShow } from '../show/show.ts'
 import { parseWish, type Wish } from '../wish.ts'
 import { type Context, openLog } from './context.ts'
-import { run } from './run.ts'
+import { DRAIN_MS, run } from './run.ts'
 
 export async function expose(context: Context): Promise<number> {
   const { line, folder, configFile } = context
@@ -21,13 +21,14 @@ export async function expose(context: Context): Promise<number> {
       identity,
       log,
       carriers: line.carriers ?? config?.carriers ?? CARRIERS,
-      drainMs: line.drainMs,
-      admin: line.admin,
+      drainMs: line.drainMs ?? config?.drainMs ?? DRAIN_MS,
+      admin: line.admin ?? config?.admin,
       tell: (event) => show.tell(event),
       say: (told) => show.say(told),
       words: line.words,
       wishes: () => wishes,
       staysReplaced: false,
+      needsReader: true,
       needsOne: true,
     })
   } finally {

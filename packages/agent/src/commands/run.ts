@@ -18,6 +18,9 @@ import { typedOf, type Wish } from '../wish.ts'
 /** Between two looks at whether the folder is free, milliseconds: a further `expose` takes over within 1 s. */
 const LOOK_MS = 200
 
+/** As long as usual, milliseconds. */
+export const DRAIN_MS = 30_000
+
 /** An `up` that was replaced looks so often whether it is needed again, milliseconds. contract.md */
 const REPLACED_MS = 600_000
 
@@ -28,6 +31,7 @@ export interface RunSettings {
   readonly log: Logger
   /** How many carriers the session has, if this process becomes its holder. */
   readonly carriers: number
+  /** Looked at when it stops. */
   readonly drainMs: number
   /** `--admin`: where a Prometheus may ask, if this process becomes the holder. */
   readonly admin?: Address | undefined
@@ -40,6 +44,10 @@ export interface RunSettings {
   readonly onChange?: (apply: () => void) => () => void
   /** Whether the process lives on when its identity is used elsewhere. */
   readonly staysReplaced: boolean
+  /** Hears of the first signal, before what runs is finished. */
+  readonly onStop?: () => void
+  /** Stops, as by a first signal, once nobody reads what it shows (`| head -1`). */
+  readonly needsReader: boolean
   /** Exits once every wish is refused. */
   readonly needsOne: boolean
   readonly clock?: Clock
@@ -47,7 +55,7 @@ export interface RunSettings {
 
 /** Publishes until SIGTERM, SIGINT or the edge's last word; resolves with the exit code. */
 export async function run(settings: RunSettings): Promise<number> {
-  const stop = new Stop()
+  const stop = new Stop(settings.needsReader)
   let along = false
   try {
     for (;;) {
@@ -79,12 +87,19 @@ class Stop {
     this.first.resolve()
   }
 
-  constructor() {
+  /** Ctrl-C ends the reader, too (`| tee FILE`): that is no second signal. */
+  readonly #unread = ({ code }: NodeJS.ErrnoException): void => {
+    if (code === 'EPIPE' && !this.asked) this.#signalled()
+  }
+
+  constructor(needsReader: boolean) {
     process.on('SIGINT', this.#signalled).on('SIGTERM', this.#signalled)
+    if (needsReader) process.stdout.on('error', this.#unread)
   }
 
   close(): void {
     process.off('SIGINT', this.#signalled).off('SIGTERM', this.#signalled)
+    process.stdout.off('error', this.#unread)
   }
 }
 
@@ -98,7 +113,7 @@ function tryLock(folder: string): FolderLock | undefined {
 }
 
 async function runHolder(settings: RunSettings, stop: Stop, lock: FolderLock): Promise<number | undefined> {
-  const { folder, log, carriers, drainMs, admin, say, words } = settings
+  const { folder, log, carriers, admin, say, words } = settings
   const exposed = exposedSecrets(folder)
   if (exposed.length > 0) log.warn({ files: exposed }, 'others may read these secrets: chmod 600 them')
   const agent = new Agent({ folder, identity: needIdentity(folder), log, carriers, admin, yields: stop.yields })
@@ -118,8 +133,9 @@ async function runHolder(settings: RunSettings, stop: Stop, lock: FolderLock): P
     endChange = settings.onChange?.(apply)
     const ending = await Promise.race([stop.first.promise, owner.ended])
     if (ending !== undefined) return await exitAfter(ending, settings, stop)
+    settings.onStop?.()
     if (agent.busy) say(words.draining)
-    await Promise.race([agent.stop(drainMs), stop.second.promise])
+    await Promise.race([agent.stop(settings.drainMs), stop.second.promise])
     return 0
   } finally {
     endChange?.()

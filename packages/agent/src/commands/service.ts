@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { ownCommand } from '@engawa/shared/called'
+import { shownName } from '@engawa/shared/names'
 import { complaint } from '../complaint.ts'
 import { needIdentity } from '../identity.ts'
 import { settleAccount } from '../service/account.ts'
@@ -45,7 +46,7 @@ function install({ line, folder, say, sayJson }: Context, scope: Scope): number 
   // Apart from each other: where systemd does not run, in the making of an image, it passes over the second.
   systemd.do('enable', UNIT)
   systemd.do('restart', UNIT)
-  say(line.words.serviceInstalled(agent, packaged ? UNIT : file))
+  say(line.words.serviceInstalled(shownName(agent), packaged ? UNIT : file))
   if (scope === 'user') say(line.words.serviceLinger)
   sayJson({ event: 'service_installed', agent, scope, unit: UNIT })
   return 0

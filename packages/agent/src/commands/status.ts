@@ -1,3 +1,4 @@
+import { shownAddress, shownName } from '@engawa/shared/names'
 import { printable } from '@engawa/shared/terminal'
 import { ask } from '../control/remote.ts'
 import { explainCheck } from '../show/explain.ts'
@@ -11,7 +12,7 @@ export async function status({ line, folder, say, sayJson }: Context): Promise<n
   const measured = (await ask(folder, 'GET', '/status')) as Status
   sayJson(measured)
   const { words } = line
-  say(words.statusAgent(measured.agent, measured.pid))
+  say(words.statusAgent(shownName(measured.agent), measured.pid))
   say(linkText(measured, line))
   for (const carrier of measured.carriers) carrierText(carrier, line).forEach(say)
   say(words.statusStreams(measured.streams))
@@ -48,7 +49,7 @@ function tunnelText(
   const { total, open, received, sent, dropped } = traffic
   return [
     '',
-    address === undefined ? words.waiting(name) : printable(address),
+    address === undefined ? words.waiting(shownName(name)) : printable(shownAddress(address)),
     `  -> ${target}  ${reached}`,
     `  ${words.traffic(total, open, bytesText(received), bytesText(sent))}`,
     ...(dropped > 0 ? [`  ${words.dropped(dropped)}`] : []),

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { relative, sep } from 'node:path'
 import { type Duplex, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { pageLanguage } from '@engawa/shared/prefers'
 import send from '@fastify/send'
 import { listingPage, readListing } from './listing.ts'
 import { notePage } from './note.ts'
@@ -137,7 +138,7 @@ function note(request: IncomingMessage, response: ServerResponse, status: number
 }
 
 function languageOf({ headers }: IncomingMessage): 'en' | 'ja' {
-  return /(?:^|[\s,])ja\b/i.test(headers['accept-language'] ?? '') ? 'ja' : 'en'
+  return pageLanguage(headers['accept-language'])
 }
 
 /** Both absolute, links resolved. */

@@ -70,6 +70,23 @@ async function look(folder: string, name: string, holds: (real: string) => boole
   }
 }
 
+const WORDS = {
+  en: {
+    name: 'Name',
+    bytes: 'Size',
+    changed: 'Changed (UTC)',
+    empty: 'Nothing is in here',
+    cut: `Only ${MOST} of them are shown`,
+  },
+  ja: {
+    name: '名前',
+    bytes: 'サイズ',
+    changed: '更新日時 (UTC)',
+    empty: '空のフォルダーです',
+    cut: `最初の ${MOST} 件だけを表示しています`,
+  },
+} as const
+
 export function listingPage({ path, entries, cut }: Listing, language: 'en' | 'ja'): string {
   const up = path === '/' ? [] : ['<tr><td><a href="../">../</a><td><td>']
   const rows = entries.map(({ name, folder, bytes, changed }) => {
@@ -78,15 +95,17 @@ export function listingPage({ path, entries, cut }: Listing, language: 'en' | 'j
     const link = `<a href="./${encodeURIComponent(name)}${slash}">${escape(name)}${slash}</a>`
     return `<tr><td>${link}<td>${folder ? '' : bytesText(bytes)}<td>${changed.toISOString().slice(0, 16).replace('T', ' ')}`
   })
-  const more = language === 'ja' ? `最初の ${MOST} 件だけを表示しています` : `Only ${MOST} of them are shown`
+  const words = WORDS[language]
+  const note = cut ? words.cut : entries.length === 0 ? words.empty : undefined
   return `<!doctype html>
 <html lang="${language}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>${escape(path)}</title>
 <style>:root{color-scheme:light dark}body{font:15px/1.6 system-ui,sans-serif;margin:2em auto;max-width:56em;padding:0 1em}
-table{border-collapse:collapse;width:100%}td{padding:.1em .6em .1em 0;overflow-wrap:anywhere}td+td{white-space:nowrap;text-align:right}</style>
+table{border-collapse:collapse;width:100%}td{padding:.1em .6em .1em 0;overflow-wrap:anywhere}th{text-align:left;font-weight:600}td+td,th+th{white-space:nowrap;text-align:right}</style>
 <h1>${escape(path)}</h1><table>
+<tr><th>${words.name}<th>${words.bytes}<th>${words.changed}
 ${[...up, ...rows].join('\n')}
-</table>${cut ? `<p>${more}</p>` : ''}
+</table>${note === undefined ? '' : `<p>${note}</p>`}
 </html>
 `
 }

@@ -73,7 +73,7 @@ RestartPreventExitStatus=${HOPELESS}
 # A process whose event loop stands still is ended and started again.
 WatchdogSec=60s
 TimeoutStartSec=90s
-# \`up\` itself waits 30 s for open connections.
+# \`up\` itself waits 30 s for open connections; for a longer --drain it asks for more.
 TimeoutStopSec=45s
 KillMode=mixed
 LimitNOFILE=65536

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { readableHost, shownName } from '@engawa/shared/names'
 import { printable } from '@engawa/shared/terminal'
 import type { ShownEvent } from '../events.ts'
 import { explain, explainCheck } from './explain.ts'
@@ -99,9 +100,14 @@ export class Board {
     }
     const room = Math.max(1, Math.floor((rows - 6) / 3))
     for (const [name, row] of [...this.#rows].slice(0, room)) {
-      lines.push(row.public === undefined ? cut(words.waiting(name), columns - 1) : style(['bold', 'cyan'], row.public))
+      lines.push(
+        row.public === undefined
+          ? cut(words.waiting(shownName(name)), columns - 1)
+          : style(['bold', 'cyan'], row.public),
+      )
       const { total = 0, open = 0, received = 0, sent = 0, dropped = 0 } = row.traffic ?? {}
-      say(`-> ${row.target}`)
+      const reads = readableHost(row.public ?? '')
+      say(`${reads === undefined ? '' : `${reads} `}-> ${row.target}`)
       if (row.traffic !== undefined) say(words.traffic(total, open, bytesText(received), bytesText(sent)), 'dim')
       if (dropped > 0) say(words.dropped(dropped), 'dim')
       if (row.awaits !== undefined) say(row.awaits, 'dim')

@@ -38,6 +38,7 @@ export const en: Words = {
   proxyForUdp: '--proxy-protocol for udp:// is v2',
   portCount: (wanted, given) => `--port gives ${given} port(s), the target has ${wanted}`,
   prefixWrong: (text) => `${quoted(text)} is no path; write /PREFIX`,
+  drainLong: (given) => `${quoted(given)} is too long; write 0s to 24h`,
   oneTargetOnly: (flag) => `${flag} names one thing, but there are several targets; give one target`,
   flagTwice: (flag) => `${flag} can be given once only`,
   flagEmpty: (flag) => `${flag} needs a value`,
@@ -63,6 +64,8 @@ export const en: Words = {
   nameUnknown: (name) => `nothing called ${quoted(name)} is published here`,
   nameTwice: (name) => `the name ${name} stands here twice`,
   noConfig: (file) => `${file} is not there: list your tunnels in it, e.g.  tunnels: [{ target: 8080 }]`,
+  nothingListed: (file) =>
+    `nothing to publish yet: ${file} lists no tunnels. It waits; write one there, e.g.  tunnels: [{ target: 8080 }]`,
   socketFailed: (path, why) =>
     `${path} cannot be made (${why}): is the path longer than 107 bytes, or the folder not yours?`,
 
@@ -154,8 +157,8 @@ export const en: Words = {
   columnLast: 'LAST CAME',
   nobodySeated: 'Nobody has come to a target with --visitor-address loopback yet.',
   nothingPublished: 'Nothing is published. Try: agent expose 8080',
-  removedDone: (name) =>
-    `${name} is no longer published. Its name or port stays yours; agent release ${name} gives it back.`,
+  removedDone: (name, typed) =>
+    `${name} is no longer published. Its name or port stays yours; agent release ${typed} gives it back.`,
   released: (name) => `${name} is given back: anyone may take it now.`,
   serviceAction: (given, known) => `${quoted(given)}: write one of ${known}`,
   adminFailed: (address, why) => `--admin ${address} cannot be opened: ${why}`,

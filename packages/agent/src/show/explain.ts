@@ -1,3 +1,4 @@
+import { shownAddress, shownName } from '@engawa/shared/names'
 import { printable, printableLines } from '@engawa/shared/terminal'
 import type { AgentEvent } from '../events.ts'
 import type { Words } from './words.ts'
@@ -15,11 +16,11 @@ function sentenceOf(event: AgentEvent, words: Words): string | undefined {
     case 'tunnel':
       return event.awaits_certificate === true ? words.awaitsCertificate : undefined
     case 'refused':
-      return words.refused(event.name, event.code, refusal(event, words))
+      return words.refused(shownName(event.name), event.code, refusal(event, words))
     case 'notice':
       return printable(event.message)
     case 'removed':
-      return words.removed(event.name)
+      return words.removed(shownName(event.name))
     case 'carrier_lost':
       return words.carrierLost(event.left)
     case 'disconnected':
@@ -54,7 +55,7 @@ function refusal(event: Extract<AgentEvent, { event: 'refused' }>, words: Words)
 
 export function explainCheck(check: Extract<AgentEvent, { event: 'check' }>, words: Words): string {
   const detail = printable(check.detail ?? '')
-  const address = printable(check.public)
+  const address = printable(shownAddress(check.public))
   if (check.ok) return words.checkOk(address)
   switch (check.failed) {
     case 'name':

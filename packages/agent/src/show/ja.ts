@@ -40,6 +40,7 @@ export const ja: Words = {
   proxyForUdp: 'udp:// の --proxy-protocol は v2 だけです',
   portCount: (wanted, given) => `--port は ${given} 個、公開対象は ${wanted} 個のポートです。数を合わせてください`,
   prefixWrong: (text) => `${quoted(text)} はパスではありません。/PREFIX のように書いてください`,
+  drainLong: (given) => `${quoted(given)} は長すぎます。0s から 24h までで書いてください`,
   oneTargetOnly: (flag) => `${flag} が指すのは 1 つだけです。公開対象も 1 つにしてください`,
   flagTwice: (flag) => `${flag} は 1 回だけ指定できます`,
   flagEmpty: (flag) => `${flag} には値が必要です`,
@@ -66,6 +67,8 @@ export const ja: Words = {
   nameUnknown: (name) => `${quoted(name)} という名前の公開はありません`,
   nameTwice: (name) => `${name} という名前が 2 回出てきます`,
   noConfig: (file) => `${file} がありません。公開するものを書いてください。例:  tunnels: [{ target: 8080 }]`,
+  nothingListed: (file) =>
+    `${file} の tunnels が空で、まだ何も公開していません。例えば  tunnels: [{ target: 8080 }]  と書けばすぐに公開します。このまま待ちます`,
   socketFailed: (path, why) =>
     `${path} を作れません (${why})。パスが 107 バイトより長いか、フォルダーに書き込めないのではありませんか?`,
 
@@ -161,7 +164,8 @@ export const ja: Words = {
   columnLast: '最後に来てから',
   nobodySeated: '--visitor-address loopback の公開対象には、まだ誰も来ていません。',
   nothingPublished: '何も公開していません。例: agent expose 8080',
-  removedDone: (name) => `${name} の公開をやめました。名前やポートは確保したままです。手放すには agent release ${name}`,
+  removedDone: (name, typed) =>
+    `${name} の公開をやめました。名前やポートは確保したままです。手放すには agent release ${typed}`,
   released: (name) => `${name} を手放しました。ほかのエージェントも使えます。`,
   serviceAction: (given, known) => `${quoted(given)} ではなく、次のどれかを書いてください: ${known}`,
   adminFailed: (address, why) => `--admin ${address} を開けません: ${why}`,

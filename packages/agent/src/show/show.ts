@@ -1,4 +1,5 @@
 import { jsonText } from '@engawa/shared/json'
+import { shownAddress } from '@engawa/shared/names'
 import type { Language } from '@engawa/shared/say'
 import { printable } from '@engawa/shared/terminal'
 import { renderUnicodeCompact } from 'uqr'
@@ -71,7 +72,7 @@ function plainShow(words: Words, qr: boolean): Show {
       if (event.event === 'request') return say(requestLine(event, new Date()))
       if (isForScreen(event)) return
       if (event.event === 'tunnel') {
-        say(`${printable(event.public)} -> ${event.target}`)
+        say(`${printable(shownAddress(event.public))} -> ${event.target}`)
         if (qr && !shown.has(event.public)) say(qrOf(event.public))
         shown.add(event.public)
       }

@@ -37,6 +37,7 @@ export interface Words {
   readonly proxyForUdp: string
   readonly portCount: (wanted: number, given: number) => string
   readonly prefixWrong: (text: string) => string
+  readonly drainLong: (given: string) => string
   readonly oneTargetOnly: (flag: string) => string
   readonly flagTwice: (flag: string) => string
   readonly flagEmpty: (flag: string) => string
@@ -55,6 +56,7 @@ export interface Words {
   readonly nameUnknown: (name: string) => string
   readonly nameTwice: (name: string) => string
   readonly noConfig: (file: string) => string
+  readonly nothingListed: (file: string) => string
   readonly socketFailed: (path: string, why: string) => string
   // As a service
   readonly serviceAction: (given: string, known: string) => string
@@ -146,7 +148,8 @@ export interface Words {
   readonly columnLast: string
   readonly nobodySeated: string
   readonly nothingPublished: string
-  readonly removedDone: (name: string) => string
+  /** `typed`: the name as a command takes it. */
+  readonly removedDone: (name: string, typed: string) => string
   readonly released: (name: string) => string
   readonly left: (agent: string) => string
   readonly statusAgent: (agent: string, pid: number) => string

@@ -68,6 +68,7 @@ t.test(
       words: en,
       wishes: () => [],
       staysReplaced: true,
+      needsReader: false,
       needsOne: false,
       clock,
     })

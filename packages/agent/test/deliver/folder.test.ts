@@ -202,6 +202,17 @@ t.test('a folder without index.html is shown where that was asked for', async (t
   t.match(sub.body, 'href="./x%3Ay.txt"')
   t.match(sub.body, 'href="../"')
   t.notMatch(sub.body, /secret|pipe/)
+  t.match(sub.body, /<html lang="en">[^]*<th>Name<th>Size<th>Changed/)
+  mkdirSync(join(path, 'empty'))
+  for (const [wish, word] of [
+    ['ja', '空のフォルダー'],
+    ['en-GB,en;q=0.9,ja;q=0.8', 'Nothing is in here'],
+  ] as const) {
+    t.match(await ask('/empty/', { headers: { 'accept-language': wish } }), {
+      headers: { vary: 'Accept-Language' },
+      body: word,
+    })
+  }
   t.match(await ask('/missing/'), { status: 404 })
   t.match(await (await site(t)).ask('/sub/'), { status: 404 }, 'unasked it is not shown')
 })

@@ -68,6 +68,17 @@ t.test('the address stands first, alone and whole', async (t) => {
   t.equal(board.render(10, 24, false)[0], 'https://blog.example.com')
 })
 
+t.test('an address that stands for another script says how it reads', async (t) => {
+  const board = new Board(en)
+  board.take({ event: 'asking', name: 'xn--2yq632i', target: TUNNEL.target }, AT)
+  t.match(board.render(80, 24, false)[0], '縁側 (xn--2yq632i): asking the edge')
+  board.take({ ...TUNNEL, name: 'xn--2yq632i', public: 'http://xn--2yq632i.example.com' }, AT)
+  t.same(board.render(80, 24, false).slice(0, 2), [
+    'http://xn--2yq632i.example.com',
+    '  縁側.example.com -> http://127.0.0.1:8080',
+  ])
+})
+
 t.test('who sees http is told that https is to come, until it has', async (t) => {
   const board = new Board(en)
   board.take({ ...TUNNEL, public: 'http://blog.example.com', awaits_certificate: true }, AT)

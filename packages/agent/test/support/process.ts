@@ -21,20 +21,22 @@ export class AgentProcess {
   #err = ''
   readonly exited: Promise<Ran>
 
-  constructor(t: Test, args: readonly string[], env: Record<string, string> = {}) {
+  /** `stdout`, a file of ours, may take what it prints. */
+  constructor(t: Test, args: readonly string[], env: Record<string, string> = {}, stdout: 'pipe' | number = 'pipe') {
     const { PATH, NODE_COMPILE_CACHE } = process.env
     this.child = spawn(process.execPath, ['--conditions=engawa-source', MAIN, ...args], {
       env: { PATH, NODE_COMPILE_CACHE, HOME: '/nonexistent', LANG: 'C.UTF-8', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', stdout, 'pipe'],
     })
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#err += text
     })
-    const lines = createInterface({ input: this.child.stdout as NodeJS.ReadableStream })
-    lines.on('line', (line) => {
-      this.#lines.push(line)
-      for (const look of this.#waiting) look()
-    })
+    if (this.child.stdout !== null) {
+      createInterface({ input: this.child.stdout }).on('line', (line) => {
+        this.#lines.push(line)
+        for (const look of this.#waiting) look()
+      })
+    }
     this.exited = once(this.child, 'close').then(([code]) => ({
       code: code as number | null,
       out: this.#lines.join('\n'),

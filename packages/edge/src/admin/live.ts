@@ -60,8 +60,8 @@ export class LiveOffice implements Office {
     return this.#options.figures.text()
   }
 
-  revoke(name: string): void {
-    this.#options.gatekeeper.revoke(name)
+  revoke(name: string): string {
+    return this.#options.gatekeeper.revoke(name)
   }
 
   rename(from: string, to: string): string {

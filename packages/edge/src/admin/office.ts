@@ -13,8 +13,8 @@ export interface Office {
   agents(): AgentReport[] | Promise<AgentReport[]>
   /** NAME_INVALID, FLAG_INVALID. */
   invite(request: InvitationRequest): InvitationReport | Promise<InvitationReport>
-  /** AGENT_UNKNOWN. Live sessions end at once; names and ports are free. */
-  revoke(name: string): void | Promise<void>
+  /** AGENT_UNKNOWN. Live sessions end at once; names and ports are free. Answers the name as it is written. */
+  revoke(name: string): string | Promise<string>
   /** AGENT_UNKNOWN, NAME_TAKEN, NAME_INVALID. Answers the name as it is now written. */
   rename(from: string, to: string): string | Promise<string>
   tunnels(): TunnelReport[] | Promise<TunnelReport[]>

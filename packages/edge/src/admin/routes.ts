@@ -72,10 +72,7 @@ export const routes: (office: Office) => FastifyPluginAsyncZod = (office) => asy
         response: { 200: doneReport, ...refusals },
       },
     },
-    async ({ params: { name } }) => {
-      await office.revoke(name)
-      return { name }
-    },
+    async ({ params: { name } }) => ({ name: await office.revoke(name) }),
   )
   app.post(
     '/api/agents/:name/rename',

@@ -62,6 +62,7 @@ export const statusReport = z.object({
   serves: z.boolean(),
   draining: z.boolean(),
   version: z.string(),
+  /** The process that holds the folder, and is to be signalled; those that serve are in `generations`. */
   pid: z.int(),
   started: z.string(),
   uptimeMs: z.int(),

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from 'node:http'
+import { pageLanguage } from '@engawa/shared/prefers'
 import type { Language } from '@engawa/shared/say'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
@@ -85,5 +86,5 @@ export async function adminServer(
 
 /** Our commands ask in the language of their user. */
 function languageOf(request: { headers: IncomingHttpHeaders }): Language {
-  return /^ja\b/i.test(request.headers['accept-language'] ?? '') ? 'ja' : 'en'
+  return pageLanguage(request.headers['accept-language'])
 }

@@ -1,3 +1,4 @@
+import { shownName } from '@engawa/shared/names'
 import type { AgentReport } from '../admin/schemas.ts'
 import { relative } from '../show/figures.ts'
 import { table } from '../show/table.ts'
@@ -23,7 +24,7 @@ export async function agents(context: Context): Promise<number> {
   }
   const { name, state, since, remote, tunnels } = words.agentsHeads
   const rows = list.map((agent) => [
-    agent.name,
+    shownName(agent.name),
     words.agentStates[agent.state],
     agent.since === undefined ? words.agentNever : relative(Date.parse(agent.since), Date.now(), language),
     agent.remote ?? '-',
@@ -42,7 +43,9 @@ export async function revoke(context: Context): Promise<number> {
     path: `/api/agents/${encodeURIComponent(name)}/revoke`,
     offline: (people) => people.revoke(name),
   })
-  terminal.out(flags.json === true ? jsonLine({ event: 'revoked', agent: done }) : `${words.revoked(done)}\n`)
+  terminal.out(
+    flags.json === true ? jsonLine({ event: 'revoked', agent: done }) : `${words.revoked(shownName(done, name))}\n`,
+  )
   return EXIT.done
 }
 
@@ -57,7 +60,9 @@ export async function rename(context: Context): Promise<number> {
     offline: (people) => people.rename(from, to),
   })
   terminal.out(
-    flags.json === true ? jsonLine({ event: 'renamed', from, agent: name }) : `${words.renamed(from, name)}\n`,
+    flags.json === true
+      ? jsonLine({ event: 'renamed', from, agent: name })
+      : `${words.renamed(from, shownName(name, to))}\n`,
   )
   return EXIT.done
 }

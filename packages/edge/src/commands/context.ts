@@ -13,6 +13,8 @@ export interface Terminal {
   /** A person reads stdout, or stderr. */
   readonly outIsTty: boolean
   readonly errIsTty: boolean
+  /** As `Output.arrived`: of what went out. Undefined: it always does. */
+  readonly arrived?: () => Promise<boolean>
   /** Calls back on SIGTERM and SIGINT, each time. */
   readonly onSignal: (listener: () => void) => void
   /** Calls back on SIGHUP, each time. */

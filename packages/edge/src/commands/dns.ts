@@ -1,5 +1,6 @@
 import { familyOf } from '@engawa/shared/addresses'
 import { EngawaError } from '@engawa/shared/errors'
+import { shownAddress } from '@engawa/shared/names'
 import { quoted } from '@engawa/shared/say'
 import { checkRecords, openResolver, type RecordState, recordsFor } from '../dns.ts'
 import { ownAddresses, reachOf } from '../reach.ts'
@@ -30,9 +31,16 @@ export async function dns({ terminal, words, flags, folder }: Context): Promise<
     for (const { record, state } of checked) terminal.out(jsonLine({ event: 'record', ...record, ...state }))
   } else {
     const heads = words.dnsHeads
-    const rows = checked.map(({ record, state }) => [record.name, record.type, record.value, told(state, words)])
+    const rows = checked.map(({ record, state }) => [
+      shownAddress(record.name),
+      record.type,
+      record.value,
+      told(state, words),
+    ])
     terminal.out(table([heads.name, heads.type, heads.value, heads.state], rows))
-    terminal.out(`\n${wrong.length === 0 ? words.dnsAllRight : words.dnsSomeWrong(wrong.join(', '))}\n`)
+    terminal.out(
+      `\n${wrong.length === 0 ? words.dnsAllRight : words.dnsSomeWrong(wrong.map(shownAddress).join(', '))}\n`,
+    )
   }
   return wrong.length === 0 ? EXIT.done : EXIT.failed
 }

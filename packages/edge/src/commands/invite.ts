@@ -1,3 +1,4 @@
+import { shownName } from '@engawa/shared/names'
 import type { InvitationReport, InvitationRequest } from '../admin/schemas.ts'
 import { relative } from '../show/figures.ts'
 import { type Context, jsonLine } from './context.ts'
@@ -29,10 +30,11 @@ export async function invite(context: Context): Promise<number> {
     terminal.out(jsonLine({ event: 'invitation', ...made }))
     return EXIT.done
   }
-  terminal.out(`${words.inviteTitle(made.name)}\n\n  ${made.line}\n\n`)
+  const name = shownName(made.name, request.name)
+  terminal.out(`${words.inviteTitle(name)}\n\n  ${made.line}\n\n`)
   // Rounded, for whole hours read as 59 minutes a millisecond later.
   terminal.out(`${words.inviteExpires(relative(Date.parse(made.expires), Date.now() - 500, language))}\n`)
-  if (made.replaces) terminal.out(`${words.inviteReplaces(made.name)}\n`)
+  if (made.replaces) terminal.out(`${words.inviteReplaces(name)}\n`)
   if (made.reach === 'local') terminal.out(`${words.inviteLocal}\n`)
   if (made.reach === 'private') terminal.out(`${words.invitePrivate(made.addresses.join(', '))}\n`)
   if (stopped) terminal.out(`${words.inviteStopped}\n`)

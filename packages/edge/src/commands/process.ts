@@ -1,3 +1,4 @@
+import { Output } from '@engawa/shared/output'
 import { Told } from '../generation/told.ts'
 import { program } from './program.ts'
 
@@ -14,9 +15,11 @@ export async function runProgram(
   const orders = { stop: () => stopped.tell(), hangup: () => hungUp.tell() }
   // An old Node cannot load it, and is to be told so.
   const peers = isGeneration ? new (await import('../generation/front-peers.ts')).FrontPeers(orders) : undefined
+  const output = new Output(process.stdout)
   const exitCode = await program(argv, {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
+    arrived: () => output.arrived(),
     env: process.env,
     columns: Math.min(process.stdout.columns ?? COLUMNS.usual, COLUMNS.most),
     outIsTty: process.stdout.isTTY,

@@ -45,14 +45,16 @@ export async function program(argv: readonly string[], plain: Terminal): Promise
     const line = await readLine(argv, { words, columns: terminal.columns, folder })
     if ('help' in line) plain.out(line.help)
     if ('version' in line) terminal.out(argv.includes('--json') ? jsonLine({ version: version() }) : `${version()}\n`)
-    if (!('command' in line)) return EXIT.done
+    if (!('command' in line)) return await answered(EXIT.done, terminal)
     const { flags } = line
     if (flags.lang !== undefined && !isLanguage(flags.lang)) throw wrong(words.langUnknown(flags.lang))
     const level = flags['log-level']
     if (level !== undefined && !LEVELS.some((known) => known === level)) throw wrong(words.levelUnknown(level))
     const data = flags.data === undefined ? folder : resolve(flags.data)
     const handle = await COMMANDS[line.command]()
-    return await handle({ terminal, words, language, args: line.words, flags, folder: data })
+    const exit = await handle({ terminal, words, language, args: line.words, flags, folder: data })
+    // What serves does not live by what it prints.
+    return line.command === 'run' ? exit : await answered(exit, terminal)
   } catch (thrown) {
     const error = plainly(thrown)
     // What was typed, or stands in a file, is told as text.
@@ -60,6 +62,12 @@ export async function program(argv: readonly string[], plain: Terminal): Promise
     terminal.err(`edge: ${printableLines(told(error, language))}\n`)
     return exitOf(error)
   }
+}
+
+/** Who asked has the answer, or the command has failed, whatever it did. */
+async function answered(exit: number, { arrived }: Terminal): Promise<number> {
+  const hasArrived = arrived === undefined || (await arrived())
+  return hasArrived || exit !== EXIT.done ? exit : EXIT.failed
 }
 
 /** Hints name a command as it can be typed here. */

@@ -4,6 +4,7 @@ import { EngawaError } from '@engawa/shared/errors'
 import { serviceManager } from '@engawa/shared/manager'
 import type { RunningEdge } from '../edge.ts'
 import type { EdgeEvent, ReadyEvent } from '../events.ts'
+import { containFaults } from '../generation/faults.ts'
 import { createLog } from '../log.ts'
 import type { ReloadReport } from '../reload.ts'
 import { eventLine } from '../show/events.ts'
@@ -57,6 +58,8 @@ export async function run(context: Context): Promise<number> {
     onEvent: (event) => terminal.out(flags.json === true ? jsonLine(event) : told(event, context, read)),
   })
   running = edge
+  // Without a front there is no other process that could take over.
+  if (terminal.peers !== undefined) containFaults({ log, peers: terminal.peers, serves: () => edge.serves })
   compileSooner()
   manager.ready()
   const relieved = edge.relieved.then(() => true)
@@ -65,9 +68,9 @@ export async function run(context: Context): Promise<number> {
     log.info('what ran has finished; another process serves')
     return EXIT.done
   }
-  manager.stopping()
   // As a reload may have changed it.
   const { drainMs } = read.settings
+  manager.stopping(drainMs)
   log.info({ drainMs }, 'stopping')
   if (flags.json !== true) terminal.out(`${words.runStopping(Math.ceil(drainMs / 1000))}\n`)
   await edge.stop(signals > 1 ? 0 : drainMs, hurry.promise)

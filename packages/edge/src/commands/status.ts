@@ -1,3 +1,4 @@
+import { shownAddress, shownName } from '@engawa/shared/names'
 import { printable } from '@engawa/shared/terminal'
 import type { StatusReport } from '../admin/schemas.ts'
 import { size, span } from '../show/figures.ts'
@@ -62,11 +63,12 @@ function certificateLines({ certificates }: StatusReport, words: Context['words'
     if (problem === undefined) return []
     const why = words.certificateProblems[problem.kind](problem.host, problem.detail)
     const next = nextTry === undefined ? '' : ` (${words.certificateNext(nextTry.slice(0, 16).replace('T', ' '))} UTC)`
-    return [printable(words.certificateProblem(names.join(', '), why) + next)]
+    return [printable(words.certificateProblem(names.map(shownAddress).join(', '), why) + next)]
   })
 }
 
-function rowsOf({ agent, carriers }: StatusReport['links'][number], words: Context['words']): string[][] {
+function rowsOf({ agent: name, carriers }: StatusReport['links'][number], words: Context['words']): string[][] {
+  const agent = shownName(name)
   if (carriers.length === 0) return [[agent, words.linkNone, '-', '-', '-', '-', '-', '-']]
   return carriers.map(({ carrier, family, remote, rttMs, inFlightBytes, resentBytes, heardMs, suspect }) => [
     agent,

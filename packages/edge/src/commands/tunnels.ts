@@ -1,3 +1,4 @@
+import { shownAddress, shownName } from '@engawa/shared/names'
 import type { TunnelReport } from '../admin/schemas.ts'
 import { size } from '../show/figures.ts'
 import { fittingTable } from '../show/table.ts'
@@ -20,8 +21,8 @@ export async function tunnels(context: Context): Promise<number> {
   const heads = words.tunnelsHeads
   const dropping = list.some(({ dropped }) => dropped > 0)
   const rows = list.map((tunnel) => [
-    tunnel.public,
-    tunnel.agent,
+    shownAddress(tunnel.public),
+    shownName(tunnel.agent),
     tunnel.target === '' ? '-' : tunnel.target,
     words.tunnelStates[tunnel.live ? 'live' : 'reserved'],
     serviceOf(tunnel, words),

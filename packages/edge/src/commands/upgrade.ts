@@ -7,6 +7,6 @@ import { EXIT } from './exits.ts'
 export async function upgrade(context: Context): Promise<number> {
   const { terminal, words, flags } = context
   const report = await demandRunning<UpgradeReport>(context, 'POST', '/api/upgrade')
-  terminal.out(flags.json === true ? jsonLine(report) : `${words.upgraded(report.pid)}\n`)
+  terminal.out(flags.json === true ? jsonLine(report) : `${words.upgraded}\n`)
   return EXIT.done
 }

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { type Code, rowOf } from '@engawa/shared/errors'
+import { pageLanguage, prefers } from '@engawa/shared/prefers'
 import type { VisitorRequest, VisitorResponse } from './message.ts'
 import { page } from './page.ts'
 import type { Pages } from './pages.ts'
@@ -24,7 +25,7 @@ export function answerFor(
   pages?: Pages,
 ): Answer {
   const status = rowOf(code).status ?? 500
-  const language = prefers(wishes.acceptLanguage, ['en', 'ja']) === 'ja' ? 'ja' : 'en'
+  const language = pageLanguage(wishes.acceptLanguage)
   const { title, text } = wordsOf(code, language)
   const form = prefers(wishes.accept, ['text/plain', 'application/json', 'text/html'])
   const own = form === 'text/html' ? pages?.find(code, status, language) : undefined
@@ -72,37 +73,4 @@ export function rawAnswer(code: Code): string {
   const { status, fields, body } = answerFor(code, { accept: 'text/plain' })
   const lines = Object.entries({ ...fields, Connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`)
   return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`
-}
-
-/** The best of `offers` by a field of qualities (RFC 9110 §12.4.2, §12.5); the first where the visitor does not care, or nothing fits. */
-export function prefers(field: string | undefined, offers: readonly string[]): string | undefined {
-  const ranges = (field ?? '*').slice(0, 1024).split(',').map(parseRange)
-  const ranked = offers
-    .map((offer) => ({ offer, ...fitOf(offer, ranges) }))
-    .filter(({ quality }) => quality > 0)
-    .toSorted((a, b) => b.quality - a.quality || b.precision - a.precision || a.position - b.position)
-  return (ranked[0] ?? { offer: offers[0] }).offer
-}
-
-interface Range {
-  readonly range: string
-  readonly quality: number
-}
-
-function parseRange(part: string): Range {
-  const [range = '', ...parameters] = part.split(';').map((text) => text.trim().toLowerCase())
-  const q = parameters.find((text) => text.startsWith('q='))
-  const quality = q === undefined ? 1 : Number(q.slice(2))
-  return { range, quality: quality >= 0 && quality <= 1 ? quality : 0 }
-}
-
-/** The most precise range decides. */
-function fitOf(offer: string, ranges: readonly Range[]): { quality: number; precision: number; position: number } {
-  let fit = { quality: 0, precision: 0, position: 0 }
-  ranges.forEach(({ range, quality }, position) => {
-    const exact = range === offer || range.startsWith(`${offer}-`)
-    const precision = exact ? 3 : range === `${offer.split('/')[0]}/*` ? 2 : range === '*/*' || range === '*' ? 1 : 0
-    if (precision > fit.precision) fit = { quality, precision, position }
-  })
-  return fit
 }

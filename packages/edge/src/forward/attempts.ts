@@ -214,7 +214,11 @@ export class Attempts implements Pausable {
     })
     request.once('end', () => {
       deadlines.settle()
-      upstream.end(trailerFields(request.rawTrailers, { toService: true }))
+      try {
+        upstream.end(trailerFields(request.rawTrailers, { toService: true }))
+      } catch (error) {
+        this.#failed(error)
+      }
     })
   }
 

@@ -14,6 +14,8 @@ const STREAMS = 100
 /** Connections for one visitor connection: enough for 100 requests at a service that takes 10 at once. */
 const MOST = 10
 const IDLE_MS = 60_000
+/** What a visitor says twice is between it and its service, as over HTTP/1.1. Node has this for clients, too; its types say so of servers only. */
+const DOUBLED_FIELDS = { strictSingleValueFields: false }
 /** For a connection that is not needed any more to end in order. */
 const FAREWELL_MS = 5000
 
@@ -82,6 +84,7 @@ class Line {
       settings: { enablePush: false, initialWindowSize: STREAM_WINDOW, maxHeaderListSize: responseHeadBytes },
       maxHeaderListPairs: MOST_FIELDS,
       maxReservedRemoteStreams: 0,
+      ...DOUBLED_FIELDS,
     })
     this.session.once('connect', () => {
       if (!this.session.destroyed) this.session.setLocalWindowSize(CONNECTION_WINDOW)

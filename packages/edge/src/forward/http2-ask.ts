@@ -38,15 +38,26 @@ export function askHttp2(
 /** A request that waits for the service's settings. It has no body. */
 function later(session: ClientHttp2Session, events: Http2Events, go: () => Upstream): Upstream {
   let upstream: Upstream | undefined
-  const forget = (): void => void session.off('remoteSettings', settled).off('close', closed)
+  let waits = true
+  const forget = (): void => {
+    waits = false
+    session.off('remoteSettings', settled).off('close', closed)
+  }
+  const failed = (error: Error): void => {
+    events.over()
+    events.broke(error, false)
+  }
   const settled = (): void => {
     forget()
-    upstream = go()
+    try {
+      upstream = go()
+    } catch (error) {
+      failed(error as Error)
+    }
   }
   const closed = (): void => {
     forget()
-    events.over()
-    events.broke(new EngawaError('SERVICE_BROKE'), false)
+    failed(new EngawaError('SERVICE_BROKE'))
   }
   session.once('remoteSettings', settled).once('close', closed)
   return {
@@ -54,6 +65,7 @@ function later(session: ClientHttp2Session, events: Http2Events, go: () => Upstr
     end: () => {},
     destroy: () => {
       if (upstream !== undefined) return upstream.destroy()
+      if (!waits) return undefined
       forget()
       return events.over()
     },
@@ -159,7 +171,8 @@ function withoutPseudo(raw: readonly string[]): string[] {
 }
 
 function recordOf(fields: readonly [string, string][]): Record<string, string[]> {
-  const record: Record<string, string[]> = {}
+  // Without a prototype: a visitor names them.
+  const record: Record<string, string[]> = Object.create(null)
   for (const [name, value] of fields) (record[name.toLowerCase()] ??= []).push(value)
   return record
 }

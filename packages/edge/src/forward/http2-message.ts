@@ -92,7 +92,8 @@ export class Http2Response implements VisitorResponse {
   readonly #head: boolean
   readonly #heads: Http2AnswerHeads
   #events: ResponseEvents | undefined
-  #trailers: Record<string, string[]> = {}
+  /** Without a prototype: a service names them. */
+  readonly #trailers: Record<string, string[]> = Object.create(null)
   /** It did not take all, and will say when. */
   #full = false
 

@@ -125,7 +125,8 @@ export class Reply implements BodyReader {
 }
 
 function recordOf(fields: readonly string[]): Record<string, string[]> {
-  const record: Record<string, string[]> = {}
+  // Without a prototype: a service names them.
+  const record: Record<string, string[]> = Object.create(null)
   for (let at = 0; at + 1 < fields.length; at += 2) (record[fields[at] ?? ''] ??= []).push(fields[at + 1] ?? '')
   return record
 }

@@ -119,6 +119,8 @@ export class UdpForward {
 
   /** `bytes` belong to the callee. */
   received(socket: DatagramSocket, bytes: Uint8Array, from: Readonly<{ address: string; port: number }>): void {
+    // From port 0 nobody waits for an answer (RFC 768), and none can be sent there: it is forged.
+    if (from.port === 0) return this.#admission.refused('udp', 'REQUEST_INVALID')
     const flow = socket.flows.get(from.address, from.port) ?? this.#open(socket, from)
     flow?.send(bytes)
   }

@@ -21,6 +21,7 @@ export interface FrontOrders {
 /** A process that a front has started. */
 export class FrontPeers implements Peers {
   readonly sockets: SocketSource
+  readonly pid: number = process.ppid
   readonly #channel: Channel<FrontCalls>
   readonly #role: PromiseWithResolvers<Role> = Promise.withResolvers()
   readonly #orders: FrontOrders

@@ -6,9 +6,9 @@ import type { Peers } from './peers.ts'
 /** Answers for all generations: what people ask is asked of every one, and told as one edge. */
 export class SharedOffice implements Office {
   readonly #own: Office
-  readonly #others: Pick<Peers, 'ask' | 'upgrade'>
+  readonly #others: Pick<Peers, 'ask' | 'upgrade' | 'pid'>
 
-  constructor(own: Office, others: Pick<Peers, 'ask' | 'upgrade'>) {
+  constructor(own: Office, others: Pick<Peers, 'ask' | 'upgrade' | 'pid'>) {
     this.#own = own
     this.#others = others
   }
@@ -38,6 +38,7 @@ export class SharedOffice implements Office {
     )
     return {
       ...own,
+      pid: this.#others.pid,
       agents: { ...own.agents, online: agents.size },
       links: all.flatMap(({ links }) => links),
       streams: sum(({ streams }) => streams),
@@ -52,7 +53,7 @@ export class SharedOffice implements Office {
     return this.#own.invite(request)
   }
 
-  revoke(name: string): void | Promise<void> {
+  revoke(name: string): string | Promise<string> {
     return this.#own.revoke(name)
   }
 

@@ -31,6 +31,8 @@ export interface Peers {
   /** Makes the folder its own. Answers how to end that. Throws FOLDER_LOCKED. */
   enter(folder: string): Promise<() => void>
   readonly sockets: SocketSource
+  /** The process to signal when the edge is to stop: it holds the folder, and a service manager knows it. */
+  readonly pid: number
   /** Every port listens. Resolves when it is this process's turn to take what is new. */
   stand(generation: number, role: Role): Promise<void>
   /** It takes what is new. */
@@ -84,6 +86,7 @@ export const ALONE: Peers = {
     return () => lock.release()
   },
   sockets: OWN_SOCKETS,
+  pid: process.pid,
   stand: async () => {},
   serve: () => {},
   several: false,

@@ -15,6 +15,8 @@ import { type KnownHead, type ResponseHead, readResponseHead } from './response-
 
 /** Small payloads go in one piece with the lines around them. */
 const JOIN_BYTES = 8 * 1024
+/** A head that comes in more pieces is read by Node, which does not begin anew with each: a service may send it byte by byte. */
+const PIECES = 64
 const PATH = /^[\x21-\xff]+$/
 
 /** The head of a request as it goes to the service. `lines`: what follows its first one. Throws INTERNAL for what can't be one. */
@@ -60,6 +62,7 @@ export class Ask implements Upstream, ServiceAnswer {
   #sent = false
   #heard = false
   #held: Buffer | undefined
+  #pieces = 0
   #head: ResponseHead | undefined
   #body: AnswerBody | undefined
   #reader: BodyReader | undefined
@@ -75,8 +78,8 @@ export class Ask implements Upstream, ServiceAnswer {
   }
 
   write(chunk: Buffer): boolean {
-    if (this.#phase === 'over' || this.#sent || chunk.length === 0) return true
     const { stream } = this.#options
+    if (this.#phase === 'over' || this.#sent || stream.closed || chunk.length === 0) return true
     if (!this.#chunked) stream.write(chunk)
     else {
       const parts = [Buffer.from(`${chunk.length.toString(16)}\r\n`, 'latin1'), chunk, Buffer.from('\r\n')]
@@ -88,7 +91,8 @@ export class Ask implements Upstream, ServiceAnswer {
 
   end(trailers: [string, string][] = []): void {
     if (this.#phase === 'over' || this.#sent) return
-    if (this.#chunked) this.#options.stream.write(Buffer.from(`0\r\n${fieldLines(trailers.flat())}\r\n`, 'latin1'))
+    const { stream } = this.#options
+    if (this.#chunked && !stream.closed) stream.write(Buffer.from(`0\r\n${fieldLines(trailers.flat())}\r\n`, 'latin1'))
     this.#sent = true
     this.#settle()
   }
@@ -117,8 +121,8 @@ export class Ask implements Upstream, ServiceAnswer {
   failed(error: EngawaError): void {
     const phase = this.#phase
     if (phase === 'over') return
-    // All of it is here, and only waits for the visitor.
-    if (phase === 'body' && this.#sent && this.#body?.complete === true) {
+    // All of it is here, and only waits for the visitor. A service may answer before it has read all, and let go.
+    if (phase === 'body' && this.#body?.complete === true) {
       this.#retired = true
       return
     }
@@ -140,10 +144,10 @@ export class Ask implements Upstream, ServiceAnswer {
     this.#held = undefined
     while (this.#phase === 'head') {
       const head = readResponseHead(rest, { head: toHead, most, known: memory.known })
-      if (head === 'more') this.#held = Buffer.from(rest)
       if (head === 'more' || head === 'other') {
         stream.consumed(bytes.length)
-        if (head === 'other') this.#replay(Buffer.from(rest))
+        if (head === 'more' && ++this.#pieces <= PIECES) this.#held = Buffer.from(rest)
+        else this.#replay(Buffer.from(rest))
         return
       }
       if (head.status >= 200 && head !== memory.known?.head) {

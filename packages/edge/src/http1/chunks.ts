@@ -6,15 +6,18 @@ import { HeadLines } from './head-lines.ts'
  */
 type State = 'size' | 'data' | 'dataEnd' | 'trailers' | 'done' | 'wrong'
 
-/** At most 2^52 bytes in one chunk, which is past all counting; extensions are skipped. RFC 9112 §7.1, §7.1.1 */
+/** At most 2^52 bytes in one chunk, which is past all counting; zeros before it and extensions are skipped. RFC 9112 §7.1, §7.1.1 */
 const SIZE_LINE =
-  /^([0-9a-f]{1,13})(?:;[!#$%&'*+\-.^_`|~\w]+(?:=(?:[!#$%&'*+\-.^_`|~\w]+|"[\t !#-[\]-~\x80-\xff]*"))?)*\r\n$/i
+  /^0*([0-9a-f]{1,13})(?:;[!#$%&'*+\-.^_`|~\w]+(?:=(?:[!#$%&'*+\-.^_`|~\w]+|"[\t !#-[\]-~\x80-\xff]*"))?)*\r\n$/i
 /** What may become one. */
-const SIZE_LINE_BEGUN = /^[0-9a-f]{0,13}(?:;[\t\x20-\x7e\x80-\xff]*)?\r?$/i
+const SIZE_LINE_BEGUN = /^0*[0-9a-f]{0,13}(?:;[\t\x20-\x7e\x80-\xff]*)?\r?$/i
 const SIZE_LINE_BYTES = 512
 const TRAILER_BYTES = 16 * 1024
 const TRAILER_FIELDS = 100
+/** So many pieces of trailers are looked at as they come, later ones when their line has ended: each look begins anew. */
+const LOOKS = 64
 const LF = 0x0a
+
 /** Finds the payload and the end of a chunked body, however it is cut into pieces. RFC 9112 §7.1 */
 export class Chunks {
   /** Names and values in turn, once it is done. */
@@ -23,6 +26,7 @@ export class Chunks {
   /** What there is so far of a line, or of the trailers. */
   #held = ''
   #left = 0
+  #looks = 0
 
   get done(): boolean {
     return this.#state === 'done'
@@ -60,7 +64,7 @@ export class Chunks {
 
   /** A line that can't become one is not waited for. */
   #begun(state: State): State {
-    if (state === 'trailers') return this.#trailed(this.#held)
+    if (state === 'trailers') return ++this.#looks > LOOKS ? state : this.#trailed(this.#held)
     return (state === 'dataEnd' ? this.#held === '\r' : SIZE_LINE_BEGUN.test(this.#held)) ? state : 'wrong'
   }
 

@@ -41,9 +41,18 @@ export function forgetAgent(store: Store, id: number, now: number): void {
 
 /** Throws AGENT_UNKNOWN. */
 export function demandAgent(store: Store, name: string): AgentRow {
-  const agent = store.agents.byName(name.toLowerCase())
+  const agent = store.agents.byName(asciiOf(name))
   if (agent !== undefined) return agent
   throw new EngawaError('AGENT_UNKNOWN', `no agent is called ${quoted(name)}; edge agents lists them`, {
     ja: `${quoted(name)} というエージェントはありません。edge agents で一覧できます`,
   })
+}
+
+/** As names are kept; what is none is nobody's. */
+function asciiOf(name: string): string {
+  try {
+    return parseName(name)
+  } catch {
+    return ''
+  }
 }

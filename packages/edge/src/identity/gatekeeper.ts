@@ -151,8 +151,9 @@ export class Gatekeeper implements Deciding {
   /**
    * Cuts the agent off at once; its names and ports are free. Throws AGENT_UNKNOWN; STATE_UNWRITABLE when it is cut off
    * and kept out, but only for as long as this edge runs: a full disk is no reason to leave a thief connected.
+   * Answers the name as it is written.
    */
-  revoke(name: string): void {
+  revoke(name: string): string {
     const { store, registry } = this.#options
     const agent = demandAgent(store, name)
     const key = textOf(agent.key)
@@ -167,6 +168,7 @@ export class Gatekeeper implements Deciding {
       throw unwritable(agent.name, cause)
     }
     this.#barred.delete(key)
+    return agent.name
   }
 
   /** Throws AGENT_UNKNOWN, NAME_TAKEN, NAME_INVALID. Answers the new name as it is written now. */

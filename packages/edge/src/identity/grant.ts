@@ -1,5 +1,5 @@
 import { EngawaError } from '@engawa/shared/errors'
-import { parseDomain } from '@engawa/shared/names'
+import { parseDomain, parseName } from '@engawa/shared/names'
 import { type PortRange, parsePortRanges } from '@engawa/shared/ports'
 import { quoted } from '@engawa/shared/say'
 
@@ -50,6 +50,8 @@ function split(list: string): string[] {
 function parsePattern(text: string): string {
   const pattern = text.toLowerCase()
   if (/^[a-z0-9*-]{1,63}$/.test(pattern)) return pattern
+  // Whole names may be in any script; a part of one has no ASCII form.
+  if (/[^ -~]/.test(pattern) && !pattern.includes('*')) return parseName(pattern)
   throw new EngawaError('FLAG_INVALID', `${quoted(text)} is no name pattern; write names such as blog or home-*`, {
     ja: `${quoted(text)} は名前のパターンではありません。blog や home-* のように書いてください`,
   })

@@ -20,6 +20,8 @@ import { type CheckedHead, checkHead } from '../guard/head.ts'
 const PIPELINED = 128
 /** A visitor that has ended its direction gets this much time between two bytes of the answer: it may just as well be gone. */
 const HALF_CLOSED_MS = 10_000
+/** How long what comes behind the last answer is read and dropped: to close over unread bytes would be a RST, which may overtake the answer. RFC 9112 §9.6 */
+const LINGER_MS = 5000
 
 /** One HTTP/1.1 connection of a visitor: its requests, one after another, and the service connection they share. */
 export class Conversation {
@@ -52,6 +54,19 @@ export class Conversation {
       this.#pauses.dispose()
     })
     socket.once('end', this.#watchHalfClosed)
+    // Whoever answers calls it behind the last answer, Node's server as well as ours.
+    const destroySoon = socket.destroySoon.bind(socket)
+    socket.destroySoon = () => this.#leave(destroySoon)
+  }
+
+  #leave(destroySoon: () => void): void {
+    const request = this.#current
+    const socket = this.#socket
+    if (request === undefined || request.complete || socket.destroyed) return destroySoon()
+    socket.end()
+    const timer = setTimeout(this.#cut, LINGER_MS).unref()
+    socket.once('close', () => clearTimeout(timer))
+    request.once('close', destroySoon)
   }
 
   /** The socket speaks another protocol from now on. */

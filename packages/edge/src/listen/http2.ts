@@ -91,6 +91,8 @@ class Visit {
       // Pseudo-fields are pairs, too.
       maxHeaderListPairs: limits.requestFields + 5,
       maxSendHeaderBlockLength: limits.responseHeadBytes * 2,
+      // What a service says twice is between it and its visitor, as over HTTP/1.1.
+      strictSingleValueFields: false,
     })
     this.#session.setLocalWindowSize(CONNECTION_WINDOW)
     this.#session.on('error', () => socket.destroy())
@@ -111,19 +113,26 @@ class Visit {
   }
 
   drain(): void {
-    this.#session.close()
+    // First: a session without streams is over when it is closed.
     this.#watchLeaving()
+    this.#session.close()
   }
 
   /**
    * Once either side has said GOAWAY, Node tells of no error any more and may stop reading: a connection that breaks
-   * then would stay for ever. So each time that a head may take has to bring a sign of life.
+   * then would stay for ever. So each time that a head may take has to bring a sign of life. A session that is over by
+   * then only waits for its peer's FIN, and tells of its own end no earlier.
    */
   #watchLeaving(): void {
     if (this.#session.destroyed) return
     let read = -1
+    let over = false
     clearInterval(this.#leaving)
     this.#leaving = setInterval(() => {
+      if (over) return void this.#socket.destroy()
+      // Its last bytes may be on their way.
+      over = this.#session.destroyed
+      if (over) return
       if (this.#socket.bytesRead === read) return this.#session.destroy()
       read = this.#socket.bytesRead
       // Whoever is there answers it.
@@ -133,7 +142,7 @@ class Visit {
 
   /** Without a stream for so long the connection ends. */
   #rest(ms: number): void {
-    this.#idle = setTimeout(() => this.#session.close(), ms)
+    this.#idle = setTimeout(() => this.drain(), ms)
   }
 
   #take(stream: ServerHttp2Stream, raw: readonly string[]): void {

@@ -218,6 +218,6 @@ export const en = {
   reloadedNone: 'Nothing has changed that applies at once.',
   reloaded: (keys: string) => `In force now: ${keys}`,
   reloadLater: (keys: string) => `In force after edge upgrade: ${keys}`,
-  upgraded: (pid: number) => `The installed version serves now (process ${pid}). What ran goes on until it ends.`,
+  upgraded: 'The installed version serves now. What ran goes on until it ends.',
   caNone: 'HTTPS is off here (--https off), so there is no certificate to trust.',
 }

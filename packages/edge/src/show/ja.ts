@@ -212,6 +212,6 @@ export const ja: Words = {
   reloadedNone: 'すぐに反映される変更はありません。',
   reloaded: (keys) => `反映しました: ${keys}`,
   reloadLater: (keys) => `edge upgrade のあとで有効になります: ${keys}`,
-  upgraded: (pid) => `インストール済みの版に切り替えました (プロセス ${pid})。進行中の通信は終わるまで続きます。`,
+  upgraded: 'インストール済みの版に切り替えました。進行中の通信は終わるまで続きます。',
   caNone: 'HTTPS が無効(--https off)なので、信頼させる証明書はありません。',
 }

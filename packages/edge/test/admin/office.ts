@@ -52,6 +52,7 @@ export function paperOffice(): Office & { calls: unknown[][] } {
     revoke(name) {
       calls.push(['revoke', name])
       if (name !== 'home') throw new EngawaError('AGENT_UNKNOWN', 'no such agent')
+      return name
     },
     rename(from, to) {
       calls.push(['rename', from, to])

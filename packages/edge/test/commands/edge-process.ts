@@ -12,9 +12,12 @@ export interface Ended {
   readonly err: string
 }
 
-/** Runs one command of the real program to its end. */
-export async function edge(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
-  const child = start(args, env)
+/** Runs one command of the real program to its end; `stdout`, a file of ours, may take what it prints. */
+export async function edge(
+  args: readonly string[],
+  { env = {}, stdout = 'pipe' }: { env?: Record<string, string>; stdout?: 'pipe' | number } = {},
+): Promise<Ended> {
+  const child = start(args, env, stdout)
   let [out, err] = ['', '']
   child.stdout?.setEncoding('utf8').on('data', (text: string) => (out += text))
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (err += text))
@@ -71,10 +74,10 @@ export function serve(args: readonly string[], env: Record<string, string> = {})
   }
 }
 
-function start(args: readonly string[], env: Record<string, string>): ChildProcess {
+function start(args: readonly string[], env: Record<string, string>, stdout: 'pipe' | number = 'pipe'): ChildProcess {
   const { PATH, HOME, NODE_COMPILE_CACHE } = process.env
   return spawn(process.execPath, ['--conditions=engawa-source', MAIN, ...args], {
     env: { PATH, HOME, NODE_COMPILE_CACHE, LANG: 'C.UTF-8', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', stdout, 'pipe'],
   })
 }

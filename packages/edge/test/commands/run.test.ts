@@ -55,6 +55,8 @@ t.test('a second process is refused with the pid of the first; kill -9 frees the
   const second = await edge(['run', '--data', data, ...ADDRESSES])
   t.equal(second.exit, 1)
   t.match(second.err, `process ${running.child.pid}`)
+  const status = JSON.parse((await edge(['status', '--json', '--data', data])).out) as { pid: number }
+  t.equal(status.pid, running.child.pid, 'as status names it')
   await running.end('SIGKILL')
   const again = await serving(t, data)
   t.equal(await again.end(), 0)

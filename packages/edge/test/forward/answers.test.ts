@@ -1,6 +1,6 @@
 import { CODES, rowOf } from '@engawa/shared/errors'
 import t from 'tap'
-import { answerFor, prefers, rawAnswer } from '../../src/forward/answers.ts'
+import { answerFor, rawAnswer } from '../../src/forward/answers.ts'
 import { wordsOf } from '../../src/forward/words.ts'
 
 const CHROME = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8'
@@ -26,16 +26,6 @@ t.test('the form and language that the visitor asks for', async (t) => {
   })
   t.match(answerFor('SERVICE_TIMEOUT', { accept: '*/*' }), { status: 504, fields: { 'Content-Type': /text\/plain/ } })
   t.match(answerFor('SERVICE_TIMEOUT', {}), { fields: { 'Content-Type': /text\/plain/ } })
-})
-
-t.test('qualities decide, then precision, then order', async (t) => {
-  const offers = ['text/plain', 'application/json', 'text/html']
-  t.equal(prefers('text/*;q=0.5, application/json', offers), 'application/json')
-  t.equal(prefers('text/plain;q=0, */*', offers), 'application/json')
-  t.equal(prefers('image/png', offers), 'text/plain')
-  t.equal(prefers('text/html;q=7, x', offers), 'text/plain')
-  t.equal(prefers('ja, en', ['en', 'ja']), 'ja')
-  t.equal(prefers('en-GB,en;q=0.9,ja;q=0.8', ['en', 'ja']), 'en')
 })
 
 t.test(

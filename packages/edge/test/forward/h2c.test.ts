@@ -11,7 +11,7 @@ import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
-import { collect, listen, type SmallEdge, smallEdge, stoodStill, talk, until } from '../support/edge.ts'
+import { collect, listen, logged, type SmallEdge, smallEdge, stoodStill, talk, until } from '../support/edge.ts'
 import { type SecureEdge, secureEdge } from '../support/secure-edge.ts'
 
 const HOST = 'blog.example.com'
@@ -90,10 +90,33 @@ t.test('a visitor over HTTP/1.1 is served by a service that speaks HTTP/2', asyn
     body: 'hello',
   })
   t.notMatch(got, /transfer-encoding":|connection":|"host":/)
+  await logged(entries, 1)
   t.match(entries, [{ method: 'POST', status: 201, by: 'service', received: 5 }])
   t.equal(tunnel.traffic.open, 0)
   tunnel.hostHeader = 'nas.test'
   t.match(await talk(port, `GET / HTTP/1.1\r\n${LAST}\r\n`), /":authority":"nas.test"[^]*"x-forwarded-host":"blog/)
+})
+
+t.test('fields and trailers that Node takes for a fault of ours', async (t) => {
+  const seen: string[][] = []
+  const { port } = await serve(
+    t,
+    smallEdge(t, () => {}),
+    async (stream) => {
+      stream.on('trailers', (_, __, raw: string[]) => void seen.push(raw))
+      await text(stream)
+      stream.respond({ ':status': 200, 'content-length': 2 })
+      stream.end('ok')
+    },
+  )
+  const trailers = 'ETag: "a"\r\nETag: "b"\r\nConstructor: x\r\n'
+  const chunked = `Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n${trailers}\r\n`
+  t.match(await talk(port, `POST / HTTP/1.1\r\n${LAST}${chunked}`), /^HTTP\/1\.1 200 /)
+  t.strictSame(seen, [['etag', '"a"', 'etag', '"b"', 'constructor', 'x']])
+  t.match(await talk(port, `GET / HTTP/1.1\r\n${LAST}Referer: a\r\nReferer: b\r\n\r\n`), /^HTTP\/1\.1 200 /)
+  const upgrade = 'Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+  const asked = `GET / HTTP/1.1\r\nHost: ${HOST}\r\nConnection: Upgrade\r\n${upgrade}Referer: a\r\nReferer: b\r\n\r\n`
+  t.match(await talk(port, asked), /^HTTP\/1\.1 200 /, 'one that waits for the settings of the service')
 })
 
 t.test('so is one over HTTP/2, trailers and all', async (t) => {
@@ -319,6 +342,7 @@ t.test('a visitor who leaves resets its request alone; what was cut is never who
   t.equal(whole, 0)
   t.strictSame(resets, [constants.NGHTTP2_CANCEL])
   t.equal(await text(session.request({ ':path': '/other' })), 'other')
+  await logged(entries, 2)
   t.match(entries, [{ status: 200, code: 'CANCELLED' }, { status: 200 }])
 })
 
@@ -345,7 +369,7 @@ t.test('a hostile answer is no answer', async (t) => {
 })
 
 t.test('a service that says nothing has its time, a gRPC service as much as its client gives it', async (t) => {
-  const limits = { responseHeadMs: 100, http2IdleMs: 400 }
+  const limits = { responseHeadMs: 500, http2IdleMs: 1000 }
   const later = Promise.withResolvers<ServerHttp2Stream>()
   const { visit } = await serve(
     t,

@@ -339,6 +339,27 @@ t.test('the agent finds its own token at the public address, and nobody can gues
   t.match(await get(port, { path: '/.well-known/engawa/OTHER' }), { body: 'service /.well-known/engawa/OTHER' })
 })
 
+for (const [name, line, framing] of [
+  ['counted', 'HTTP/1.1', 'Connection: close\r\nContent-Length: 8388608'],
+  ['chunked', 'HTTP/1.1', 'Connection: close\r\nTransfer-Encoding: chunked'],
+  ['of HTTP/1.0', 'HTTP/1.0', 'Content-Length: 8388608'],
+] as const) {
+  t.test(`a last answer that comes before the end of a body, ${name}, is not lost to a reset`, async (t) => {
+    const { port } = await smallEdge(t, (_request, response) => response.writeHead(413).end('too much'))
+    const visitor = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    const ended = once(visitor, 'end')
+    const all = collect(visitor)
+    visitor.write(`POST / ${line}\r\nHost: ${HOST}\r\n${framing}\r\n\r\n`)
+    await ended
+    const body = Buffer.alloc(8_388_608, 'x')
+    visitor.end(
+      name === 'chunked' ? Buffer.concat([Buffer.from('800000\r\n'), body, Buffer.from('\r\n0\r\n\r\n')]) : body,
+    )
+    t.match((await all).text, /^HTTP\/1\.1 413 [^]*too much/)
+    t.equal(visitor.errored, null)
+  })
+}
+
 t.test('a half-closed visitor still gets its answer', async (t) => {
   const { port } = await smallEdge(t, (_request, response) => setTimeout(() => response.end('late'), 50))
   const visitor = connect({ port, host: '127.0.0.1', allowHalfOpen: true })

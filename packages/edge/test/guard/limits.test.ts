@@ -200,7 +200,7 @@ t.test(
 )
 
 t.test('handshakeMs: who stops in the middle of TLS is put out', async (t) => {
-  const { port } = await secureEdge(t, () => {}, { handshakeMs: 200 })
+  const { port } = await secureEdge(t, () => {}, { handshakeMs: 500 })
   const hello = await new Promise<Buffer>((resolve) => {
     const server = createTcpServer((socket: Socket) => {
       socket.on('error', () => {})

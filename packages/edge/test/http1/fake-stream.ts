@@ -19,7 +19,8 @@ export class FakeStream implements Stream {
   #peerEnded = false
 
   write(bytes: Uint8Array, release?: () => void): void {
-    if (this.closed) return
+    if (this.resetBy !== undefined) return
+    if (this.closed || this.ended) throw new Error('a write after the end of a stream')
     this.written += Buffer.from(bytes).toString('latin1')
     this.sent += bytes.length
     release?.()

@@ -196,6 +196,67 @@ t.test('a field or path that would be another line is never sent', (t) => {
   t.end()
 })
 
+/** What a service that sends byte by byte costs, ms. */
+async function dribbled(text: string): Promise<{ heard: Heard; tookMs: number }> {
+  const agent = new ServiceAgent()
+  const stream = new FakeStream()
+  const heard = nothing()
+  askHttp1(asking(stream), agent, hearing(heard)).end()
+  await turns(1)
+  const { user } = process.cpuUsage()
+  stream.say(text, 1)
+  const tookMs = (process.cpuUsage().user - user) / 1000
+  await turns(4)
+  agent.destroy()
+  return { heard, tookMs }
+}
+
+t.test('a head or trailers byte by byte are not read anew with each', async (t) => {
+  const fields = Array.from({ length: 900 }, (_, at) => `X-${at}: ${'y'.repeat(26)}\r\n`).join('')
+  const head = await dribbled(`${OK}${fields}Content-Length: 0\r\n\r\n`)
+  t.match(head.heard, { status: 200, end: 'whole' })
+  t.ok(head.tookMs < 700, `${head.tookMs} ms for a head`)
+  const trailers = Array.from({ length: 95 }, (_, at) => `X-${at}: ${'y'.repeat(150)}\r\n`).join('')
+  const body = await dribbled(`${OK}Transfer-Encoding: chunked\r\n\r\n0\r\n${trailers}\r\n`)
+  t.match(body.heard, { status: 200, end: 'whole' })
+  t.equal(body.heard.rawTrailers.length, 190)
+})
+
+t.test('zeros before the size of a chunk say nothing', async (t) => {
+  const chunks = '0000000000000005\r\nhello\r\n00000000000000000000\r\n\r\n'
+  for (const size of [1, 100])
+    t.match(await heardByUs(`${OK}Transfer-Encoding: chunked\r\n\r\n${chunks}`, { size }), {
+      body: 'hello',
+      end: 'whole',
+    })
+})
+
+t.test(
+  'a service that answers an upload early and lets go: its answer waits for the visitor all the same',
+  async (t) => {
+    const agent = new ServiceAgent()
+    const stream = new FakeStream()
+    const heard = nothing()
+    let answer: ServiceAnswer | undefined
+    const events = hearing(heard)
+    const upload = { ...asking(stream, 'POST'), fields: ['Host', 'a', 'Transfer-Encoding', 'chunked'], hasBody: true }
+    const upstream = askHttp1(upload, agent, { ...events, answered: (got) => events.answered((answer = got)) })
+    upstream.write(Buffer.from('a'))
+    await turns(1)
+    stream.say('HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\n\r\n')
+    answer?.pause()
+    stream.say('too much')
+    stream.lose('SERVICE_BROKE')
+    t.equal(upstream.write(Buffer.from('b')), true, 'what is still uploaded is dropped')
+    upstream.end()
+    t.match(heard, { body: '', end: 'open' })
+    answer?.resume()
+    await turns(1)
+    t.match(heard, { status: 413, body: 'too much', end: 'whole' })
+    agent.destroy()
+  },
+)
+
 const SEEDS: readonly string[] = [
   HELLO,
   CHUNKED,
@@ -223,6 +284,8 @@ t.test(`${MANY} mutated answers are what Node makes of them`, async (t) => {
     if (ours.end === 'broken' && node.end === 'broken') continue
     // Some heads are wrong before they end; we look at the end.
     if (ours.end === 'open' && ours.status === undefined && node.status === undefined) continue
+    // Nor is a chunk of petabytes one; Node waits for them.
+    if (ours.end === 'broken' && /^0*[1-9a-f][0-9a-f]{13}/im.test(text) && node.body.startsWith(ours.body)) continue
     // An extension of a chunk that is none breaks the body here; Node passes over it.
     if (ours.end === 'broken' && /^[0-9a-f]+;/im.test(text) && node.body.startsWith(ours.body)) continue
     if (JSON.stringify(ours) === JSON.stringify(node)) continue

@@ -21,6 +21,7 @@ const names: [pattern: string, name: string, held: boolean][] = [
   ['*', 'x', true],
   ['one,two', 'two', true],
   ['', 'x', false],
+  ['blog,縁側', 'xn--2yq632i', true],
 ]
 for (const [pattern, name, held] of names) {
   t.test(`--names ${JSON.stringify(pattern)} ${held ? 'holds' : 'does not hold'} ${name}`, async (t) => {
@@ -39,6 +40,7 @@ t.test('ports and hosts', async (t) => {
 
 t.test('wrong ones are refused', async (t) => {
   t.throws(() => parseGrant({ names: 'a.b' }), { code: 'FLAG_INVALID', message: /home-\*/, ja: /パターン/ })
+  t.throws(() => parseGrant({ names: '縁側-*' }), { code: 'FLAG_INVALID' }, 'part of a name has no ASCII form')
   t.throws(() => parseGrant({ ports: '0' }), { code: 'FLAG_INVALID' })
   t.throws(() => parseGrant({ hosts: 'x' }), { code: 'NAME_INVALID' })
 })

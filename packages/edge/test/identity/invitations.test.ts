@@ -123,6 +123,8 @@ t.test('renaming and forgetting', async (t) => {
   const open = inviteTo(store, 'home')
   t.equal(renameAgent(store, 'home', 'Villa').name, 'villa')
   t.match(useLine(store, open, key(3)), { agent: { id: agent.id, name: 'villa' }, replaced: true })
+  t.equal(renameAgent(store, 'villa', '縁側').name, 'xn--2yq632i')
+  t.equal(renameAgent(store, '縁側', 'villa').name, 'villa', 'as it was typed')
   forgetAgent(store, agent.id, 1)
   t.throws(() => demandAgent(store, 'villa'), { code: 'AGENT_UNKNOWN' })
   t.throws(() => useLine(store, inviteTo(store, 'villa'), key(3)), { code: 'REVOKED' }, 'its key stays an old one')

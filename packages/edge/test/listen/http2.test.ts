@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 import { constants } from 'node:http2'
 import { text } from 'node:stream/consumers'
+import { connect as connectTls } from 'node:tls'
 import t from 'tap'
 import { logged } from '../support/edge.ts'
 import { secureEdge } from '../support/secure-edge.ts'
@@ -84,6 +85,38 @@ t.test('bodies and trailers pass both ways', async (t) => {
   const got = session.request({ ':method': 'GET', ':path': '/' }, { endStream: false })
   got.end('odd')
   t.equal((await answered(got)).body, 'odd chunked undefined', 'a GET may have a body, too')
+})
+
+t.test('what Node takes for a fault of ours passes, too', async (t) => {
+  const doubled = [
+    'ETag',
+    '"a"',
+    'ETag',
+    '"b"',
+    'X-Content-Type-Options',
+    'nosniff',
+    'X-Content-Type-Options',
+    'nosniff',
+  ]
+  const { visit } = await secureEdge(t, (_request, response) => {
+    response.writeHead(200, [...doubled, 'Transfer-Encoding', 'chunked', 'Trailer', 'X-Sum'])
+    response.write('hello')
+    response.addTrailers([
+      ['ETag', '"a"'],
+      ['ETag', '"b"'],
+      ['Constructor', 'x'],
+      ['__proto__', 'y'],
+    ] as never)
+    response.end()
+  })
+  const session = await visit()
+  const stream = session.request({ ':path': '/' })
+  const trailers = once(stream, 'trailers')
+  const { head, body } = await answered(stream)
+  t.match(head, { ':status': 200, 'x-content-type-options': 'nosniff' }, 'fields that should be there once')
+  t.equal(body, 'hello')
+  const [, , raw] = (await trailers) as [unknown, unknown, string[]]
+  t.strictSame(raw, ['etag', '"a"', 'etag', '"b"', 'constructor', 'x', '__proto__', 'y'], 'the same among trailers')
 })
 
 t.test('HEAD, 204, 304, 103 and large bodies', async (t) => {
@@ -205,7 +238,7 @@ t.test('own answers of the edge', async (t) => {
 
 t.test('a request in which nothing moves ends after its time, gRPC goes on', async (t) => {
   const { visit } = await secureEdge(t, (_request, response) => response.writeHead(200).write('x'), {
-    http2IdleMs: 100,
+    http2IdleMs: 500,
   })
   const session = await visit()
   const grpc = session.request({ ':method': 'POST', ':path': '/', 'content-type': 'application/grpc+proto' })
@@ -252,6 +285,40 @@ t.test('limits: streams at once, size of the head, rapid resets, idle connection
   t.equal((await closed)[0], constants.NGHTTP2_ENHANCE_YOUR_CALM)
   t.ok(link.streams.length <= 25, `${link.streams.length} reached the service`)
 })
+
+/** SETTINGS, and GOAWAY with NO_ERROR. RFC 9113 §6.5, §6.8 */
+const SETTINGS = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])
+const GOAWAY = Buffer.concat([Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0]), Buffer.alloc(8)])
+
+for (const [name, frames] of [
+  ['says GOAWAY', [SETTINGS, GOAWAY]],
+  ['asks for nothing', [SETTINGS]],
+] as const) {
+  t.test(`a visitor who ${name} and never closes is not waited for`, async (t) => {
+    const { port } = await secureEdge(t, () => {}, { requestHeadMs: 200 })
+    const host = 'blog.example.com'
+    const socket = connectTls({
+      port,
+      host: '127.0.0.1',
+      servername: host,
+      ALPNProtocols: ['h2'],
+      rejectUnauthorized: false,
+    })
+    socket.allowHalfOpen = true
+    t.teardown(() => socket.destroy())
+    socket.on('error', () => {})
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+    await once(socket, 'secureConnect')
+    const ended = once(socket.resume(), 'end')
+    socket.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), ...frames]))
+    await ended
+    // Whoever is still heard keeps a socket of the edge.
+    const timer = setInterval(() => socket.write(SETTINGS), 20)
+    await closed
+    clearInterval(timer)
+    t.pass('its socket is gone')
+  })
+}
 
 t.test('requests of one address over HTTP/2 are counted on all its connections', async (t) => {
   const waiting = new Map<string, () => void>()

@@ -4,7 +4,10 @@ import { networkInterfaces } from 'node:os'
 import type { VisitorLimits } from '@engawa/edge/guard/limits'
 import { LIMITS } from '@engawa/edge/limits'
 import { startUdpPorts } from '@engawa/edge/listen/udp'
+import { endpoint } from '@engawa/shared/wire/opening'
 import t, { type Test } from 'tap'
+import { FlowTable } from '../../src/forward/flow-table.ts'
+import { UdpForward } from '../../src/forward/udp.ts'
 import { makeAdmission } from '../support/edge.ts'
 import { type FakeFlow, FakeLink } from '../support/fake-link.ts'
 import { FakeTable, type FakeTunnel, fakeTunnel } from '../support/fake-table.ts'
@@ -174,4 +177,19 @@ t.test('past the flows of an address the oldest unanswered one goes; who talks o
   t.notOk(flow.closed)
   t.equal(flood.filter(({ closed }) => closed).length, 18)
   t.equal(tunnel.traffic.open, 3)
+})
+
+t.test('who comes from port 0, where no answer can go, opens no flow', async (t) => {
+  const link = new FakeLink(1)
+  const table = new FakeTable()
+  table.tunnels.push(
+    fakeTunnel({ name: 'game', protocol: 'udp', hosts: [], ports: [9, 9], live: { link, service: 3 } }),
+  )
+  const forward = new UdpForward(makeAdmission(table, {}))
+  t.teardown(() => forward.close())
+  const socket = { local: endpoint('127.0.0.1', 9), flows: new FlowTable<never>(), send: () => {} }
+  forward.received(socket, Buffer.from('x'), { address: '203.0.113.9', port: 0 })
+  t.equal(link.flows.length, 0)
+  forward.received(socket, Buffer.from('x'), { address: '203.0.113.9', port: 1 })
+  t.equal(link.flows.length, 1)
 })

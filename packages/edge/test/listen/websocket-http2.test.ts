@@ -11,6 +11,7 @@ import {
 import type { Socket } from 'node:net'
 import t from 'tap'
 import { WebSocketServer } from 'ws'
+import { acceptOf } from '../../src/forward/switched.ts'
 import { listen } from '../support/edge.ts'
 import { secureEdge } from '../support/secure-edge.ts'
 
@@ -81,6 +82,17 @@ t.test('a WebSocket over HTTP/2 reaches a service that knows only those of HTTP/
   while (entries.length === 0) await new Promise(setImmediate)
   t.match(entries, [{ method: 'GET', target: '/chat', status: 101, by: 'service' }])
   t.equal(tunnel.traffic.open, 0)
+})
+
+t.test('a 101 with a field that should be there once', async (t) => {
+  const { visit, service } = await secureEdge(t, () => {})
+  service.on('upgrade', (request: IncomingMessage, socket: Socket) => {
+    const accept = acceptOf(String(request.headers['sec-websocket-key']))
+    socket.on('error', () => {})
+    socket.end(`${SWITCHED}Sec-WebSocket-Accept: ${accept}\r\nETag: "a"\r\nETag: "b"\r\n\r\n`)
+  })
+  const { head } = await open(await ready(visit))
+  t.match(head, { ':status': 200, etag: '"a"' })
 })
 
 t.test('not one byte reaches the service before its 101', async (t) => {

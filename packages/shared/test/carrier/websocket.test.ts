@@ -186,8 +186,10 @@ t.test('an unauthenticated peer may send 64 KiB, pings included', async (t) => {
   const client = new WebSocket(`ws://127.0.0.1:${port}/`, [SUBPROTOCOL])
   await once(client, 'open')
   client.on('error', () => undefined)
+  // An error before it, of a ping that met a reset, is no matter.
+  const closed = new Promise<number>((resolve) => client.once('close', resolve))
   for (let sent = 0; sent < 80 * 1024; sent += 125) client.ping(Buffer.alloc(125))
-  const [code] = (await once(client, 'close')) as [number]
+  const code = await closed
   t.ok(code === 1009 || code === 1006)
 })
 

@@ -25,11 +25,12 @@ t.test('iperf3: control by TCP, data by TCP and by UDP on the same number', { sk
   const udp = await here.publish('home', `udp://${port}`, '--name', 'iperf-udp', '--port', `${tcp.tunnel.port}`)
   t.equal(udp.tunnel.port, tcp.tunnel.port)
   await standIn.leave(tcp.agent, tcp.tunnel.port)
-  // It says on stdout that it listens.
+  // It says on stdout that it listens, before each test: until then it is busy, even if the client of the last one has left.
   const command = `exec iperf3 -s -B 127.0.0.1 -p ${port} --forceflush >&2`
   const server = here.start('iperf3', ['sh', '-c', command])
-  await server.untilLogged(/Server listening/)
+  let tests = 0
   const test = async (...args: string[]): Promise<Report> => {
+    await server.untilLogged(/Server listening/, { times: ++tests })
     const command = ['iperf3', '-c', '127.0.0.1', '-p', `${tcp.tunnel.port}`, '-t', SECONDS, '--json', ...args] as const
     const { stdout, stderr } = await run(['iperf3', ...command.slice(1)])
     try {

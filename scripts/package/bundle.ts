@@ -51,7 +51,7 @@ export async function bundle(program: Program, { root, folder, version }: Bundle
     lineLimit: 160,
     // Licences ask to be kept with what they cover.
     legalComments: 'eof',
-    keepNames: false,
+    // No keepNames: it would name each closure anew whenever one is made.
     define: { BUNDLED_VERSION: JSON.stringify(version), 'import.meta.url': URL.name },
     banner: { js: URL.code },
     logLevel: 'warning',

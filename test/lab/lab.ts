@@ -126,7 +126,7 @@ export class Visitors {
     return this.program.events.filter(({ event }) => event === 'wrong' || event === 'reset')
   }
 
-  #until(wanted: Parameters<Program['until']>[0], deadlineMs = 45_000, after = 0): Promise<Event> {
+  #until(wanted: Parameters<Program['until']>[0], deadlineMs = 90_000, after = 0): Promise<Event> {
     const { agent, here } = this.#lab
     return this.program.until(wanted, { deadlineMs, after, witnesses: [agent, here.edge] })
   }

@@ -5,8 +5,8 @@ import { without } from './tools.ts'
 import { type World, type WorldOptions, world } from './world.ts'
 
 export const withoutCa: string | false = without('pebble', 'pebble-challtestsrv', 'curl')
-/** A CA, its DNS, an edge and an agent start and talk: a busy machine takes its time. */
-export const PATIENCE: { readonly deadlineMs: number } = { deadlineMs: 60_000 }
+/** A CA, its DNS, an edge and an agent start and talk: a busy machine takes its time. An order that fails is tried again after 60 s. */
+export const PATIENCE: { readonly deadlineMs: number } = { deadlineMs: 120_000 }
 /** No agent can look `tunnel.test` up. */
 export const DIALLED: readonly string[] = ['--public-host', '127.0.0.1']
 /** Hundreds of visitors come from one address here. */

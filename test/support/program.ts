@@ -56,6 +56,8 @@ export function plainEnv(extra: Readonly<Record<string, string>> = {}): NodeJS.P
 }
 
 const KEEP_LINES = 2000
+/** Of what comes soon wherever there is a processor to be had. */
+const DEADLINE_MS = 90_000
 
 /** A real process that says on stdout, one JSON object a line, what happens to it. */
 export class Program {
@@ -102,7 +104,7 @@ export class Program {
   /** The first event that `wanted` accepts, past or to come. Rejects with everything the program said. */
   async until(
     wanted: string | ((event: Event) => boolean),
-    { deadlineMs = 45_000, after = 0, witnesses = [] as readonly Program[] } = {},
+    { deadlineMs = DEADLINE_MS, after = 0, witnesses = [] as readonly Program[] } = {},
   ): Promise<Event> {
     const accepts = typeof wanted === 'string' ? (event: Event) => event.event === wanted : wanted
     const deadline = performance.now() + deadlineMs
@@ -124,7 +126,7 @@ export class Program {
   }
 
   /** Resolves once so many lines of its log match: for what no event tells. */
-  async untilLogged(wanted: RegExp, { deadlineMs = 45_000, times = 1 } = {}): Promise<void> {
+  async untilLogged(wanted: RegExp, { deadlineMs = DEADLINE_MS, times = 1 } = {}): Promise<void> {
     const deadline = performance.now() + deadlineMs
     while (this.log.filter((line) => wanted.test(line)).length < times) {
       const leftMs = deadline - performance.now()

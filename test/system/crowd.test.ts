@@ -48,7 +48,7 @@ async function returned({ edge }: World, count: number, readyAt: number): Promis
   return [...at.values()].toSorted((a, b) => a - b)
 }
 
-t.test('R2 kill -9 of the edge: a crowd of agents is back', { timeout: LONG ? 300_000 : 110_000 }, async (t) => {
+t.test('R2 kill -9 of the edge: a crowd of agents is back', { timeout: LONG ? 300_000 : 280_000 }, async (t) => {
   const here = await world(t)
   const services = await here.services('shared')
   const count = PROCESSES * EACH

@@ -148,7 +148,7 @@ t.test('both ways at once, and it outlives its carrier', async (t) => {
 
 t.test(
   `${OUTAGE_MS / 1000} s without a way time out neither a stream nor an upload`,
-  { timeout: 110_000 },
+  { timeout: 280_000 },
   async (t) => {
     const chat = client['chat']?.() as grpc.ClientDuplexStream<Buffer, Buffer>
     const sum = Promise.withResolvers<string>()

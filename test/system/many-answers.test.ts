@@ -13,7 +13,7 @@ const BYTES = (LONG ? 64 : 1) * 1024 * 1024
 /** After so many bytes a visitor looks away for a moment. */
 const GULP_BYTES = 100_000
 
-t.test(`${VISITORS} visitors at once get their own answers`, { timeout: 120_000 }, async (t) => {
+t.test(`${VISITORS} visitors at once get their own answers`, { timeout: 280_000 }, async (t) => {
   const here = await world(t)
   const { http: port } = await here.services()
   await here.join('home')

@@ -120,6 +120,9 @@ async function pauses(
 
 const at = (sorted: readonly number[], share: number): number => sorted[Math.ceil(sorted.length * share) - 1] ?? 0
 
+/** Of eight tries the worst one would stand for the p95, whose bound is closer than that of the worst: all but one do. */
+const NEARLY_ALL = LONG ? 0.95 : 0.85
+
 /** Bounds of one kind of loss, ms. */
 interface Bound {
   readonly p95: number
@@ -131,11 +134,13 @@ interface Bound {
  * of the longest ones always. A stall may as well fall into the pauses alone, so that these have PATIENCE besides.
  */
 function judge(t: Test, what: string, { pauses: found, stalls }: Found, bound: Bound): void {
-  const [a, b, c, d] = [at(found, 0.5), at(found, 0.95), at(found, 1), at(stalls, 0.95)].map((ms) => Math.round(ms))
+  const [a, b, c, d] = [at(found, 0.5), at(found, NEARLY_ALL), at(found, 1), at(stalls, NEARLY_ALL)].map((ms) =>
+    Math.round(ms),
+  )
   const told = `${what}: pause median ${a} ms, p95 ${b} ms, worst ${c} ms of ${found.length} tries (without: p95 ${d} ms)`
   t.comment(`R14 ${told}`)
   t.ok(at(found, 0.5) - (LONG ? 0 : at(stalls, 0.5)) <= bound.p95, `median ≤ ${bound.p95} ms; ${told}`)
-  t.ok(at(found, 0.95) - at(stalls, 0.95) <= bound.p95 * PATIENCE, `p95 ≤ ${bound.p95} ms; ${told}`)
+  t.ok(at(found, NEARLY_ALL) - at(stalls, NEARLY_ALL) <= bound.p95 * PATIENCE, `p95 ≤ ${bound.p95} ms; ${told}`)
   t.ok(at(found, 1) - at(stalls, 1) <= bound.worst * PATIENCE, `worst ≤ ${bound.worst} ms; ${told}`)
 }
 

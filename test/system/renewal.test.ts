@@ -56,7 +56,7 @@ t.test('a CA’s certificate is renewed under load without a failed handshake', 
   const failures: string[] = []
   let handshakes = 0
   const enough = (): boolean => certificates.size > RENEWALS || failures.length > 0
-  const deadline = performance.now() + 3 * PATIENCE.deadlineMs
+  const deadline = performance.now() + 2 * PATIENCE.deadlineMs
   const visitors = Array.from({ length: VISITORS }, async () => {
     for (; !enough() && performance.now() < deadline; handshakes++) {
       // oxlint-disable-next-line no-await-in-loop -- one after the other

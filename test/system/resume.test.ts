@@ -33,7 +33,7 @@ async function cut(here: World, bytes: number, times = 2): Promise<number> {
   return (here.shim?.accepted ?? 0) - before
 }
 
-t.test('the only carrier is reset', { timeout: LONG ? 600_000 : 110_000 }, async (t) => {
+t.test('the only carrier is reset', { timeout: LONG ? 600_000 : 280_000 }, async (t) => {
   const { here, tcpPort, bulkPort } = await published(t, '--carriers', '1')
 
   const size = LONG ? 1024 * MIB : 100 * MIB

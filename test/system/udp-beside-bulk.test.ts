@@ -19,7 +19,7 @@ interface Figures {
   readonly lost: number
 }
 
-t.test('fifty datagrams a second beside a bulk transfer', { timeout: 120_000 }, async (t) => {
+t.test('fifty datagrams a second beside a bulk transfer', { timeout: 280_000 }, async (t) => {
   const here = await world(t)
   const run = (name: string, file: string, ...args: string[]) =>
     here.start(name, [process.execPath, join(import.meta.dirname, '../support', file), ...args])

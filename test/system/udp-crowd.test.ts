@@ -38,7 +38,7 @@ async function droppedByUs(here: World, name: string): Promise<number> {
   )
 }
 
-t.test(`${VISITORS} visitors, interleaved`, { timeout: LONG ? 300_000 : 120_000 }, async (t) => {
+t.test(`${VISITORS} visitors, interleaved`, { timeout: LONG ? 300_000 : 280_000 }, async (t) => {
   const here = await world(t)
   const support = join(import.meta.dirname, '../support')
   const echo = here.start('echo', [process.execPath, join(support, 'udp-echo.ts')])

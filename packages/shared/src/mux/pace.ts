@@ -128,15 +128,20 @@ export class Pace {
       this.#rttNow = rttMs
       this.#rttBefore = Number.POSITIVE_INFINITY
       this.#rttTurnedAt = now
-    } else if (now - this.#rttTurnedAt > RTT_AGE_MS) {
-      this.#rttBefore = this.#rttNow
-      this.#rttNow = rttMs
-      this.#rttTurnedAt = now
-    } else this.#rttNow = Math.min(this.#rttNow, rttMs)
+    } else this.#trip(rttMs, now)
     if (!isProbe) return
     this.#probe = 'none'
     this.#drainedAt = undefined
     this.#limitedSince = undefined
+  }
+
+  /** The line takes no longer than this. */
+  #trip(rttMs: Millis, now: Millis): void {
+    if (now - this.#rttTurnedAt > RTT_AGE_MS) {
+      this.#rttBefore = this.#rttNow
+      this.#rttNow = rttMs
+      this.#rttTurnedAt = now
+    } else this.#rttNow = Math.min(this.#rttNow, rttMs)
   }
 
   /** Bytes were sent; `sent` and `acked` are the ledger's sums after it. */
@@ -178,6 +183,8 @@ export class Pace {
     }
     const bytes = acked - this.#roundAcked
     const tookMs = Math.max(now - this.#roundAt, 0.05)
+    // PINGs are rare, and where the first one found everything cold it alone would tell for seconds how long the line is.
+    this.#trip(tookMs, now)
     const rate = bytes / tookMs
     if (this.#limited || this.#full) {
       this.#sample(bytes, tookMs, mostBytes, now)

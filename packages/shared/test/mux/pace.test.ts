@@ -160,7 +160,7 @@ t.test(
     for (let count = 0; count < 5; count++) t.notOk(turn(), 'asked once')
     pace.measured(askedAt, at)
     t.equal(pace.allowed, pace.cap)
-    t.equal(pace.minRtt, 20)
+    t.equal(pace.minRtt, 4, 'the first frame was acknowledged as soon')
     const askedAgainAt = untilAsked(3000)
     t.ok(askedAgainAt - askedAt > 10_000, `after ${askedAgainAt - askedAt} ms`)
     t.ok(sent - acked <= pace.allowed, `${sent - acked} in flight, ${pace.allowed} may be`)
@@ -168,6 +168,20 @@ t.test(
     t.equal(pace.minRtt, 30, 'the line has become longer')
   },
 )
+
+t.test('R9 the line is no longer than what an ACK shows of it', async (t) => {
+  const pace = new Pace()
+  pace.measured(0, 30)
+  t.equal(pace.minRtt, 30, 'the first PING found everything cold')
+  pace.sending(4096, 0, 100)
+  pace.acknowledged(4096, 2048, 100.5, 1)
+  pace.acknowledged(4096, 4096, 101, 1)
+  t.equal(pace.minRtt, 1, 'when all of a frame had arrived')
+  pace.sending(8192, 4096, 200)
+  pace.acknowledged(8192, 8192, 220, 1)
+  t.equal(pace.minRtt, 1, 'who acknowledges late says nothing of the line')
+  t.equal(pace.smoothedRtt, 30)
+})
 
 t.test('R9 ACKs that come together show no more than what a round trip carried', async (t) => {
   const pace = new Pace()

@@ -66,8 +66,8 @@ export async function checkPublic(bound: Bound, settings: CheckSettings): Promis
         ? skip(address, settings)
         : await touch(address, Number(port), settings)
     // Each address that the name leads to is one that visitors may get.
-    if (result.ok || (result === BLOCKED && !reached.ok)) reached = result
-    else if (result.failed !== 'skipped') {
+    if (result.ok || (result.failed === 'blocked' && !reached.ok)) reached = result
+    else if (result.failed !== 'skipped' && result.failed !== 'blocked') {
       return elsewhere(address, settings) ? { ...result, failed: 'address', detail: address } : result
     }
   }
@@ -112,7 +112,7 @@ function elsewhere(address: string, { edgeAddress }: CheckSettings): boolean {
 const UNROUTED = new Set(['ENETUNREACH', 'EADDRNOTAVAIL', 'EAFNOSUPPORT'])
 
 /** The rules of the tunnel are not for us: that says nothing about those whom they let in. */
-const BLOCKED: CheckResult = { ok: false, failed: 'skipped', detail: 'BLOCKED' }
+const BLOCKED: CheckResult = { ok: false, failed: 'blocked' }
 
 function failure(error: NodeJS.ErrnoException, address: string, { ruled = false }: CheckSettings): CheckResult {
   const code = error.code ?? ''

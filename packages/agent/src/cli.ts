@@ -73,17 +73,26 @@ const TUNNEL: Readonly<Record<string, Flag>> = {
 
 interface Command {
   readonly help: keyof Words
-  /** Name of what is to follow, and how it is explained. */
-  readonly rest?: { readonly name: string; readonly help: keyof Words; readonly many: boolean }
+  /** Name of what is to follow, how it is explained, and one that can be typed. */
+  readonly rest?: {
+    readonly name: string
+    readonly help: keyof Words
+    readonly many: boolean
+    readonly example: string
+  }
   readonly flags: Readonly<Record<string, Flag>>
 }
 
-const NAME = { name: 'NAME', help: 'helpNameOf', many: false } as const
+const NAME = { name: 'NAME', help: 'helpNameOf', many: false, example: 'blog' } as const
 export const COMMANDS = {
-  join: { help: 'helpJoin', rest: { name: 'LINE', help: 'helpLine', many: true }, flags: EVERYWHERE },
+  join: {
+    help: 'helpJoin',
+    rest: { name: 'LINE', help: 'helpLine', many: true, example: 'engawa1:…' },
+    flags: EVERYWHERE,
+  },
   expose: {
     help: 'helpExpose',
-    rest: { name: 'TARGET', help: 'helpTarget', many: true },
+    rest: { name: 'TARGET', help: 'helpTarget', many: true, example: '8080' },
     flags: { ...TUNNEL, ...KEEPING, ...EVERYWHERE },
   },
   up: { help: 'helpUp', flags: { ...KEEPING, ...EVERYWHERE } },
@@ -93,7 +102,11 @@ export const COMMANDS = {
   status: { help: 'helpStatus', flags: EVERYWHERE },
   visitors: { help: 'helpVisitors', flags: EVERYWHERE },
   leave: { help: 'helpLeave', flags: EVERYWHERE },
-  service: { help: 'helpService', rest: { name: 'ACTION', help: 'helpAction', many: false }, flags: EVERYWHERE },
+  service: {
+    help: 'helpService',
+    rest: { name: 'ACTION', help: 'helpAction', many: false, example: 'install' },
+    flags: EVERYWHERE,
+  },
 } as const satisfies Record<string, Command>
 
 /** The language, told before anything is parsed, so that the first complaint already speaks it. */
@@ -227,7 +240,8 @@ function flagsOf(argv: Readonly<Record<string, unknown>>, known: Readonly<Record
 }
 
 function checkRest({ rest }: Command, name: string, given: readonly string[]): void {
-  if (rest !== undefined && given.length === 0) throw complaint('FLAG_INVALID', (w) => w.missing(rest.name, name))
+  if (rest !== undefined && given.length === 0)
+    throw complaint('FLAG_INVALID', (w) => w.missing(rest.name, name, rest.example))
   const extra = rest === undefined ? given[0] : rest.many ? undefined : given[1]
   if (extra !== undefined) throw complaint('FLAG_INVALID', (w) => w.tooMany(extra))
 }

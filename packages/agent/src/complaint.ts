@@ -14,6 +14,5 @@ export function complaint(code: Code, phrase: Phrase, cause?: unknown): EngawaEr
 
 /** The same error with a further line. */
 export function adding(error: EngawaError, phrase: Phrase): EngawaError {
-  const [first, firstJa] = [told(error, 'en'), told(error, 'ja')]
-  return complaint(error.code, (words) => `${words === ja ? firstJa : first}\n${phrase(words)}`, error)
+  return complaint(error.code, (words) => `${told(error, words.language)}\n${phrase(words)}`, error)
 }

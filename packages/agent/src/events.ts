@@ -49,8 +49,11 @@ export type AgentEvent =
   | { readonly event: 'reloaded'; readonly tunnels: number }
   | ({ readonly event: 'config_refused' } & Told)
 
-/** What failed of the public address, or `ok`. `skipped`: it could not be measured from here, which proves nothing. */
-export type CheckFailure = 'name' | 'address' | 'port' | 'certificate' | 'answer' | 'skipped'
+/**
+ * What failed of the public address, or `ok`. `skipped`: it could not be measured from here, and `blocked`: the tunnel's
+ * own rules keep this machine out; neither proves anything.
+ */
+export type CheckFailure = 'name' | 'address' | 'port' | 'certificate' | 'answer' | 'skipped' | 'blocked'
 export interface CheckResult {
   readonly ok: boolean
   readonly failed?: CheckFailure

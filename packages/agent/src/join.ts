@@ -10,7 +10,6 @@ import { told } from '@engawa/shared/say'
 import { complaint, type Phrase } from './complaint.ts'
 import { isGlobal } from './global.ts'
 import { type Identity, loadIdentity, ownKey, saveIdentity } from './identity.ts'
-import { ja } from './show/ja.ts'
 import { version } from './version.ts'
 
 /** How long one address may take, milliseconds: several are tried in order while a person waits. */
@@ -124,7 +123,7 @@ function together(failures: readonly { address: string; error: unknown }[]): Eng
 /** Why an address of the edge was not reached, as one sentence with what to look at. */
 export function reachFailure(address: string, error: unknown): Phrase {
   return (words) => {
-    const why = told(error, words === ja ? 'ja' : 'en')
+    const why = told(error, words.language)
     switch (codeOf(error)) {
       case 'EDGE_NOT_FOUND':
         return words.edgeNotFound(address)

@@ -47,7 +47,7 @@ t.test('a tunnel with rules that keep this machine out is not called somebody el
   const port = await listening(t, server)
   const address = bound(`http://127.0.0.1:${port}`)
   t.match(await checkPublic(address, HERE), { ok: false, failed: 'answer' })
-  const blocked = { ok: false, failed: 'skipped', detail: 'BLOCKED' }
+  const blocked = { ok: false, failed: 'blocked' }
   t.match(await checkPublic(address, { ...HERE, ruled: true }), blocked)
   const page = createServer((_, response) => response.writeHead(403, { 'Engawa-Error': 'BLOCKED' }).end())
   t.match(await checkPublic(bound(`http://127.0.0.1:${await listening(t, page)}`), HERE), blocked)

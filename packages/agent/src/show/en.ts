@@ -2,6 +2,7 @@ import { quoted } from '@engawa/shared/say'
 import type { Words } from './words.ts'
 
 export const en: Words = {
+  language: 'en',
   targetWrong: (target, why) => `${quoted(target)} is no target: ${why}`,
   targetEmpty: 'it is empty; write a port such as 8080',
   targetSpace: 'it holds a space or a control character',
@@ -49,8 +50,8 @@ export const en: Words = {
       ? `unknown command ${quoted(command)}; see agent --help`
       : `unknown command ${quoted(command)}; did you mean agent ${meant}?`,
   tooMany: (word) => `${quoted(word)} is one word too many`,
-  missing: (what, command) =>
-    `${what} is missing: agent ${command} ${what === 'LINE' ? 'engawa1:…' : what === 'TARGET' ? '8080' : what}; more by agent ${command} --help`,
+  missing: (what, command, example) =>
+    `${what} is missing: agent ${command} ${example}; more by agent ${command} --help`,
   noCommand: 'say what to do, for example: agent expose 8080 (see agent --help)',
 
   identityBroken: (file) =>

@@ -68,7 +68,9 @@ export function explainCheck(check: Extract<AgentEvent, { event: 'check' }>, wor
       return words.checkCertificate(address, detail)
     case 'answer':
       return words.checkAnswer(address, detail)
+    case 'blocked':
+      return words.checkBlocked(address)
     default:
-      return check.detail === 'BLOCKED' ? words.checkBlocked(address) : words.checkSkipped(address)
+      return words.checkSkipped(address)
   }
 }

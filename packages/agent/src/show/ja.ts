@@ -2,6 +2,7 @@ import { quoted } from '@engawa/shared/say'
 import type { Words } from './words.ts'
 
 export const ja: Words = {
+  language: 'ja',
   targetWrong: (target, why) => `${quoted(target)} は公開対象として読めません: ${why}`,
   targetEmpty: '空です。8080 のようにポート番号を書いてください',
   targetSpace: '空白や制御文字が入っています',
@@ -52,8 +53,8 @@ export const ja: Words = {
       ? `${quoted(command)} というコマンドはありません。agent --help をご覧ください`
       : `${quoted(command)} というコマンドはありません。agent ${meant} のことですか?`,
   tooMany: (word) => `${quoted(word)} は余分です`,
-  missing: (what, command) =>
-    `${what} がありません。例: agent ${command} ${what === 'LINE' ? 'engawa1:…' : what === 'TARGET' ? '8080' : what} (説明は agent ${command} --help)`,
+  missing: (what, command, example) =>
+    `${what} がありません。例: agent ${command} ${example} (説明は agent ${command} --help)`,
   noCommand: '何をするか書いてください。例: agent expose 8080 (一覧は agent --help)',
 
   identityBroken: (file) =>

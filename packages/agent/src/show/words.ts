@@ -1,7 +1,9 @@
 import type { Code } from '@engawa/shared/errors'
+import type { Language } from '@engawa/shared/say'
 
 /** Every text that the agent says to people; `en.ts` and `ja.ts` hold the same keys. What shows more than a moment is kept under 80 columns. */
 export interface Words {
+  readonly language: Language
   // Targets
   readonly targetWrong: (target: string, why: string) => string
   readonly targetEmpty: string
@@ -45,7 +47,8 @@ export interface Words {
   readonly unknownFlag: (flag: string, meant: string | undefined) => string
   readonly unknownCommand: (command: string, meant: string | undefined) => string
   readonly tooMany: (word: string) => string
-  readonly missing: (what: string, command: string) => string
+  /** `example`: what may be typed there. */
+  readonly missing: (what: string, command: string, example: string) => string
   readonly noCommand: string
   // State and other processes
   readonly identityBroken: (file: string) => string

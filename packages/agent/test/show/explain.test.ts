@@ -28,7 +28,7 @@ const ROWS: readonly [event: AgentEvent, en: RegExp, ja: RegExp][] = [
     /: エッジが止まりました$/,
   ],
   [
-    { event: 'check', name: 'x', public: 'x.example:1', ok: false, failed: 'skipped', detail: 'BLOCKED' },
+    { event: 'check', name: 'x', public: 'x.example:1', ok: false, failed: 'blocked' },
     /--allow or --deny/,
     /--allow か --deny/,
   ],

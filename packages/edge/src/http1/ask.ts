@@ -124,7 +124,8 @@ export class Ask implements Upstream, ServiceAnswer {
     // All of it is here, and only waits for the visitor. A service may answer before it has read all, and let go.
     if (phase === 'body' && this.#body?.complete === true) {
       this.#retired = true
-      return
+      // If the visitor has it too: an upload that waits for room is told of none any more.
+      return this.#settle()
     }
     this.#break()
     const { events, reused } = this.#options

@@ -2,6 +2,7 @@ import t from 'tap'
 import { askHttp1 } from '../../src/forward/http1.ts'
 import { ServiceAgent } from '../../src/forward/service.ts'
 import type { ServiceAnswer } from '../../src/forward/upstream.ts'
+import { ServiceConnection } from '../../src/http1/service-connection.ts'
 import { LONG } from '../support/patience.ts'
 import { FakeStream } from './fake-stream.ts'
 import { asking, type Heard, heardByNode, hearing, listen, nothing, turns } from './heard.ts'
@@ -256,6 +257,28 @@ t.test(
     agent.destroy()
   },
 )
+
+for (const lets of ['breaks off', 'ends'] as const) {
+  t.test(`a service that has answered an upload, and ${lets} while that waits for room: nothing is kept`, async (t) => {
+    const stream = new FakeStream()
+    const heard = nothing()
+    let gone = 0
+    const connection = new ServiceConnection('one', stream, {
+      freed: () => t.fail('it may not be asked again'),
+      gone: () => gone++,
+      memory: { known: undefined },
+    })
+    const upload = { ...asking(stream, 'POST'), fields: ['Host', 'a', 'Transfer-Encoding', 'chunked'], hasBody: true }
+    const upstream = connection.ask(upload, Buffer.from(''), hearing(heard))
+    stream.room = 0
+    t.equal(upstream.write(Buffer.from('a')), false)
+    stream.say('HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\n\r\ntoo much')
+    t.match(heard, { status: 413, body: 'too much', end: 'whole' })
+    if (lets === 'ends') stream.finish()
+    else stream.lose('SERVICE_BROKE')
+    t.equal(gone, 1, 'no word of room comes any more')
+  })
+}
 
 const SEEDS: readonly string[] = [
   HELLO,

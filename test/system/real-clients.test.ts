@@ -160,7 +160,7 @@ t.test(
   },
 )
 
-t.test('git clone, commit and push over HTTP/2, by git http-backend', { skip: without('git') }, async (t) => {
+t.test('git clone and push over HTTP/2, and in chunks, by git http-backend', { skip: without('git') }, async (t) => {
   const bare = here.folder('bare')
   mkdirSync(bare)
   const work = here.folder('pushed')
@@ -175,13 +175,19 @@ t.test('git clone, commit and push over HTTP/2, by git http-backend', { skip: wi
   const url = `https://${here.host('git')}:${port}/repo.git`
   await git('clone', '--quiet', url, work)
   t.equal(await headOf(work), head)
-  // Larger than http.postBuffer, so it goes in chunks.
-  writeFileSync(join(work, 'more'), Buffer.concat([...seeded('more', 3 * MIB)]))
-  await git('-C', work, 'add', '.')
-  await git('-C', work, 'commit', '--quiet', '-m', 'second')
-  await git('-C', work, 'push', '--quiet', 'origin', 'HEAD')
-  t.equal(await headOf(join(bare, 'repo.git')), await headOf(work))
+  // What is larger than http.postBuffer goes in chunks. Not over HTTP/2: there git 2.39 with libcurl 7.88 reads on behind its
+  // own end now and then, and waits for ever, at an nginx as well.
+  for (const [name, setting] of [
+    ['whole', `http.postBuffer=${8 * MIB}`],
+    ['chunked', 'http.version=HTTP/1.1'],
+  ] as const) {
+    writeFileSync(join(work, name), Buffer.concat([...seeded(name, 3 * MIB)]))
+    await git('-C', work, 'add', '.')
+    await git('-C', work, 'commit', '--quiet', '-m', name)
+    await git('-C', work, '-c', setting, 'push', '--quiet', 'origin', 'HEAD')
+    t.equal(await headOf(join(bare, 'repo.git')), await headOf(work))
+  }
   const again = here.folder('again')
   await git('clone', '--quiet', url, again)
-  t.ok(readFileSync(join(again, 'more')).equals(Buffer.concat([...seeded('more', 3 * MIB)])))
+  t.ok(readFileSync(join(again, 'chunked')).equals(Buffer.concat([...seeded('chunked', 3 * MIB)])))
 })

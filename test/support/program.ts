@@ -56,6 +56,8 @@ export function plainEnv(extra: Readonly<Record<string, string>> = {}): NodeJS.P
 }
 
 const KEEP_LINES = 2000
+/** What the log of an edge says of an error that nobody caught. */
+const FAULT = '"a fault of the edge"'
 /** Of what comes soon wherever there is a processor to be had. */
 const DEADLINE_MS = 90_000
 
@@ -68,6 +70,8 @@ export class Program {
   readonly lines: string[] = []
   /** Lines of stderr, the newest 2,000. */
   readonly log: string[] = []
+  /** Those of them that tell of faults, all. */
+  readonly faults: string[] = []
   readonly exited: Promise<Exit>
   exit: Exit | undefined
   #waiting = new Set<() => void>()
@@ -179,6 +183,7 @@ export class Program {
     if (this.child.stderr) {
       createInterface({ input: this.child.stderr }).on('line', (line) => {
         this.log.push(line)
+        if (line.includes(FAULT)) this.faults.push(line)
         if (this.log.length > KEEP_LINES) this.log.shift()
         this.#wake()
       })

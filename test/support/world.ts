@@ -31,8 +31,6 @@ export function agentCommand(...args: readonly string[]): [string, ...string[]] 
   return [...programCommand('agent'), ...args]
 }
 
-/** What the log of an edge says then. */
-const FAULT = 'a fault of the edge'
 const START_TRIES = 3
 
 export type Place = 'visitor' | 'edge' | 'agent' | 'service'
@@ -287,7 +285,7 @@ export class World {
     this.#abandon()
     process.removeListener('exit', this.#abandon)
     if (this.#survivesFaults) return
-    const faults = this.#programs.flatMap(({ log }) => log.filter((line) => line.includes(FAULT)))
+    const faults = this.#programs.flatMap((program) => program.faults)
     if (faults.length > 0) throw new Error(`the edge has met a fault of its own:\n${faults.join('\n')}`)
   }
 

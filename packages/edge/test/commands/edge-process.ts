@@ -53,7 +53,11 @@ export function serve(args: readonly string[], env: Record<string, string> = {})
   return {
     child,
     events,
-    ended: closed.then(([exit]) => exit),
+    ended: closed.then(([exit]) => {
+      // It outlives those.
+      if (err.includes('"a fault of the edge"')) throw new Error(err)
+      return exit
+    }),
     event: (kind) =>
       new Promise((resolve, reject) => {
         const look = (): void => {

@@ -31,6 +31,7 @@ export function agentCommand(...args: readonly string[]): [string, ...string[]] 
   return [...programCommand('agent'), ...args]
 }
 
+/** Attempts to start on free ports: that one of three is taken meanwhile is rare, three times in a row is another fault. */
 const START_TRIES = 3
 
 export type Place = 'visitor' | 'edge' | 'agent' | 'service'

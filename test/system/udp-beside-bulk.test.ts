@@ -9,8 +9,8 @@ const EVERY_MS = 20
 const COUNT = LONG ? 500 : 100
 /** Alone and beside in turn: what the machine does meanwhile falls on both. In the short form one that is well is enough. */
 const ROUNDS = 3
-/** Of 100 the p99 is the worst one, and beside other tests theirs as well: in the short form the median tells. */
 const MOST_LOST = COUNT / (LONG ? 10 : 4)
+/** Of 100 the p99 is the worst one, and beside other tests theirs as well: in the short form the median tells. */
 const MOST_RISE_MS = LONG ? { p50: 30, p99: 30 } : { p50: 300, p99: 1000 }
 
 interface Figures {

@@ -1,10 +1,11 @@
 import { type Address, parseAddress } from '@engawa/shared/addresses'
 import { plainHelp } from '@engawa/shared/help'
 import { nearest } from '@engawa/shared/nearest'
+import { parseWithinDay } from '@engawa/shared/quantities'
 import { chooseLanguage, type Language } from '@engawa/shared/say'
 import yargs, { type Argv } from 'yargs'
 import { complaint } from './complaint.ts'
-import { parseCarriers, parseDrain } from './config.ts'
+import { parseCarriers } from './config.ts'
 import { PROXY_VERSIONS } from './deliver/proxy.ts'
 import { en } from './show/en.ts'
 import { ja } from './show/ja.ts'
@@ -149,7 +150,7 @@ export async function parseLine(args: readonly string[]): Promise<Line | undefin
     if (single === true && !shared && flags[flag] !== undefined && rest.length > 1)
       throw complaint('FLAG_INVALID', (w) => w.oneTargetOnly(`--${flag}`))
   }
-  const drainMs = typeof flags['drain'] === 'string' ? parseDrain(flags['drain']) : undefined
+  const drainMs = typeof flags['drain'] === 'string' ? parseWithinDay(flags['drain']) : undefined
   const carriers = typeof flags['carriers'] === 'string' ? parseCarriers(flags['carriers']) : undefined
   const admin = typeof flags['admin'] === 'string' ? parseAddress(flags['admin']) : undefined
   return { command: name, rest, flags, drainMs, carriers, admin, language, words }

@@ -4,7 +4,7 @@ import { type Address, parseAddress } from '@engawa/shared/addresses'
 import { parsedText, readConfig } from '@engawa/shared/config'
 import { EngawaError } from '@engawa/shared/errors'
 import { shownName } from '@engawa/shared/names'
-import { parseDuration } from '@engawa/shared/quantities'
+import { parseWithinDay } from '@engawa/shared/quantities'
 import type { Language } from '@engawa/shared/say'
 import { z } from 'zod'
 import { complaint } from './complaint.ts'
@@ -12,8 +12,6 @@ import { checkFit, type Wish, wishSchema } from './wish.ts'
 
 /** More would only share the same line. */
 const MOST_CARRIERS = 8
-/** As the edge's. */
-const MOST_DRAIN_MS = 86_400_000
 
 export interface AgentConfig {
   readonly tunnels: readonly Wish[]
@@ -41,7 +39,7 @@ export function configSchema(base: string): z.ZodType<AgentConfig> {
         .max(100)
         .default([]),
       carriers: z.number().int().min(1).max(MOST_CARRIERS).optional(),
-      drain: parsedText(parseDrain).optional(),
+      drain: parsedText(parseWithinDay).optional(),
       admin: parsedText(parseAddress).optional(),
     })
     .superRefine(({ tunnels }, context) => {
@@ -67,13 +65,6 @@ export function loadConfig(file: string, language: Language): AgentConfig {
 export function parseCarriers(text: string): number {
   if (/^[1-8]$/.test(text)) return Number(text)
   throw complaint('FLAG_INVALID', (words) => words.flagChoice('--carriers', text, `1-${MOST_CARRIERS}`))
-}
-
-/** `--drain`, in milliseconds. Throws FLAG_INVALID. */
-export function parseDrain(text: string): number {
-  const ms = parseDuration(text)
-  if (ms <= MOST_DRAIN_MS) return ms
-  throw complaint('FLAG_INVALID', (words) => words.drainLong(text))
 }
 
 function readText(file: string): string {

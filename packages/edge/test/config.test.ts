@@ -142,6 +142,8 @@ const wrongFlags: [flags: EdgeFlags, message: RegExp, ja: RegExp][] = [
   [{ udpPorts: '5-1' }, /^--udp-ports: /, /ポート/],
   [{ bind: 'eth0' }, /^--bind: "eth0" is no address of this machine/, /IP アドレス/],
   [{ grace: '2d' }, /^--grace: "2d" is too long; write 0s to 24h/, /長すぎます/],
+  [{ drain: '30d' }, /^--drain: "30d" is too long; write 0s to 24h/, /長すぎます/],
+  [{ handOverDrain: '30d' }, /^--handover-drain: "30d" is too long; write 0s to 24h/, /長すぎます/],
   [{ drain: 'soon' }, /^--drain: "soon" is no duration/, /時間ではありません/],
   [{ handOverDrain: '1' }, /^--handover-drain: "1" is no duration/, /時間ではありません/],
   [{ https: 'off' }, /with --https off, agents need --carrier/, /--carrier/],

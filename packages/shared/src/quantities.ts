@@ -26,6 +26,19 @@ export function parseDuration(text: string): number {
   )
 }
 
+/** Of what somebody waits for, ms: Node's timers end at once where they are to take more than 24.8 days. */
+const DAY_MS = 86_400_000
+
+/** The same, of a day at most. */
+export function parseWithinDay(text: string): number {
+  const ms = parseDuration(text)
+  if (ms <= DAY_MS) return ms
+  return refuse(
+    `${quoted(text)} is too long; write 0s to 24h`,
+    `${quoted(text)} は長すぎます。0s から 24h までで書いてください`,
+  )
+}
+
 /** `64KiB 10MiB` as bytes. Throws FLAG_INVALID. */
 export function parseSize(text: string): number {
   return (

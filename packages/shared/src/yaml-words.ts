@@ -1,4 +1,4 @@
-import { type Document, isCollection, isScalar, visit, type YAMLError } from 'yaml'
+import { type Document, isCollection, isPair, isScalar, type Node, visit, type YAMLError } from 'yaml'
 import type { Words } from './say.ts'
 
 /** What keeps a file from being read, told to people who do not know YAML, and where to look. */
@@ -87,8 +87,7 @@ function leftOpen(document: Document.Parsed, text: string): YamlProblem | undefi
       const holds = isScalar(node) ? node.type?.startsWith('QUOTE_') === true : isCollection(node) && node.flow === true
       const isClosed =
         to - from > 1 &&
-        text
-          .slice(from, to)
+        behindItems(node, text)
           .trimEnd()
           .endsWith(end ?? '')
       if (!holds || end === undefined || isClosed) return
@@ -99,6 +98,15 @@ function leftOpen(document: Document.Parsed, text: string): YamlProblem | undefi
     },
   })
   return found
+}
+
+/** What a node ends with: of a collection without its items, and without comments, which may hold any sign. */
+function behindItems(node: Node, text: string): string {
+  const [from, to] = node.range ?? [0, 0]
+  if (!isCollection(node)) return text.slice(from, to)
+  const last = node.items.at(-1)
+  const item = (isPair(last) ? (last.value ?? last.key) : last) as Node | undefined
+  return text.slice(item?.range?.[1] ?? from, to).replaceAll(/(?:^|\s)#.*$/gm, '')
 }
 
 const CLOSES: Readonly<Record<string, string>> = { '"': '"', "'": "'", '[': ']', '{': '}' }

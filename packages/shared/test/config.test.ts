@@ -107,6 +107,7 @@ const broken: readonly [text: string, place: string, en: string, ja: string][] =
   ['tunnels: [{ target: a }\ngrace: 1m\n', '1:10', 'this [ is never closed', 'この [ を閉じる'],
   ['tunnels: [{ target: a ]\n', '1:11', 'this { is never closed', 'この { を閉じる'],
   ['limits: { connections: 1\ngrace: 1m\n', '1:9', 'this { is never closed', 'この { を閉じる'],
+  ['tunnels: [a\n# ] \n', '1:10', 'this [ is never closed', 'この [ を閉じる'],
   ['tunnels: []]\n', '1:12', 'one too many', '余って'],
   ['http: "a" b\n', '1:11', 'one too many', '余って'],
   ['grace: 1m: x\n', '1:8', 'one colon too many', 'コロンが多すぎ'],

@@ -39,7 +39,6 @@ export const en: Words = {
   proxyForUdp: '--proxy-protocol for udp:// is v2',
   portCount: (wanted, given) => `--port gives ${given} port(s), the target has ${wanted}`,
   prefixWrong: (text) => `${quoted(text)} is no path; write /PREFIX`,
-  drainLong: (given) => `${quoted(given)} is too long; write 0s to 24h`,
   oneTargetOnly: (flag) => `${flag} names one thing, but there are several targets; give one target`,
   flagTwice: (flag) => `${flag} can be given once only`,
   flagEmpty: (flag) => `${flag} needs a value`,

@@ -41,7 +41,6 @@ export const ja: Words = {
   proxyForUdp: 'udp:// の --proxy-protocol は v2 だけです',
   portCount: (wanted, given) => `--port は ${given} 個、公開対象は ${wanted} 個のポートです。数を合わせてください`,
   prefixWrong: (text) => `${quoted(text)} はパスではありません。/PREFIX のように書いてください`,
-  drainLong: (given) => `${quoted(given)} は長すぎます。0s から 24h までで書いてください`,
   oneTargetOnly: (flag) => `${flag} が指すのは 1 つだけです。公開対象も 1 つにしてください`,
   flagTwice: (flag) => `${flag} は 1 回だけ指定できます`,
   flagEmpty: (flag) => `${flag} には値が必要です`,

@@ -39,7 +39,6 @@ export interface Words {
   readonly proxyForUdp: string
   readonly portCount: (wanted: number, given: number) => string
   readonly prefixWrong: (text: string) => string
-  readonly drainLong: (given: string) => string
   readonly oneTargetOnly: (flag: string) => string
   readonly flagTwice: (flag: string) => string
   readonly flagEmpty: (flag: string) => string
